@@ -1,0 +1,62 @@
+import createError from '@fastify/error'
+
+/** What every code of this package starts with. */
+export const CODE_PREFIX = 'FST_ERR_WS_EVENTS_'
+
+const coded = (name: string, message: string, statusCode: number) =>
+  createError(`${CODE_PREFIX}${name}`, message, statusCode)
+
+/**
+ * Every error of this package, by its code without the prefix. Each is a class made with `@fastify/error`, so an
+ * error has `code`, `statusCode` and `message`; compare with `instanceof` or by `code`.
+ */
+export const errors = {
+  /**
+   * Registration
+   */
+  OPTION: coded('OPTION', '%s', 500),
+  DUPLICATE: coded('DUPLICATE', 'fastify-ws-events is registered already on this server: register it once, on the root instance, and use fastify.wsEvents everywhere below', 500),
+
+  /**
+   * Who may connect and call
+   */
+  UNAUTHORIZED: coded('UNAUTHORIZED', 'a key is needed: give it as auth.apikey or the query apikey (clients), or in the header apikey or Authorization: Bearer', 401),
+  FORBIDDEN: coded('FORBIDDEN', 'the key that came does not open %s', 403),
+  ORIGIN: coded('ORIGIN', 'pages from the origin "%s" may not connect: list it in the option cors (CORS_ORIGIN)', 403),
+  VERIFY_FAILED: coded('VERIFY_FAILED', 'the key could not be checked just now: try again', 503),
+  LIMIT: coded('LIMIT', 'the limit %s is reached', 429),
+
+  /**
+   * Instances and namespaces
+   */
+  GLOBAL_DISABLED: coded('GLOBAL_DISABLED', 'the root namespace serves no events in traditional mode: connect to /INSTANCE, or start the service with WEBSOCKET_GLOBAL_EVENTS=true', 404),
+  NOT_SET: coded('NOT_SET', 'the instance "%s" was never set: PUT /instance/%s/websocket with {"enabled":true} first', 404),
+  INSTANCE_DISABLED: coded('INSTANCE_DISABLED', 'the events of instance "%s" are disabled: PUT /instance/%s/websocket with {"enabled":true}', 403),
+  INSTANCE_UNKNOWN: coded('INSTANCE_UNKNOWN', 'there is no instance "%s"', 404),
+  HOST_NAMESPACE: coded('HOST_NAMESPACE', 'the namespace /%s was made by the application itself: give the instance another name', 409),
+  INVALID_NAME: coded('INVALID_NAME', 'the instance name %s %s', 400),
+
+  /**
+   * Events, filters and data
+   */
+  INVALID_FILTER: coded('INVALID_FILTER', 'the filter %s', 400),
+  UNKNOWN_EVENT: coded('UNKNOWN_EVENT', 'unknown event "%s": %s', 400),
+  INVALID_DATA: coded('INVALID_DATA', '%s', 400),
+  NOT_SERIALIZABLE: coded('NOT_SERIALIZABLE', 'the data of "%s" cannot be sent: %s', 400),
+
+  /**
+   * The service
+   */
+  DISABLED: coded('DISABLED', 'WebSocket events are disabled on this server (WEBSOCKET_ENABLED)', 503),
+  CLOSED: coded('CLOSED', 'the server is shutting down', 503)
+} as const
+
+export type ErrorName = keyof typeof errors
+export type CodedError = InstanceType<(typeof errors)[ErrorName]>
+
+const names = new Map(Object.keys(errors).map(name => [`${CODE_PREFIX}${name}`, name as ErrorName]))
+
+/** The name of a coded error of this package, or `undefined` for any other value. */
+export function errorName (error: unknown): ErrorName | undefined {
+  return error instanceof Error && 'code' in error ? names.get(String(error.code)) : undefined
+}
