@@ -1,0 +1,119 @@
+import type { TSchema } from '@sinclair/typebox'
+import { Ajv, type ValidateFunction } from 'ajv'
+import addFormats from 'ajv-formats'
+import { closest } from 'fastest-levenshtein'
+import { errors } from '../errors.js'
+import { excerpt } from '../names.js'
+import { evolutionAliases } from './evolution.js'
+
+/** A JSON Schema: made by any version of TypeBox, or written by hand. */
+export type EventSchema = TSchema | Record<string, unknown>
+
+/** A catalogue as the host gives it: names alone, or each name with the schema of its data (`true`: any data). */
+export type EventDefinitions = readonly string[] | Readonly<Record<string, EventSchema | true>>
+
+/** An event of the catalogue. */
+export interface EventType {
+  /** Dotted name, as on the wire: `messages.upsert`. */
+  readonly name: string
+  /** The other spelling, as in configs: `MESSAGES_UPSERT`. */
+  readonly constant: string
+  /** Position in the catalogue; event sets are indexed by it. */
+  readonly index: number
+  readonly schema: EventSchema | true
+  /** Missing when any data will do. */
+  readonly validate?: ValidateFunction
+}
+
+// A name travels in comma lists, in wildcards and in Socket.IO packets.
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}$/
+const SOCKET_IO_RESERVED = new Set(['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'])
+// Keywords that say something about the data and demand nothing of it.
+const ANNOTATIONS = new Set(['title', 'description', '$comment', 'examples', 'default', 'deprecated', 'readOnly', 'writeOnly', '$id', '$schema'])
+
+const constantOf = (name: string): string => name.replace(/[.-]/g, '_').toUpperCase()
+
+/** The events that can be emitted, each findable in its dotted and its constant spelling. */
+export class Catalogue {
+  readonly events: readonly EventType[]
+  // Map(spelling -> event)
+  readonly #bySpelling = new Map<string, EventType>()
+
+  /** @throws OPTION naming what is wrong with which event */
+  constructor (definitions: EventDefinitions) {
+    const entries: ReadonlyArray<readonly [string, EventSchema | true]> = Array.isArray(definitions)
+      ? definitions.map((name: string) => [name, true] as const)
+      : Object.entries(definitions as Readonly<Record<string, EventSchema | true>>)
+    if (entries.length === 0) throw new errors.OPTION('option "events" is empty: give at least one event, or leave it out for the events of Evolution API')
+    const ajv = new Ajv({ strict: false, allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false })
+    addFormats.default(ajv)
+    this.events = entries.map(([name, schema], index) => this.#define(ajv, name, schema, index))
+    for (const [alias, name] of evolutionAliases) {
+      const event = this.#bySpelling.get(name)
+      if (event !== undefined && !this.#bySpelling.has(alias)) this.#bySpelling.set(alias, event)
+    }
+  }
+
+  #define (ajv: Ajv, name: string, schema: EventSchema | true, index: number): EventType {
+    const wrong = (why: string) => new errors.OPTION(`option "events": the name ${JSON.stringify(name)} ${why}`)
+    if (typeof name !== 'string' || !NAME.test(name)) throw wrong('must be 1 to 100 of A-Z a-z 0-9 _ . : - and start with a letter, a digit or _')
+    if (SOCKET_IO_RESERVED.has(name)) throw wrong('is reserved by Socket.IO')
+    if (name.startsWith('ws.') || name.startsWith('subscribe')) throw wrong('is reserved by this plugin, as is all that starts with "ws." or "subscribe"')
+    const constant = constantOf(name)
+    for (const spelling of [name, constant]) {
+      const other = this.#bySpelling.get(spelling)
+      if (other !== undefined) throw wrong(`is spelled ${constant} too, and so is "${other.name}": rename one of them`)
+    }
+    const validate = this.#compile(ajv, name, schema)
+    const event: EventType = { name, constant, index, schema, ...(validate && { validate }) }
+    this.#bySpelling.set(name, event).set(constant, event)
+    return event
+  }
+
+  #compile (ajv: Ajv, name: string, schema: EventSchema | true): ValidateFunction | undefined {
+    if (schema === true) return
+    if (typeof schema !== 'object' || schema === null) throw new errors.OPTION(`option "events": the schema of "${name}" must be a JSON Schema or true`)
+    if (Object.keys(schema).every(key => ANNOTATIONS.has(key))) return
+    try {
+      return ajv.compile(schema)
+    } catch (cause) {
+      throw Object.assign(new errors.OPTION(`option "events": the schema of "${name}" cannot be compiled: ${(cause as Error).message}`), { cause })
+    }
+  }
+
+  /** The event of a name in either spelling, or `undefined`. */
+  find (spelling: string): EventType | undefined {
+    return this.#bySpelling.get(spelling)
+  }
+
+  /**
+   * The event of a name in either spelling.
+   *
+   * @throws UNKNOWN_EVENT with the nearest known name
+   */
+  get (spelling: unknown): EventType {
+    const event = typeof spelling === 'string' ? this.#bySpelling.get(spelling) : undefined
+    if (event === undefined) throw this.unknown(spelling)
+    return event
+  }
+
+  /** The error for a name that is not in the catalogue. */
+  unknown (spelling: unknown): Error {
+    if (typeof spelling !== 'string') return new errors.UNKNOWN_EVENT(typeof spelling, 'the name of an event is a string')
+    const name = excerpt(spelling)
+    const near = this.#bySpelling.get(closest(constantOf(name), this.events.map(({ constant }) => constant)))
+    const suggested = name === name.toUpperCase() ? near?.constant : near?.name
+    return new errors.UNKNOWN_EVENT(name, `did you mean "${suggested ?? ''}"? Events of your own go into the option "events" when the plugin is registered`)
+  }
+
+  /**
+   * Checks data against the event's schema.
+   *
+   * @throws INVALID_DATA naming the property
+   */
+  validate (event: EventType, data: unknown): void {
+    if (event.validate === undefined || event.validate(data) === true) return
+    const faults = (event.validate.errors ?? []).map(({ instancePath, message }) => `data${instancePath} ${message}`)
+    throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${faults.join('; ')}`)
+  }
+}

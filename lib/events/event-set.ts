@@ -1,0 +1,71 @@
+import type { Catalogue, EventType } from './catalogue.js'
+
+/** A set of events of one catalogue. `null` stands for all of them, those of a later catalogue too. */
+export type EventSet = EventBits | null
+
+/** Which events of a catalogue are in a set, by their index. */
+export class EventBits {
+  readonly #bits: Uint8Array
+  readonly size: number
+
+  constructor (catalogue: Catalogue, events: Iterable<EventType>) {
+    this.#bits = new Uint8Array(catalogue.events.length)
+    for (const { index } of events) this.#bits[index] = 1
+    this.size = this.#bits.reduce((sum, bit) => sum + bit, 0)
+  }
+
+  has (event: EventType): boolean {
+    return this.#bits[event.index] === 1
+  }
+
+  /** The same text for the same set, whatever the order that it was given in. */
+  get key (): string {
+    return this.#bits.join('')
+  }
+}
+
+export const includes = (set: EventSet, event: EventType): boolean => set === null || set.has(event)
+
+/** The events of a set, in the order of the catalogue. */
+export function listEvents (catalogue: Catalogue, set: EventSet): readonly EventType[] {
+  return set === null ? catalogue.events : catalogue.events.filter(event => set.has(event))
+}
+
+/** The events that are in both sets. */
+export function intersectEvents (catalogue: Catalogue, a: EventSet, b: EventSet): EventSet {
+  if (a === null || b === null) return a ?? b
+  return new EventBits(catalogue, listEvents(catalogue, a).filter(event => b.has(event)))
+}
+
+/**
+ * Reads a list of event names, in either spelling, where `messages.*` stands for every event whose dotted name starts
+ * with `messages.` and `*` for all.
+ *
+ * @returns `null` (all) for an empty list and for one that names the whole catalogue
+ * @throws what `onUnknown` makes of the first name that matches nothing
+ */
+export function parseEventPatterns (catalogue: Catalogue, patterns: readonly string[], onUnknown: (pattern: string) => Error): EventSet {
+  const found = patterns.flatMap(pattern => {
+    const matches = eventsMatching(catalogue, pattern)
+    if (matches.length === 0) throw onUnknown(pattern)
+    return matches
+  })
+  return eventSet(catalogue, found)
+}
+
+function eventsMatching (catalogue: Catalogue, pattern: string): readonly EventType[] {
+  if (pattern === '*') return catalogue.events
+  if (pattern.endsWith('.*')) {
+    const start = pattern.slice(0, -1)
+    return catalogue.events.filter(({ name }) => name.startsWith(start))
+  }
+  const event = catalogue.find(pattern)
+  return event === undefined ? [] : [event]
+}
+
+/** The set of some events: `null` (all) where there are none or all of them. */
+export function eventSet (catalogue: Catalogue, events: readonly EventType[]): EventSet {
+  if (events.length === 0) return null
+  const set = new EventBits(catalogue, events)
+  return set.size === catalogue.events.length ? null : set
+}

@@ -1,0 +1,46 @@
+import { errors } from '../errors.js'
+import type { EmitOptions, Message } from '../types.js'
+import type { EventType } from './catalogue.js'
+
+/** What a message is made of. */
+export interface MessageParts {
+  readonly id: string
+  readonly event: EventType
+  readonly instance: string
+  readonly data: unknown
+  readonly serverUrl: string | null
+  readonly options: EmitOptions
+}
+
+/**
+ * The one argument of every event. Keys that every message has win over those of `options.extra`, and `apikey` is
+ * there only if `options.apikey` is.
+ *
+ * @throws INVALID_DATA for a `dateTime` that is none
+ */
+export function buildMessage ({ id, event, instance, data, serverUrl, options }: MessageParts): Message {
+  const { apikey, extra } = options
+  const message: Message = {
+    id,
+    event: event.name,
+    instance,
+    data: data === undefined ? null : data,
+    server_url: serverUrl,
+    date_time: isoTime(options.dateTime),
+    sender: options.sender ?? null,
+    ...(apikey !== undefined && { apikey })
+  }
+  if (extra === undefined) return message
+  for (const [key, value] of Object.entries(extra)) {
+    if (key === 'apikey' || Object.hasOwn(message, key)) continue
+    // Not by assignment: a key `__proto__` is data like any other.
+    Object.defineProperty(message, key, { value, enumerable: true })
+  }
+  return message
+}
+
+function isoTime (time: EmitOptions['dateTime']): string {
+  const date = time === undefined ? new Date() : new Date(time)
+  if (Number.isNaN(date.getTime())) throw new errors.INVALID_DATA('dateTime must be a Date, an ISO 8601 text, or milliseconds since 1970')
+  return date.toISOString()
+}
