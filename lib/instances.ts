@@ -1,0 +1,138 @@
+import { errors } from './errors.js'
+import type { Catalogue, EventType } from './events/catalogue.js'
+import { EventBits, type EventSet, eventSet, includes, listEvents } from './events/event-set.js'
+import { instanceName } from './names.js'
+import type { ConfigStore, StoredConfig } from './stores/store.js'
+import type { InstanceConfig, InstanceConfigInput } from './types.js'
+
+/** A config in force: what an event is held against when it is emitted. */
+interface Force {
+  readonly enabled: boolean
+  readonly events: EventSet
+}
+
+/** How an instance stands towards an event, or towards a client that wants in. */
+export type Standing = 'served' | 'not-set' | 'instance-disabled' | 'filtered'
+
+export interface SetResult {
+  readonly config: InstanceConfig
+  /** Whether the instance was never set before. */
+  readonly created: boolean
+}
+
+interface Hooks {
+  /** Asked before a config is stored. @throws when the name cannot be an instance */
+  allow(name: string): void
+  /** Told when a config in force has changed. */
+  changed(name: string): void
+  /** Told when an instance was removed. */
+  removed(name: string): void
+}
+
+/** The configs of all instances, in force in memory and kept in a store. */
+export class Instances {
+  readonly #catalogue: Catalogue
+  readonly #store: ConfigStore
+  readonly #hooks: Hooks
+  readonly #byDefault: Force | null
+  // Map(name -> config in force)
+  readonly #inForce = new Map<string, Force>()
+  // Map(name -> the last change under way)
+  readonly #changes = new Map<string, Promise<unknown>>()
+
+  /** @throws UNKNOWN_EVENT, INVALID_DATA for a bad `defaultConfig` */
+  constructor (catalogue: Catalogue, store: ConfigStore, defaultConfig: InstanceConfigInput | null, hooks: Hooks) {
+    this.#catalogue = catalogue
+    this.#store = store
+    this.#hooks = hooks
+    this.#byDefault = defaultConfig === null ? null : this.#force(this.#read(defaultConfig))
+  }
+
+  /** Reads every config that the store has. */
+  async load (): Promise<void> {
+    for await (const [name, stored] of this.#store.list()) this.#inForce.set(name, this.#force(stored))
+  }
+
+  /** How an instance stands towards a client, or towards an event if one is given. */
+  standing (name: string, event?: EventType): Standing {
+    const force = this.#inForce.get(name) ?? this.#byDefault
+    if (force === null) return 'not-set'
+    if (!force.enabled) return 'instance-disabled'
+    return event !== undefined && !includes(force.events, event) ? 'filtered' : 'served'
+  }
+
+  /** @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE */
+  async set (instance: string, input: InstanceConfigInput): Promise<SetResult> {
+    const name = instanceName(instance)
+    const given = this.#read(input)
+    this.#hooks.allow(name)
+    return await this.#inTurn(name, async () => {
+      const before = await this.#store.get(name)
+      const keeps = !given.enabled && given.events === null && before !== null
+      const stored = keeps ? { ...given, events: before.events } : given
+      await this.#store.set(name, stored)
+      const force = this.#force(stored)
+      this.#inForce.set(name, force)
+      this.#hooks.changed(name)
+      return { config: this.#shown(name, force), created: before === null }
+    })
+  }
+
+  /** @throws INVALID_NAME */
+  async find (instance: string): Promise<InstanceConfig | null> {
+    const name = instanceName(instance)
+    const stored = await this.#store.get(name)
+    return stored === null ? null : this.#shown(name, this.#force(stored))
+  }
+
+  /** @throws INVALID_NAME */
+  async remove (instance: string): Promise<boolean> {
+    const name = instanceName(instance)
+    return await this.#inTurn(name, async () => {
+      const existed = await this.#store.delete(name)
+      this.#inForce.delete(name)
+      this.#hooks.removed(name)
+      return existed
+    })
+  }
+
+  async * list (): AsyncGenerator<InstanceConfig> {
+    for await (const [name, stored] of this.#store.list()) yield this.#shown(name, this.#force(stored))
+  }
+
+  /** One change of a name after the other: `set` reads what it then writes. */
+  async #inTurn<T> (name: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changes.get(name)
+    const run = before === undefined ? change() : before.then(change, change)
+    this.#changes.set(name, run)
+    try {
+      return await run
+    } finally {
+      if (this.#changes.get(name) === run) this.#changes.delete(name)
+    }
+  }
+
+  #read (input: InstanceConfigInput): StoredConfig {
+    if (typeof input !== 'object' || input === null) throw new errors.INVALID_DATA('the config of an instance must be { enabled, events? }')
+    const { enabled, events } = input
+    if (typeof enabled !== 'boolean') throw new errors.INVALID_DATA('enabled must be true or false')
+    if (events !== undefined && !Array.isArray(events)) throw new errors.INVALID_DATA('events must be a list of event names')
+    const set = eventSet(this.#catalogue, (events ?? []).map((name: string) => this.#catalogue.get(name)))
+    return { enabled, events: set === null ? null : this.#constants(set) }
+  }
+
+  #force ({ enabled, events }: StoredConfig): Force {
+    if (events === null) return { enabled, events: null }
+    // A name may have left the catalogue since it was stored.
+    const known = events.map(name => this.#catalogue.find(name)).filter(event => event !== undefined)
+    return { enabled, events: new EventBits(this.#catalogue, known) }
+  }
+
+  #shown (instance: string, { enabled, events }: Force): InstanceConfig {
+    return { instance, enabled, events: this.#constants(events) }
+  }
+
+  #constants (set: EventSet): string[] {
+    return listEvents(this.#catalogue, set).map(({ constant }) => constant)
+  }
+}

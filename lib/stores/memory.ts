@@ -1,0 +1,23 @@
+import type { ConfigStore, StoredConfig } from './store.js'
+
+/** Configs that end with the process. */
+export class MemoryConfigStore implements ConfigStore {
+  // Map(name -> config)
+  readonly #configs = new Map<string, StoredConfig>()
+
+  async get (name: string): Promise<StoredConfig | null> {
+    return this.#configs.get(name) ?? null
+  }
+
+  async set (name: string, config: StoredConfig): Promise<void> {
+    this.#configs.set(name, config)
+  }
+
+  async delete (name: string): Promise<boolean> {
+    return this.#configs.delete(name)
+  }
+
+  async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
+    yield * this.#configs
+  }
+}

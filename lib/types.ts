@@ -1,0 +1,371 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { EventDefinitions } from './events/catalogue.js'
+import type { SocketIOOption } from './gateway/server.js'
+
+/**
+ * The host's own events and the types of their data. Open, so that a host declares its own, by hand or from the
+ * catalogue that it registers; `emit` is then checked by the compiler. Left empty, any name and any data compile.
+ *
+ * @example
+ * declare module 'fastify-ws-events' {
+ *   interface EventTypes { 'order.paid': { id: string } }
+ * }
+ * @example
+ * const events = { ...evolutionEvents, 'order.paid': Type.Object({ id: Type.String() }) }
+ * declare module 'fastify-ws-events' {
+ *   interface EventTypes extends EventTypesOf<typeof events> {}
+ * }
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- open on purpose: the host fills it by declaration merging
+export interface EventTypes {}
+
+/** The data types of a catalogue: of each TypeBox schema its static type, `unknown` for `true` and plain JSON Schema. */
+export type EventTypesOf<Definitions> = {
+  [Name in keyof Definitions]: Definitions[Name] extends TSchema ? Static<Definitions[Name]> : unknown
+}
+
+/** The constant spelling of an event's dotted name: `messages.upsert` is `MESSAGES_UPSERT`. */
+export type ConstantName<Name extends string> =
+  Name extends `${infer Start}.${infer Rest}` ? `${ConstantName<Start>}_${ConstantName<Rest>}`
+    : Name extends `${infer Start}-${infer Rest}` ? `${ConstantName<Start>}_${ConstantName<Rest>}`
+      : Uppercase<Name>
+
+type DeclaredName = keyof EventTypes & string
+
+/** What `emit` takes as an event's name: a declared one in either spelling, or any string while none is declared. */
+export type EventName = [DeclaredName] extends [never] ? string : DeclaredName | ConstantName<DeclaredName>
+
+/** The data that an event of this name carries. */
+export type EventData<Name extends EventName> =
+  [DeclaredName] extends [never] ? unknown
+    : { [Declared in DeclaredName]: Name extends Declared | ConstantName<Declared> ? EventTypes[Declared] : never }[DeclaredName]
+
+/** How the plugin serves: not at all, each instance in its own namespace, or all of them at the root besides. */
+export type Mode = 'disabled' | 'traditional' | 'global'
+
+/** What an instance's clients get. */
+export interface InstanceConfig {
+  /** The instance's name. */
+  instance: string
+  /** Whether its namespace is served. */
+  enabled: boolean
+  /** The events that it sends, in the spelling `MESSAGES_UPSERT`. Never empty unless none of the stored names is known any more. */
+  events: string[]
+}
+
+/** What `set` takes. */
+export interface InstanceConfigInput {
+  /** Whether the instance's namespace is served. */
+  enabled: boolean
+  /**
+   * The events that it sends, in either spelling. Left out or empty: all, those of a later catalogue too; with
+   * `enabled: false`, the stored list stays.
+   */
+  events?: readonly string[] | undefined
+}
+
+/** Why an event does not go to the namespace of its own instance. */
+export type SkipReason = 'disabled' | 'not-set' | 'instance-disabled' | 'filtered' | 'host-namespace'
+
+/** What became of an `emit`. */
+export interface EmitResult {
+  /** The message's id; `null` when nobody was there and nothing remembers it. */
+  id: string | null
+  /** The namespaces that are entitled to the event, with clients or without, such as `['/', '/acme']`. */
+  routes: string[]
+  /** Why the instance's own namespace is not among them. */
+  skipped?: SkipReason
+}
+
+export interface EmitOptions {
+  /**
+   * Who sent it, such as a WhatsApp JID.
+   * @default null
+   */
+  sender?: string | null | undefined
+  /**
+   * The instant of the event; in the message it is ISO 8601 in UTC.
+   * @default now
+   */
+  dateTime?: Date | string | number | undefined
+  /**
+   * The instance's key, to be part of the message. Everybody who gets the message can read it.
+   * @default none
+   */
+  apikey?: string | undefined
+  /** More keys for the message. Those that every message has win. */
+  extra?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** The one argument of every event. */
+export interface Message<Data = unknown> {
+  /** Opaque; as strings ids sort by time. */
+  id: string
+  /** The dotted name, as of the Socket.IO event. */
+  event: string
+  instance: string
+  data: Data
+  /** The option `serverUrl`. */
+  server_url: string | null
+  /** ISO 8601, UTC. */
+  date_time: string
+  sender: string | null
+  /** Only if `emit` was given one. */
+  apikey?: string
+}
+
+/** A client that is connected to this node. */
+export interface ClientInfo {
+  /** `null` at the root. */
+  instance: string | null
+  /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
+  address: string | null
+  /** When it was admitted. */
+  since: Date
+  /** The dotted names of the events that it gets, if its instance sends them. */
+  events: string[]
+  /** The instances that it gets events of, `null` for all; only at the root. */
+  instances?: string[] | null
+  /** Bytes that wait for this client's connection in this process. */
+  queuedBytes: number
+}
+
+export interface DisconnectTarget {
+  /** End the clients of this instance's namespace. */
+  instance?: string | undefined
+  /** End the clients that came with this key. With `instance`: those of them only. */
+  apikey?: string | undefined
+}
+
+/** Counters since the start, and gauges, of this node. */
+export interface Stats {
+  /** `emit` calls that were accepted. */
+  emitted: number
+  /** `emit` calls that were rejected. */
+  rejected: number
+  /** Of the accepted ones, how many did not go to their instance's namespace, by reason. */
+  skipped: Record<SkipReason, number>
+  /** Messages handed to clients' connections. */
+  delivered: number
+  /** Clients admitted. */
+  admitted: number
+  /** Clients refused or sent away, by the code without its prefix. */
+  refused: Record<string, number>
+  /** Messages of clients that nothing handles. */
+  dropped: number
+  /** Connections ended because too much waited for them. */
+  slow: number
+  /** Clients connected now, at the root. */
+  rootClients: number
+  /** Clients connected now, in instances' namespaces. */
+  instanceClients: number
+  /** Connections that carry a client now. */
+  connections: number
+  /** Namespaces of instances that exist now. */
+  namespaces: number
+}
+
+/** Who asks, as the host's own check sees it. */
+export interface VerifyRequest {
+  /** `null` if no key came. */
+  apikey: string | null
+  /** `null` for the root. */
+  instance: string | null
+  /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
+  address: string | null
+  headers: IncomingHttpHeaders
+}
+
+/** What a key may see, whatever it asks for. */
+export interface VerifyGrant {
+  /** Instances, by name; left out: all. */
+  instances?: readonly string[] | undefined
+  /** Events in either spelling, `messages.*` allowed; left out: all. */
+  events?: readonly string[] | undefined
+}
+
+export type VerifyAnswer = boolean | VerifyGrant
+export type Verify = (request: VerifyRequest) => VerifyAnswer | Promise<VerifyAnswer>
+
+export type TrustProxy = boolean | string | readonly string[] | ((address: string, hop: number) => boolean)
+
+/** Bounds; `0` is no limit. They hold for the plugin's namespaces, not for the host's. */
+export interface Limits {
+  /**
+   * Connections that this node serves.
+   * @default 0
+   */
+  connections: number
+  /**
+   * Clients of one instance on this node; of the root, too.
+   * @default 10000
+   */
+  connectionsPerInstance: number
+  /**
+   * Connections of one address.
+   * @default 0
+   */
+  connectionsPerAddress: number
+  /**
+   * Refusals of one address in a minute, after which it is sent away unheard until the minute is over.
+   * @default 0
+   */
+  refusalsPerMinute: number
+  /**
+   * Namespaces that one connection may be in.
+   * @default 256
+   */
+  namespacesPerConnection: number
+  /**
+   * Milliseconds after which a connection that is in no namespace is ended.
+   * @default 10000
+   */
+  idleMs: number
+  /**
+   * Bytes that may wait for one client; then its connection is ended, and it comes back by itself.
+   * @default 1048576
+   */
+  queuedBytes: number
+  /**
+   * Bytes of one message from a client.
+   * @default 65536
+   */
+  inboundBytes: number
+  /**
+   * Messages from one client in a second; then its connection is ended.
+   * @default 50
+   */
+  inboundPerSecond: number
+}
+
+export interface WsEventsOptions {
+  /**
+   * `false`: no Socket.IO server; configs can be set and found, `emit` does nothing and says so.
+   * Environment: `WEBSOCKET_ENABLED`.
+   * @default true
+   */
+  enabled?: boolean | undefined
+  /**
+   * Global mode: clients of the root get the events of every instance. Environment: `WEBSOCKET_GLOBAL_EVENTS`.
+   * @default false
+   */
+  globalEvents?: boolean | undefined
+  /**
+   * Serve Evolution API's clients as they are: its routes, and its manners at the root.
+   * @default false
+   */
+  evolution?: boolean | undefined
+  /**
+   * The global key, or several (for rotation): opens the root, every instance and every route.
+   * Environment: `AUTHENTICATION_API_KEY`.
+   * @default none
+   */
+  apiKey?: string | readonly string[] | undefined
+  /**
+   * The host's own check of a key, asked for each namespace and each route. It has 10 seconds.
+   * @default none
+   */
+  verify?: Verify | undefined
+  /**
+   * Addresses or CIDR blocks that need no key; `*` is anyone. Environment: `WEBSOCKET_ALLOWED_HOSTS` (commas).
+   * @default loopback when neither `apiKey` nor `verify` is set, else none
+   */
+  allowedHosts?: string | readonly string[] | undefined
+  /**
+   * Which proxies are believed about the client's address, as in Fastify.
+   * @default false
+   */
+  trustProxy?: TrustProxy | undefined
+  /**
+   * Origins of pages that may connect, or `*`. Environment: `CORS_ORIGIN` (commas).
+   * @default none
+   */
+  cors?: string | readonly string[] | undefined
+  /**
+   * `server_url` in each message. Environment: `SERVER_URL`.
+   * @default none
+   */
+  serverUrl?: string | undefined
+  /**
+   * What an instance that was never set counts as.
+   * @default none
+   */
+  defaultConfig?: InstanceConfigInput | undefined
+  /**
+   * Whether the host has an instance of this name; `false` makes the routes that set answer 404.
+   * @default none
+   */
+  instanceExists?: ((name: string) => boolean | Promise<boolean>) | undefined
+  /**
+   * The catalogue: names, or a map from name to the schema of its data (`true` for any).
+   * @default evolutionEvents
+   */
+  events?: EventDefinitions | undefined
+  /** Bounds; `0` is no limit. */
+  limits?: Partial<Limits> | undefined
+  /**
+   * Where the routes live; `false`: no routes.
+   * @default { prefix: '' }
+   */
+  routes?: false | { prefix?: string | undefined } | undefined
+  /**
+   * Options for the Socket.IO server, or the host's own `Server`.
+   * @default none
+   */
+  socketio?: SocketIOOption | undefined
+  /**
+   * Another environment, or `false` for none.
+   * @default process.env
+   */
+  env?: false | Readonly<Record<string, string | undefined>> | undefined
+}
+
+/** `fastify.wsEvents` */
+export interface WsEvents {
+  readonly mode: Mode
+  /**
+   * Sends an event of an instance to the clients that are entitled to it. The data is read during the call, and the
+   * events of one instance arrive in the order of the calls, awaited or not.
+   *
+   * @param instance the instance's name
+   * @param event an event of the catalogue, in either spelling
+   * @param data what the clients get as `message.data`; `Buffer`s and typed arrays arrive as binary
+   * @returns what became of it. A rejection is logged; not awaiting it is safe
+   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE (if anybody was to get it), CLOSED
+   */
+  emit<Name extends EventName>(instance: string, event: Name, data: EventData<Name>, options?: EmitOptions): Promise<EmitResult>
+  /**
+   * Sets the config of an instance. Clients that are no longer entitled are disconnected.
+   *
+   * @returns the config in force
+   * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, CLOSED
+   */
+  set(instance: string, config: InstanceConfigInput): Promise<InstanceConfig>
+  /** The config of an instance, or `null` if it was never set. */
+  find(instance: string): Promise<InstanceConfig | null>
+  /**
+   * Sends what was emitted before, disconnects the clients, and forgets the config.
+   *
+   * @returns whether there was one
+   */
+  remove(instance: string): Promise<boolean>
+  /** The configs of all instances that were set, in no particular order. */
+  list(): AsyncIterable<InstanceConfig>
+  /** The clients that are connected to this node: all, or those of one instance. */
+  clients(target?: { instance?: string | undefined }): ClientInfo[]
+  /**
+   * Ends clients so that a stock client stays away until it is told to connect again.
+   *
+   * @throws INVALID_DATA when neither an instance nor a key is named
+   */
+  disconnect(target: DisconnectTarget): Promise<void>
+  /** Counters and gauges of this node. */
+  stats(): Stats
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    wsEvents: WsEvents
+  }
+}
