@@ -1,0 +1,202 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { errors } from './errors.js'
+import { type EventDefinitions } from './events/catalogue.js'
+import { evolutionEvents } from './events/evolution.js'
+import type { SocketIOOption } from './gateway/server.js'
+import type { InstanceConfigInput, Limits, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
+
+/** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
+export interface Settings {
+  readonly mode: Mode
+  readonly evolution: boolean
+  /** Trimmed. */
+  readonly apiKeys: readonly string[]
+  readonly verify: Verify | null
+  readonly allowedHosts: readonly string[]
+  readonly trustProxy: TrustProxy
+  /** `null`: the option was left out. */
+  readonly cors: readonly string[] | null
+  readonly serverUrl: string | null
+  readonly defaultConfig: InstanceConfigInput | null
+  readonly instanceExists: ((name: string) => boolean | Promise<boolean>) | null
+  readonly events: EventDefinitions
+  readonly limits: Limits
+  readonly routes: { readonly prefix: string } | null
+  readonly socketio: SocketIOOption
+}
+
+/** What a variable's text stands for; `undefined` when it cannot be understood. */
+type FromText = (text: string) => unknown
+
+const asBoolean: FromText = text => ({ true: true, 1: true, false: false, 0: false })[text.toLowerCase()]
+const asText: FromText = text => text
+const asList: FromText = text => text.split(',').map(item => item.trim()).filter(item => item !== '')
+
+/** `allowed` ends the sentence "must be …" of the error. */
+const bool = (more: object) => Type.Boolean({ allowed: 'true or false', ...more })
+const list = (allowed: string, more: object) => Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))], { allowed, ...more })
+const func = (allowed: string) => Type.Function([], Type.Unknown(), { allowed })
+const limit = (byDefault: number, unit: string) => Type.Integer({ default: byDefault, minimum: 0, maximum: Number.MAX_SAFE_INTEGER, allowed: `a whole number of ${unit}, 0 for no limit` })
+const optional = <Properties extends Record<string, TSchema>>(properties: Properties, allowed: string) =>
+  Type.Partial(Type.Object(properties), { additionalProperties: false, allowed })
+
+const limits = {
+  connections: limit(0, 'connections'),
+  connectionsPerInstance: limit(10_000, 'clients'),
+  connectionsPerAddress: limit(0, 'connections'),
+  refusalsPerMinute: limit(0, 'refusals'),
+  namespacesPerConnection: limit(256, 'namespaces'),
+  idleMs: limit(10_000, 'milliseconds'),
+  queuedBytes: limit(1024 * 1024, 'bytes'),
+  inboundBytes: limit(64 * 1024, 'bytes'),
+  inboundPerSecond: limit(50, 'messages')
+} satisfies Record<keyof Limits, TSchema>
+
+/** Every option: what it may be, its variable, how the variable's text is read, and its default. */
+export const optionSchemas = {
+  enabled: bool({ env: 'WEBSOCKET_ENABLED', fromText: asBoolean, default: true }),
+  globalEvents: bool({ env: 'WEBSOCKET_GLOBAL_EVENTS', fromText: asBoolean, default: false }),
+  evolution: bool({ default: false }),
+  apiKey: list('a key or a list of keys, none of them blank', { env: 'AUTHENTICATION_API_KEY', fromText: asText }),
+  verify: func('a function of { apikey, instance, address, headers }'),
+  allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', { env: 'WEBSOCKET_ALLOWED_HOSTS', fromText: asList }),
+  trustProxy: Type.Union([Type.Boolean(), Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 })), Type.Function([], Type.Unknown())], {
+    allowed: 'true, false, addresses or CIDR blocks of the proxies, or a function of (address, hop); a number of hops cannot tell whether the nearest one is a proxy at all',
+    default: false
+  }),
+  cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', fromText: asList }),
+  serverUrl: Type.String({ env: 'SERVER_URL', fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
+  defaultConfig: Type.Object({ enabled: bool({}), events: Type.Optional(Type.Array(Type.String(), { allowed: 'a list of event names' })) }, {
+    additionalProperties: false,
+    allowed: '{ enabled, events? }'
+  }),
+  instanceExists: func('a function of the name'),
+  events: Type.Union([Type.Array(Type.String()), Type.Record(Type.String(), Type.Union([Type.Literal(true), Type.Object({})]))], {
+    allowed: 'a list of event names, or a map from name to a JSON Schema or true',
+    default: 'evolutionEvents'
+  }),
+  limits: optional(limits, `an object of ${Object.keys(limits).join(', ')}`),
+  routes: Type.Union([Type.Literal(false), optional({ prefix: Type.String() }, '')], {
+    allowed: 'false, or { prefix } where prefix is "" or a path such as "/api"',
+    default: { prefix: '' }
+  }),
+  socketio: Type.Object({}, { allowed: 'options for the Socket.IO server, or a Server' }),
+  env: Type.Union([Type.Literal(false), Type.Object({})], { allowed: 'an object of strings, or false', default: 'process.env' })
+} satisfies Record<keyof WsEventsOptions, TSchema>
+
+type OptionName = keyof typeof optionSchemas
+const optionNames = Object.keys(optionSchemas) as OptionName[]
+const allOptions = Type.Partial(Type.Object(optionSchemas), { additionalProperties: false })
+
+/** What Fastify's own `register` options may be; the plugin has no use for them. */
+const FASTIFY_OPTIONS = ['logLevel', 'logSerializers']
+
+/**
+ * Makes settings of what was given to `register` and of the environment.
+ *
+ * @throws OPTION naming the option or the variable, and saying what is allowed
+ */
+export function readSettings (given: Readonly<Record<string, unknown>>): Settings {
+  const options = withoutFastifys(given)
+  check(options)
+  const variables = readEnvironment(options)
+  const use = { ...variables, ...options } as WsEventsOptions
+  const hasKeys = use.apiKey !== undefined || use.verify !== undefined
+  return {
+    mode: use.enabled === false ? 'disabled' : use.globalEvents === true ? 'global' : 'traditional',
+    evolution: use.evolution ?? optionSchemas.evolution.default,
+    apiKeys: asArray(use.apiKey).map(key => key.trim()),
+    verify: use.verify ?? null,
+    allowedHosts: use.allowedHosts === undefined && !hasKeys ? ['loopback'] : asArray(use.allowedHosts),
+    trustProxy: use.trustProxy ?? optionSchemas.trustProxy.default,
+    cors: use.cors === undefined ? null : asArray(use.cors).map(origin => originOf(origin) ?? origin),
+    serverUrl: use.serverUrl ?? null,
+    defaultConfig: use.defaultConfig ?? null,
+    instanceExists: use.instanceExists ?? null,
+    events: use.events ?? evolutionEvents,
+    limits: Object.fromEntries(Object.entries(limits).map(([name, schema]) => [name, use.limits?.[name as keyof Limits] ?? schema.default])) as unknown as Limits,
+    routes: use.routes === false ? null : { prefix: use.routes?.prefix ?? '' },
+    socketio: use.socketio ?? {}
+  }
+}
+
+const asArray = (value: string | readonly string[] | undefined): readonly string[] =>
+  value === undefined ? [] : typeof value === 'string' ? [value] : value
+
+function withoutFastifys (given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if (given.prefix !== undefined) throw new errors.OPTION('option "prefix" of register would not move the namespaces: use routes.prefix to move the routes')
+  return Object.fromEntries(Object.entries(given).filter(([name, value]) => value !== undefined && !FASTIFY_OPTIONS.includes(name)))
+}
+
+function readEnvironment (options: Record<string, unknown>): Record<string, unknown> {
+  const env = options.env === false ? {} : (options.env ?? process.env) as Readonly<Record<string, string | undefined>>
+  const found: Record<string, unknown> = {}
+  for (const name of optionNames) {
+    const { env: variable, fromText, allowed } = optionSchemas[name] as TSchema as TSchema & { env?: string, fromText?: FromText, allowed: string }
+    const text = variable === undefined ? undefined : env[variable]?.trim()
+    if (options[name] !== undefined || text === undefined || text === '') continue
+    const value = fromText?.(text)
+    if (value === undefined) throw unfit(`the environment variable ${variable}`, allowed, text)
+    check({ [name]: value }, `the environment variable ${variable}`)
+    found[name] = value
+  }
+  return found
+}
+
+/** What a schema cannot say of single options. */
+const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
+  apiKey: (keys: string | string[]) => asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== ''),
+  cors: (origins: string | string[]) => asArray(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
+  serverUrl: (url: string) => URL.canParse(url),
+  routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
+}
+
+/** The origin of a URL that is nothing but an origin, as browsers send it. */
+function originOf (text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  const bare = url.origin !== 'null' && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === ''
+  return bare ? url.origin : undefined
+}
+
+function check (options: Record<string, unknown>, source?: string): void {
+  const fault = Value.Errors(allOptions, options).First()
+  if (fault !== undefined) {
+    const path = fault.path.slice(1).replaceAll('/', '.')
+    const name = source ?? `option "${path}"`
+    if (isUnknown(path)) throw new errors.OPTION(`${name} is unknown: the options ${path.includes('.') ? `of "${path.split('.')[0]}" ` : ''}are ${knownBeside(path).join(', ')}`)
+    throw unfit(name, allowedAt(path), fault.value)
+  }
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = options[name]
+    if (value !== undefined && !rule(value as never)) throw unfit(source ?? `option "${name}"`, allowedAt(name), value)
+  }
+}
+
+/** The schemas that stand beside an option: the options themselves, or those of a group such as `limits`. */
+function siblings (path: string): Record<string, TSchema> {
+  const [group] = path.split('.')
+  if (!path.includes('.')) return optionSchemas
+  return group === 'limits' ? limits : (optionSchemas[group as OptionName] as TSchema | undefined)?.properties ?? {}
+}
+
+const leaf = (path: string): string => path.split('.')[1] ?? path
+const knownBeside = (path: string): string[] => Object.keys(siblings(path))
+const isUnknown = (path: string): boolean => knownBeside(path).length > 0 && !Object.hasOwn(siblings(path), leaf(path))
+
+function allowedAt (path: string): string {
+  const schema = siblings(path)[leaf(path)] ?? (optionSchemas[path.split('.')[0] as OptionName] as TSchema | undefined)
+  return String(schema?.allowed ?? 'left out')
+}
+
+function unfit (name: string, allowed: string, value: unknown): Error {
+  return new errors.OPTION(`${name} must be ${allowed}; got ${shown(value)}`)
+}
+
+/** A wrong value as the error shows it. Strings in lists and objects are not: one of them may be a key. */
+function shown (value: unknown): string {
+  if (typeof value === 'string') return value.length > 40 ? 'a longer text' : JSON.stringify(value)
+  if (value === null || typeof value !== 'object') return typeof value === 'function' ? 'a function' : String(value)
+  return Array.isArray(value) ? 'a list' : 'an object'
+}
