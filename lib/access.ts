@@ -1,0 +1,235 @@
+import proxyAddr from '@fastify/proxy-addr'
+import type { FastifyBaseLogger } from 'fastify'
+import { hash, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { hostname } from 'node:os'
+import { errors } from './errors.js'
+import type { Catalogue } from './events/catalogue.js'
+import { EventBits, type EventSet, parseEventPatterns } from './events/event-set.js'
+import { instanceName } from './names.js'
+import type { Settings } from './options.js'
+import type { TrustProxy, VerifyAnswer } from './types.js'
+
+/** Longest key, in characters. Tokens of several kB exist; more is an attack on the host's check. */
+const MAX_KEY_LENGTH = 8192
+/** How long the host's own check may take, in ms. */
+const VERIFY_TIMEOUT = 10_000
+// Each says that somebody passed the request on. Which of them a proxy sets is its own affair.
+const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via', 'cf-connecting-ip', 'true-client-ip'] as const
+
+/** The side of a request that the network shows. */
+export interface Peer {
+  /** The client's address, as far as trusted proxies tell; `null` where there is none (a Unix socket). */
+  readonly address: string | null
+  /** Whether the address may be somebody else's: an untrusted peer passed the request on. */
+  readonly forwarded: boolean
+  /** The origin of a page from elsewhere that `cors` does not list by name; `null` for everybody else. */
+  readonly foreignOrigin: string | null
+  readonly headers: IncomingHttpHeaders
+}
+
+/** What a caller may see. */
+export interface Grant {
+  /** The global key, or an address that needs none. */
+  readonly global: boolean
+  /** `null`: all. */
+  readonly instances: ReadonlySet<string> | null
+  readonly events: EventSet
+  /** SHA-256 of the key that came, in base64; `null` if none did. */
+  readonly keyHash: string | null
+}
+
+/** The SHA-256 of a key, in base64: how a key is kept and compared. */
+export const hashKey = (key: string): string => hash('sha256', key.trim(), 'base64')
+
+/** A key as it came from outside: trimmed, `null` where there is none. */
+export function readKey (value: unknown): string | null {
+  if (typeof value !== 'string') return null
+  const key = value.trim()
+  return key === '' ? null : key
+}
+
+/** The key of `Authorization: Bearer`. */
+export function bearerKey (headers: IncomingHttpHeaders): string | null {
+  return readKey(/^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1])
+}
+
+/** Decides who may connect and call. */
+export class Access {
+  readonly #settings: Settings
+  readonly #catalogue: Catalogue
+  readonly #log: FastifyBaseLogger
+  readonly #keyHashes: readonly Buffer[]
+  readonly #trusted: (address: string, hop: number) => boolean
+  readonly #allowed: (address: string) => boolean
+  readonly #serverHost: string | null
+  #hinted = false
+
+  /** @throws OPTION for an address that is none */
+  constructor (settings: Settings, catalogue: Catalogue, log: FastifyBaseLogger) {
+    this.#settings = settings
+    this.#catalogue = catalogue
+    this.#log = log
+    this.#keyHashes = settings.apiKeys.map(key => Buffer.from(hashKey(key), 'base64'))
+    this.#trusted = compileTrust(settings.trustProxy)
+    this.#allowed = this.#compileAllowed(settings.allowedHosts)
+    this.#serverHost = settings.serverUrl === null ? null : new URL(settings.serverUrl).hostname
+  }
+
+  #compileAllowed (hosts: readonly string[]): (address: string) => boolean {
+    if (hosts.includes('*')) {
+      this.#log.warn('allowedHosts is "*": anyone may read every instance and change its config without a key')
+      return () => true
+    }
+    if (hosts.length === 0) return () => false
+    const matches = compileAddresses('allowedHosts', hosts)
+    return address => matches(address, 0)
+  }
+
+  /**
+   * Reads where a request comes from.
+   *
+   * @param headers of the request
+   * @param remoteAddress of the connection that carries it
+   */
+  peer (headers: IncomingHttpHeaders, remoteAddress: string | undefined): Peer {
+    const request = { headers, socket: { remoteAddress }, connection: { remoteAddress } }
+    const chain = proxyAddr.all(request as never, this.#trusted)
+    const passedOn = proxyAddr.all(request as never).length > chain.length
+    const header = FORWARDING_HEADERS.find(name => headers[name] !== undefined)
+    // A trusted proxy that says so in another way than X-Forwarded-For hides the client's address from us.
+    const unread = header !== undefined && headers['x-forwarded-for'] === undefined
+    if (header !== undefined && this.#settings.trustProxy === false) this.#hint(header)
+    const origin = headers.origin
+    return {
+      address: chain.at(-1) ?? null,
+      forwarded: passedOn || unread,
+      foreignOrigin: origin === undefined || this.#isOwn(origin, headers) || this.#settings.cors?.includes(origin) === true ? null : origin,
+      headers
+    }
+  }
+
+  #hint (header: string): void {
+    if (this.#hinted) return
+    this.#hinted = true
+    this.#log.warn(`a request came with the header ${header}, but trustProxy is false: behind a proxy, set trustProxy to its address, or every client counts as the proxy`)
+  }
+
+  /** A page's own server is told by the host alone: TLS may end at a proxy. */
+  #isOwn (origin: string, headers: IncomingHttpHeaders): boolean {
+    return URL.canParse(origin) && headers.host !== undefined && new URL(origin).host === headers.host.toLowerCase()
+  }
+
+  /**
+   * Refuses pages from origins that `cors` does not list, where it lists any.
+   *
+   * @throws ORIGIN
+   */
+  checkOrigin (peer: Peer): void {
+    const { cors } = this.#settings
+    if (peer.foreignOrigin === null || cors === null || cors.includes('*')) return
+    throw new errors.ORIGIN(peer.foreignOrigin.slice(0, 200))
+  }
+
+  /**
+   * Checks what a caller may see.
+   *
+   * @param apikey the key that came, trimmed, or `null`
+   * @param instance what is asked for; `null` is the root
+   * @throws UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED
+   */
+  async authorize (apikey: string | null, instance: string | null, peer: Peer): Promise<Grant> {
+    if (apikey !== null && this.#isGlobalKey(apikey)) return { global: true, instances: null, events: null, keyHash: hashKey(apikey) }
+    if (apikey === null && this.#needsNoKey(peer)) return { global: true, instances: null, events: null, keyHash: null }
+    const grant = await this.#ask(apikey, instance, peer)
+    if (grant === false || (instance !== null && grant.instances?.has(instance) === false)) {
+      if (apikey === null) throw new errors.UNAUTHORIZED()
+      throw new errors.FORBIDDEN(instance === null ? 'the root namespace' : `the instance "${instance}"`)
+    }
+    return grant
+  }
+
+  #isGlobalKey (apikey: string): boolean {
+    const given = Buffer.from(hashKey(apikey), 'base64')
+    // Every key is compared, so that the time tells nothing of which one is near.
+    return this.#keyHashes.reduce((found, known) => timingSafeEqual(given, known) || found, false)
+  }
+
+  #needsNoKey (peer: Peer): boolean {
+    if (this.#settings.allowedHosts.includes('*')) return true
+    if (peer.address === null || peer.forwarded || peer.foreignOrigin !== null) return false
+    return this.#allowed(peer.address) && !(isLoopback(peer.address) && this.#isRebound(peer.headers.host))
+  }
+
+  /**
+   * A page from elsewhere whose name was made to resolve to this machine (DNS rebinding) looks like one of our own:
+   * only the name that it asks for gives it away.
+   */
+  #isRebound (host: string | undefined): boolean {
+    if (host === undefined || !URL.canParse(`http://${host}`)) return false
+    const name = new URL(`http://${host}`).hostname
+    const own = name === 'localhost' || name.endsWith('.localhost') || name === hostname().toLowerCase() || name === this.#serverHost
+    return !own && !/^\[|^[\d.]+$/.test(name)
+  }
+
+  async #ask (apikey: string | null, instance: string | null, peer: Peer): Promise<Grant | false> {
+    const { verify } = this.#settings
+    if (verify === null || (apikey !== null && apikey.length > MAX_KEY_LENGTH)) return false
+    // A page from elsewhere must bring a key: the cookies that come along are its visitor's, not its own.
+    if (apikey === null && peer.foreignOrigin !== null) return false
+    try {
+      const asked = Promise.resolve().then(() => verify({ apikey, instance, address: peer.address, headers: peer.headers }))
+      return this.#grantOf(await inTime(asked, VERIFY_TIMEOUT), apikey)
+    } catch (err) {
+      this.#log.error({ err, instance, address: peer.address }, 'the option verify failed: the caller is told to try again')
+      throw Object.assign(new errors.VERIFY_FAILED(), { cause: err })
+    }
+  }
+
+  #grantOf (answer: VerifyAnswer, apikey: string | null): Grant | false {
+    if (answer === false) return false
+    const keyHash = apikey === null ? null : hashKey(apikey)
+    if (answer === true) return { global: false, instances: null, events: null, keyHash }
+    if (typeof answer !== 'object' || answer === null) throw new TypeError(`verify must answer true, false or { instances?, events? }, got ${String(answer)}`)
+    return {
+      global: false,
+      instances: answer.instances === undefined ? null : new Set(answer.instances.map(name => instanceName(name))),
+      events: answer.events === undefined ? null : this.#grantedEvents(answer.events),
+      keyHash
+    }
+  }
+
+  #grantedEvents (names: readonly string[]): EventSet {
+    // Here an empty list is no events at all, unlike in a filter.
+    if (names.length === 0) return new EventBits(this.#catalogue, [])
+    return parseEventPatterns(this.#catalogue, names, name => this.#catalogue.unknown(name))
+  }
+}
+
+function compileTrust (trustProxy: TrustProxy): (address: string, hop: number) => boolean {
+  if (typeof trustProxy === 'function') return trustProxy
+  if (typeof trustProxy === 'boolean') return () => trustProxy
+  const addresses = typeof trustProxy === 'string' ? trustProxy.split(',').map(address => address.trim()) : trustProxy
+  return compileAddresses('trustProxy', addresses)
+}
+
+function compileAddresses (option: string, addresses: readonly string[]): (address: string, hop: number) => boolean {
+  try {
+    return proxyAddr.compile([...addresses])
+  } catch (cause) {
+    throw Object.assign(new errors.OPTION(`option "${option}" must be IP addresses or CIDR blocks such as 10.0.0.0/8: ${(cause as Error).message}`), { cause })
+  }
+}
+
+const isLoopback = proxyAddr.compile('loopback') as (address: string, hop?: number) => boolean
+
+async function inTime<T> (promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([promise, new Promise<never>((resolve, reject) => {
+      timer = setTimeout(() => { reject(new Error(`no answer within ${ms} ms`)) }, ms)
+    })])
+  } finally {
+    clearTimeout(timer)
+  }
+}
