@@ -1,0 +1,104 @@
+import type { Socket } from 'socket.io'
+import type { Access, Grant, Peer } from '../access.js'
+import { CODE_PREFIX, type CodedError, type ErrorName, errors } from '../errors.js'
+import type { Catalogue } from '../events/catalogue.js'
+import type { Instances } from '../instances.js'
+import { instanceOfNamespace } from '../names.js'
+import type { Settings } from '../options.js'
+import { makeFilter } from './filter.js'
+import { askedFilter, keyOf } from './handshake.js'
+import type { Place, Places } from './limits.js'
+import type { Admitted } from './subscriber.js'
+
+/** What a client asks for by its namespace; `null` is the root. */
+export const targetOf = (namespace: string): string | null => namespace === '/' ? null : instanceOfNamespace(namespace)
+
+/** A refusal as the client gets it, in `data` of its `connect_error`. */
+export interface Refusal {
+  readonly code: string
+  readonly statusCode: number
+  readonly message: string
+  /** Whether a later try may succeed. */
+  readonly retry: boolean
+}
+
+/** Faults that pass by themselves. Their clients come back when the connection is ended, and only then. */
+const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(['VERIFY_FAILED', 'LIMIT', 'DISABLED', 'CLOSED'])
+/** Refusals that end when somebody changes a config. */
+const RETRY: ReadonlySet<ErrorName> = new Set<ErrorName>(['GLOBAL_DISABLED', 'NOT_SET', 'INSTANCE_DISABLED'])
+
+export const isPassing = (name: ErrorName): boolean => PASSING.has(name)
+
+export function refusalOf (error: CodedError, name: ErrorName): Refusal {
+  return { code: `${CODE_PREFIX}${name}`, statusCode: error.statusCode ?? 500, message: error.message, retry: PASSING.has(name) || RETRY.has(name) }
+}
+
+interface Parts {
+  readonly settings: Settings
+  readonly access: Access
+  readonly catalogue: Catalogue
+  readonly instances: Instances
+  readonly places: Places
+  /** Whether the server is shutting down. */
+  readonly isClosing: () => boolean
+}
+
+/** Decides who gets into which namespace, at the moment of connecting. */
+export class Admission {
+  readonly #parts: Parts
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Checks a client that wants into a namespace. What it learns of instances, it learns only with a key that opens
+   * them.
+   *
+   * @throws a coded error, for the client
+   */
+  async admit (socket: Socket, peer: Peer): Promise<Admitted> {
+    const { access, places } = this.#parts
+    this.#checkOpen()
+    places.checkRefusals(peer.address)
+    access.checkOrigin(peer)
+    const instance = targetOf(socket.nsp.name)
+    if (instance === null && this.#parts.settings.mode === 'traditional') return this.#admitToSilentRoot(socket, peer)
+    const place = places.take(socket.conn, peer.address, instance)
+    try {
+      const grant = await access.authorize(keyOf(socket), instance, peer)
+      this.#checkOpen()
+      if (instance !== null) this.checkStanding(instance)
+      const filter = makeFilter(this.#parts.catalogue, askedFilter(socket), grant, instance)
+      return { instance, peer, grant, filter, place, listens: true }
+    } catch (error) {
+      place.release()
+      throw error
+    }
+  }
+
+  /** Python clients of Evolution join the root unasked, and give up when it refuses. */
+  #admitToSilentRoot (socket: Socket, peer: Peer): Admitted {
+    if (!this.#parts.settings.evolution) throw new errors.GLOBAL_DISABLED()
+    const place: Place = this.#parts.places.take(socket.conn, peer.address, null)
+    const grant: Grant = { global: false, instances: new Set(), events: null, keyHash: null }
+    return { instance: null, peer, grant, filter: makeFilter(this.#parts.catalogue, {}, grant, null), place, listens: false }
+  }
+
+  /**
+   * Checks that an instance serves clients now.
+   *
+   * @throws NOT_SET, INSTANCE_DISABLED
+   */
+  checkStanding (instance: string): void {
+    const standing = this.#parts.instances.standing(instance)
+    const path = encodeURIComponent(instance)
+    if (standing === 'not-set') throw new errors.NOT_SET(instance, path)
+    // Evolution's clients stay, and hear nothing.
+    if (standing === 'instance-disabled' && !this.#parts.settings.evolution) throw new errors.INSTANCE_DISABLED(instance, path)
+  }
+
+  #checkOpen (): void {
+    if (this.#parts.isClosing()) throw new errors.CLOSED()
+  }
+}

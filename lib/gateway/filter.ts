@@ -1,0 +1,75 @@
+import { errors } from '../errors.js'
+import type { Catalogue, EventType } from '../events/catalogue.js'
+import { type EventSet, includes, intersectEvents, parseEventPatterns } from '../events/event-set.js'
+import { excerpt, instanceName } from '../names.js'
+import type { Grant } from '../access.js'
+
+/** More names than any catalogue or filter of sense has. */
+const MAX_NAMES = 10_000
+
+/** What a client gets of its namespace's events. */
+export interface Filter {
+  readonly events: EventSet
+  /** `null`: of all instances. Always so in an instance's own namespace. */
+  readonly instances: ReadonlySet<string> | null
+  /** The same text for filters that let the same through. */
+  readonly key: string
+}
+
+/** What a client asked for, as it came. */
+export interface AskedFilter {
+  readonly events?: unknown
+  readonly instances?: unknown
+}
+
+export const passes = (filter: Filter, event: EventType, instance: string): boolean =>
+  includes(filter.events, event) && (filter.instances === null || filter.instances.has(instance))
+
+/**
+ * The filter of a client: what it asked for, within what its key may see.
+ *
+ * @param instance whose namespace it is in; `null` at the root
+ * @throws INVALID_FILTER naming what is wrong
+ */
+export function makeFilter (catalogue: Catalogue, asked: AskedFilter, grant: Grant, instance: string | null): Filter {
+  const patterns = readNames('events', asked.events)
+  const wanted = parseEventPatterns(catalogue, patterns, pattern =>
+    new errors.INVALID_FILTER(`names an unknown event: ${catalogue.unknown(pattern).message}`))
+  const events = intersectEvents(catalogue, wanted, grant.events)
+  const instances = instance === null ? intersectNames(readInstances(asked.instances), grant.instances) : null
+  return { events, instances, key: keyOf(events, instances) }
+}
+
+function keyOf (events: EventSet, instances: ReadonlySet<string> | null): string {
+  return `${events === null ? '*' : events.key}/${instances === null ? '*' : [...instances].sort().join('/')}`
+}
+
+function readInstances (value: unknown): ReadonlySet<string> | null {
+  const names = readNames('instances', value)
+  if (names.length === 0) return null
+  try {
+    return new Set(names.map(instanceName))
+  } catch (cause) {
+    throw Object.assign(new errors.INVALID_FILTER(`names no instance: ${(cause as Error).message}`), { cause })
+  }
+}
+
+function intersectNames (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null {
+  if (a === null || b === null) return a ?? b
+  return new Set([...a].filter(name => b.has(name)))
+}
+
+/** A list of names, as an array or with commas. */
+function readNames (key: string, value: unknown): string[] {
+  if (value === undefined || value === null) return []
+  const names: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [value]
+  if (names.length > MAX_NAMES) throw new errors.INVALID_FILTER(`has ${names.length} names in "${key}", ${MAX_NAMES} are allowed`)
+  return names.map(name => {
+    if (typeof name !== 'string') throw new errors.INVALID_FILTER(`"${key}" must be a list of names, or names with commas between them`)
+    return name.trim()
+  }).filter(name => name !== '' || typeof value !== 'string').map(name => {
+    if (name === '') throw new errors.INVALID_FILTER(`has an empty name in "${key}"`)
+    if (name.length > 200) throw new errors.INVALID_FILTER(`has a name of ${name.length} characters in "${key}": ${excerpt(name)}`)
+    return name
+  })
+}

@@ -1,0 +1,102 @@
+/**
+ * All that this package uses of Socket.IO, Engine.IO and ws beyond their public interfaces. Each function tests for
+ * what it needs and falls back to something safe; test/gateway/internals.test.ts fails when a new version changes one.
+ */
+import type { Namespace, Server, Socket } from 'socket.io'
+
+/** The Engine.IO connection that carries a client. */
+export type Connection = Socket['conn']
+
+type Matcher = (name: string, auth: Record<string, unknown>, next: (err: Error | null, allow: boolean) => void) => void
+
+interface ServerInternals {
+  _nsps?: unknown
+  parentNsps?: unknown
+  opts?: { connectionStateRecovery?: unknown }
+}
+
+const inside = (io: Server): ServerInternals => io as unknown as ServerInternals
+
+/** Namespaces by name. There is no public way to list them, nor to delete one. */
+function namespacesIn (io: Server): Map<string, Namespace> | undefined {
+  const found = inside(io)._nsps
+  return found instanceof Map ? found : undefined
+}
+
+/** The names of the namespaces that exist. Fallback: the root alone. */
+export function namespaceNames (io: Server): string[] {
+  return [...namespacesIn(io)?.keys() ?? ['/']]
+}
+
+/** Deletes a namespace that nobody is in. Fallback: it stays, empty. */
+export function deleteNamespace (io: Server, namespace: Namespace): void {
+  const namespaces = namespacesIn(io)
+  if (namespaces?.get(namespace.name) !== namespace) return
+  namespaces.delete(namespace.name)
+  void namespace.adapter.close()
+}
+
+/**
+ * Moves a function that was given to `io.of` behind those that were given later. Socket.IO asks them in the order of
+ * this map and comes to one that moved once more, at its end.
+ *
+ * @returns whether it moved; `false` when it is the last, or (fallback) when the map is not there
+ */
+export function moveMatcherLast (io: Server, matcher: Matcher): boolean {
+  const matchers = inside(io).parentNsps
+  if (!(matchers instanceof Map) || !matchers.has(matcher)) return false
+  if ([...matchers.keys()].at(-1) === matcher) return false
+  const namespace: unknown = matchers.get(matcher)
+  matchers.delete(matcher)
+  matchers.set(matcher, namespace)
+  return true
+}
+
+/** Whether connection state recovery is on. Fallback: a client that was recovered tells (`socket.recovered`). */
+export function recoversConnections (io: Server): boolean {
+  return Boolean(inside(io).opts?.connectionStateRecovery)
+}
+
+/** How many namespaces the connection of a client is in, the host's too. Fallback: one, so that it is left alone. */
+export function namespaceCount (socket: Socket): number {
+  const joined: unknown = (socket.client as unknown as { nsps?: unknown }).nsps
+  return joined instanceof Map ? joined.size : 1
+}
+
+interface WebSocketInternals {
+  terminate?: () => void
+  bufferedAmount?: number
+}
+
+function webSocketOf (connection: Connection): WebSocketInternals | undefined {
+  const { transport } = connection as unknown as { transport?: { name?: string, socket?: WebSocketInternals } }
+  return transport?.name === 'websocket' ? transport.socket : undefined
+}
+
+/**
+ * Ends the connection of a client at once, so that a stock client comes back by itself. `close()` of Engine.IO waits
+ * for a client that has stalled, and holds what is queued for it. Fallback: that.
+ */
+export function endConnection (connection: Connection): void {
+  const webSocket = webSocketOf(connection)
+  if (typeof webSocket?.terminate === 'function') webSocket.terminate()
+  else connection.close(true)
+}
+
+/** Bytes that wait between us and the kernel for a client's connection. Fallback: those that Engine.IO holds. */
+export function queuedBytes (connection: Connection): number {
+  const { writeBuffer } = connection as unknown as { writeBuffer?: ReadonlyArray<{ data?: string | ArrayBufferView }> }
+  const held = (writeBuffer ?? []).reduce((sum, { data }) => sum + sizeOf(data), 0)
+  return held + (webSocketOf(connection)?.bufferedAmount ?? 0)
+}
+
+function sizeOf (data: string | ArrayBufferView | undefined): number {
+  return typeof data === 'string' ? Buffer.byteLength(data) : data?.byteLength ?? 0
+}
+
+/** Whether packets are written in Socket.IO's own format, and not in that of another parser (msgpack, say). */
+export function usesStockParser (io: Server): boolean {
+  const { encoder } = io as unknown as { encoder?: { encode?: (packet: object) => unknown[] } }
+  const encoded = encoder?.encode?.({ type: 2, nsp: '/a', data: ['b', { c: 1 }] })
+  return encoded?.length === 1 && encoded[0] === '2/a,["b",{"c":1}]'
+}

@@ -1,0 +1,106 @@
+import type { Namespace, Server, Socket } from 'socket.io'
+import { deleteNamespace, moveMatcherLast, namespaceNames } from './internals.js'
+import { namespaceOf } from '../names.js'
+
+type Guard = (socket: Socket) => Promise<Error | undefined>
+
+interface Hooks {
+  /** Asked for each client before it is in. Resolves to what refuses it, and `undefined` lets it in. */
+  readonly guard: Guard
+  /** Told of each client that is in. */
+  readonly connected: (socket: Socket) => void
+  /** Told of each client that was let in and was gone before it was in. */
+  readonly vanished: (socket: Socket) => void
+}
+
+/** One of our namespaces: a spelling of an instance's name that clients use. */
+interface Entry {
+  readonly namespace: Namespace
+  /** Clients between their first packet and the end of their admission. */
+  arriving: number
+}
+
+/**
+ * The namespaces of instances: made when the first client asks for one, deleted when the last is gone.
+ *
+ * They are made by `io.of(name)` and not as children of a dynamic namespace, because Socket.IO deletes children
+ * (`cleanupEmptyChildNamespaces`, which a host may have switched on) while somebody is still being admitted to them.
+ */
+export class Namespaces {
+  readonly #io: Server
+  readonly #hooks: Hooks
+  // Map(name as spelled by clients -> entry)
+  readonly #entries = new Map<string, Entry>()
+  readonly #hosts: Set<string>
+  #making: string | undefined
+
+  constructor (io: Server, hooks: Hooks) {
+    this.#io = io
+    this.#hooks = hooks
+    this.#hosts = new Set(namespaceNames(io))
+    io.on('new_namespace', ({ name }) => { if (name !== this.#making) this.#hosts.add(name) })
+    const matcher: Parameters<typeof moveMatcherLast>[1] = (name, auth, next) => {
+      // The host's own dynamic namespaces come first, whenever they were made. When ours has moved behind them it
+      // is asked once more, after they have all declined.
+      if (moveMatcherLast(io, matcher)) {
+        next(null, false)
+        return
+      }
+      this.#make(name)
+      next(null, true)
+    }
+    io.of(matcher as never)
+  }
+
+  get size (): number {
+    return this.#entries.size
+  }
+
+  /** Whether the host made the namespace of an instance's name before any client of ours asked for it. */
+  isHosts (instance: string): boolean {
+    return this.#hosts.size > 1 && this.#hosts.has(namespaceOf(instance))
+  }
+
+  /** Serves the root as one of ours, whoever made it. */
+  serveRoot (): void {
+    this.#serve({ namespace: this.#io.of('/'), arriving: 0 })
+  }
+
+  #make (name: string): void {
+    this.#making = name
+    const namespace = this.#io.of(name)
+    this.#making = undefined
+    const entry = { namespace, arriving: 0 }
+    this.#entries.set(name, entry)
+    this.#serve(entry)
+  }
+
+  #serve (entry: Entry): void {
+    entry.namespace.use((socket, next) => {
+      entry.arriving++
+      void this.#hooks.guard(socket).then(refusal => {
+        next(refusal)
+        // By then Socket.IO has let the client in, refused it, or found it gone.
+        setImmediate(() => {
+          entry.arriving--
+          if (refusal === undefined && !socket.connected) this.#hooks.vanished(socket)
+          this.#deleteIfEmpty(entry)
+        })
+      })
+    })
+    entry.namespace.on('connection', socket => {
+      this.#hooks.connected(socket)
+      socket.once('disconnect', () => { setImmediate(() => { this.#deleteIfEmpty(entry) }) })
+    })
+  }
+
+  #deleteIfEmpty (entry: Entry): void {
+    const { namespace } = entry
+    if (this.#entries.get(namespace.name) !== entry) return
+    if (entry.arriving > 0 || namespace.sockets.size > 0) return
+    // The host listens to it as well, so it holds a reference that must stay good.
+    if (namespace.listenerCount('connection') > 1 || namespace.listenerCount('connect') > 0) return
+    this.#entries.delete(namespace.name)
+    deleteNamespace(this.#io, namespace)
+  }
+}

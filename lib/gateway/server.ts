@@ -1,0 +1,118 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fastifySocketIO from 'fastify-socket.io'
+import type { Server, ServerOptions } from 'socket.io'
+import { errors } from '../errors.js'
+import type { Settings } from '../options.js'
+import { recoversConnections } from './internals.js'
+
+/** Options for the Socket.IO server that the plugin makes, or the host's own. */
+export type SocketIOOption = Partial<ServerOptions> | Server
+
+/** The Socket.IO server in use. */
+export interface OpenServer {
+  readonly io: Server
+  /** Made by this plugin; the other kind is the host's, with the host's namespaces. */
+  readonly own: boolean
+}
+
+/** What is set by an option of the plugin, which would otherwise be said in two places. */
+const SET_ELSEWHERE: Readonly<Record<string, string>> = {
+  cors: 'use the option cors, which holds on both transports',
+  connectTimeout: 'use limits.idleMs',
+  maxHttpBufferSize: 'use limits.inboundBytes'
+}
+const RECOVERY = 'connection state recovery lets clients in past the key check: leave connectionStateRecovery out'
+/** The longest time that a timer of Node can wait, in ms. */
+const MAX_TIMEOUT = 2 ** 31 - 1
+
+const isServer = (value: unknown): value is Server =>
+  typeof value === 'object' && value !== null && 'of' in value && typeof value.of === 'function'
+
+/**
+ * Takes the host's Socket.IO server, or makes one by fastify-socket.io.
+ *
+ * @param corsGiven whether `cors` is among the options, and not only in the environment
+ * @param preClose ends the connections, before Fastify waits for them to end
+ * @throws OPTION for what would do nothing, or harm
+ */
+export async function openServer (fastify: FastifyInstance, settings: Settings, corsGiven: boolean, preClose: () => Promise<void>): Promise<OpenServer> {
+  const hosts = hostsServer(fastify, settings.socketio)
+  if (hosts === null) {
+    checkServerOptions(settings.socketio as Partial<ServerOptions>)
+    await fastify.register(fastifySocketIO.default as never, { ...serverOptions(settings), preClose: (done: () => void) => { void preClose().finally(done) } })
+    return { io: decorated(fastify) as Server, own: true }
+  }
+  if (corsGiven) throw new errors.OPTION('option "cors" would do nothing, because the Socket.IO server is the application\'s own: give cors to that server')
+  if (recoversConnections(hosts)) throw new errors.OPTION(`the Socket.IO server of the application: ${RECOVERY}`)
+  if (!fastify.hasDecorator('io')) fastify.decorate('io', hosts as never)
+  fastify.addHook('preClose', preClose)
+  return { io: hosts, own: false }
+}
+
+const decorated = (fastify: FastifyInstance): unknown => (fastify as unknown as { io?: unknown }).io
+
+function hostsServer (fastify: FastifyInstance, socketio: SocketIOOption): Server | null {
+  if (isServer(socketio)) return socketio
+  if (!fastify.hasDecorator('io')) return null
+  const io = decorated(fastify)
+  if (!isServer(io)) throw new errors.OPTION('fastify.io is there and is no Socket.IO server: give your Server as the option "socketio"')
+  if (Object.keys(socketio).length > 0) throw new errors.OPTION('option "socketio" would do nothing, because fastify.io is there already: give these options to that server')
+  return io
+}
+
+function checkServerOptions (options: Partial<ServerOptions>): void {
+  if (options.connectionStateRecovery !== undefined) throw new errors.OPTION(`option "socketio.connectionStateRecovery": ${RECOVERY}`)
+  for (const [name, remedy] of Object.entries(SET_ELSEWHERE)) {
+    if (name in options) throw new errors.OPTION(`option "socketio.${name}": ${remedy}`)
+  }
+}
+
+function serverOptions ({ socketio, cors, limits }: Settings): Partial<ServerOptions> {
+  const any = cors?.includes('*') === true
+  return {
+    ...socketio as Partial<ServerOptions>,
+    ...(cors !== null && { cors: any ? { origin: '*' } : { origin: [...cors], credentials: true } }),
+    connectTimeout: limits.idleMs === 0 ? MAX_TIMEOUT : limits.idleMs,
+    maxHttpBufferSize: limits.inboundBytes === 0 ? Infinity : limits.inboundBytes
+  }
+}
+
+/** Marks a request that has been handed over, which comes back when nobody listens for it there. */
+const handedOver = new WeakSet<object>()
+
+/**
+ * Hands requests for the Socket.IO server that reach Fastify over to it. `listen({ port })` binds localhost's
+ * addresses by one server each, and Socket.IO sits on the first alone.
+ *
+ * @param path of the Socket.IO server, such as `/socket.io`
+ */
+export function addEngineRoute (fastify: FastifyInstance, path: string): void {
+  addRoute(fastify, path, (request, reply) => {
+    if (handedOver.has(request.raw)) {
+      reply.callNotFound()
+      return
+    }
+    handedOver.add(request.raw)
+    reply.hijack()
+    fastify.server.emit('request', request.raw, reply.raw)
+  })
+}
+
+/** Tells clients of a server without WebSocket events why nobody answers them. */
+export function addDisabledRoute (fastify: FastifyInstance): void {
+  addRoute(fastify, '/socket.io', (request, reply) => { void reply.send(new errors.DISABLED()) })
+}
+
+function addRoute (fastify: FastifyInstance, path: string, answer: (request: FastifyRequest, reply: FastifyReply) => void): void {
+  const url = `${path.replace(/\/$/, '')}/*`
+  if (fastify.hasRoute({ method: 'GET', url })) return
+  fastify.route({
+    method: ['GET', 'POST', 'OPTIONS'],
+    url,
+    exposeHeadRoute: false,
+    schema: { hide: true } as object,
+    // Before the body is read: it is the other server's to read.
+    onRequest: (request, reply) => { answer(request, reply) },
+    handler: async () => {}
+  })
+}
