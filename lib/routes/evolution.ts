@@ -1,0 +1,51 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { STATUS_CODES } from 'node:http'
+import type { InstanceConfigInput } from '../types.js'
+import { accessHook } from './access-hook.js'
+import { BODY_LIMIT, type RouteParts } from './instance.js'
+import { schemaErrorFormatter, validatorCompiler } from './validation.js'
+
+interface Params { instance: string }
+
+/** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
+export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs }: RouteParts): void {
+  const common = { onRequest: accessHook(access, 'instance'), validatorCompiler, schemaErrorFormatter, errorHandler }
+
+  fastify.route<{ Params: Params, Body: InstanceConfigInput | { websocket: InstanceConfigInput } }>({
+    ...common,
+    method: 'POST',
+    url: `${prefix}/websocket/set/:instance`,
+    bodyLimit: BODY_LIMIT,
+    schema: schemas.evolutionSet,
+    handler: async ({ params, body }, reply) => {
+      const { config } = await configs.set(params.instance, 'websocket' in body ? body.websocket : body)
+      return await reply.code(201).send(config)
+    }
+  })
+
+  fastify.route<{ Params: Params }>({
+    ...common,
+    method: 'GET',
+    url: `${prefix}/websocket/find/:instance`,
+    schema: schemas.evolutionFind,
+    handler: async ({ params }, reply) => {
+      const config = await configs.find(params.instance)
+      // Fastify would send no body for null.
+      return await reply.type('application/json; charset=utf-8').send(config ?? 'null')
+    }
+  })
+}
+
+/** Evolution's clients read `status` and `response.message`; the rest is as everywhere. */
+function errorHandler (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const statusCode = error.statusCode ?? 500
+  if (statusCode >= 500) request.log.error({ err: error }, error.message)
+  void reply.code(statusCode).send({
+    statusCode,
+    code: error.code,
+    error: STATUS_CODES[statusCode] ?? 'Error',
+    message: error.message,
+    status: statusCode,
+    response: { message: [error.message] }
+  })
+}

@@ -1,0 +1,69 @@
+import type { FastifyInstance } from 'fastify'
+import type { Access } from '../access.js'
+import { errors } from '../errors.js'
+import type { SetResult } from '../instances.js'
+import type { InstanceConfig, InstanceConfigInput } from '../types.js'
+import { accessHook } from './access-hook.js'
+import type { routeSchemas } from './schemas.js'
+import { schemaErrorFormatter, validatorCompiler } from './validation.js'
+
+/** What routes do with configs. */
+export interface Configs {
+  /** @throws INSTANCE_UNKNOWN besides the errors of `wsEvents.set` */
+  set(name: string, config: InstanceConfigInput): Promise<SetResult>
+  find(name: string): Promise<InstanceConfig | null>
+  remove(name: string): Promise<boolean>
+}
+
+/** What routes are made with. */
+export interface RouteParts {
+  readonly prefix: string
+  readonly access: Access
+  readonly schemas: ReturnType<typeof routeSchemas>
+  readonly configs: Configs
+}
+
+/** Largest body of a config, in bytes: every event of a large catalogue fits in. */
+export const BODY_LIMIT = 1024 * 1024
+
+interface Params { name: string }
+
+const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURIComponent(name))
+
+/** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
+export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs }: RouteParts): void {
+  const url = `${prefix}/instance/:name/websocket`
+  const common = { url, onRequest: accessHook(access, 'name'), validatorCompiler, schemaErrorFormatter }
+
+  fastify.route<{ Params: Params, Body: InstanceConfigInput }>({
+    ...common,
+    method: 'PUT',
+    bodyLimit: BODY_LIMIT,
+    schema: schemas.put,
+    handler: async (request, reply) => {
+      const { config, created } = await configs.set(request.params.name, request.body)
+      return await reply.code(created ? 201 : 200).send(config)
+    }
+  })
+
+  fastify.route<{ Params: Params }>({
+    ...common,
+    method: 'GET',
+    schema: schemas.get,
+    handler: async ({ params: { name } }) => {
+      const config = await configs.find(name)
+      if (config === null) throw notSet(name)
+      return config
+    }
+  })
+
+  fastify.route<{ Params: Params }>({
+    ...common,
+    method: 'DELETE',
+    schema: schemas.delete,
+    handler: async ({ params: { name } }, reply) => {
+      if (!await configs.remove(name)) throw notSet(name)
+      return await reply.code(204).send()
+    }
+  })
+}
