@@ -1,0 +1,94 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { Access } from './access.js'
+import { errors } from './errors.js'
+import { Catalogue } from './events/catalogue.js'
+import { evolutionEvents } from './events/evolution.js'
+import { Gateway } from './gateway/index.js'
+import { addDisabledRoute, addEngineRoute, openServer } from './gateway/server.js'
+import { Instances } from './instances.js'
+import { Ids } from './log/ids.js'
+import { readSettings, type Settings } from './options.js'
+import { Router } from './router.js'
+import { addEvolutionRoutes } from './routes/evolution.js'
+import { addInstanceRoutes, type Configs } from './routes/instance.js'
+import { routeSchemas } from './routes/schemas.js'
+import { MemoryConfigStore } from './stores/memory.js'
+import type { WsEventsOptions } from './types.js'
+import { WsEventsService } from './ws-events.js'
+
+const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => {
+  const settings = readSettings(options as Readonly<Record<string, unknown>>)
+  claim(fastify)
+  const log = fastify.log.child({ plugin: 'fastify-ws-events' })
+  const catalogue = new Catalogue(settings.events)
+  const access = new Access(settings, catalogue, log)
+
+  // The gateway needs the instances to admit clients, and the instances tell it of their changes.
+  let gateway: Gateway | null = null
+  const isHosts = (name: string) => gateway?.isHosts(name) ?? false
+  const instances = new Instances(catalogue, new MemoryConfigStore(), settings.defaultConfig, {
+    allow: name => { if (isHosts(name)) throw new errors.HOST_NAMESPACE(name) },
+    changed: name => gateway?.configChanged(name),
+    removed: name => gateway?.instanceRemoved(name)
+  })
+  await instances.load()
+  const router = new Router(settings.mode, instances, isHosts)
+
+  if (settings.mode === 'disabled') {
+    addDisabledRoute(fastify)
+  } else {
+    const { io, own } = await openServer(fastify, settings, options.cors !== undefined, async () => { await wsEvents.close() })
+    gateway = new Gateway(io, own, { settings, access, catalogue, instances, log })
+    addEngineRoute(fastify, io.path())
+  }
+
+  const wsEvents = new WsEventsService({ settings, catalogue, instances, router, ids: new Ids(), gateway, log })
+  fastify.decorate('wsEvents', wsEvents)
+  addRoutes(fastify, settings, { access, catalogue, instances })
+}
+
+const CLAIMED = Symbol.for('fastify-ws-events.registered')
+
+/** Takes the server, which all contexts of an application share. @throws DUPLICATE when it is taken */
+function claim ({ server }: FastifyInstance): void {
+  if (Object.hasOwn(server, CLAIMED)) throw new errors.DUPLICATE()
+  Object.defineProperty(server, CLAIMED, { value: true })
+}
+
+interface RouteNeeds {
+  readonly access: Access
+  readonly catalogue: Catalogue
+  readonly instances: Instances
+}
+
+function addRoutes (fastify: FastifyInstance, { routes, evolution, instanceExists }: Settings, { access, catalogue, instances }: RouteNeeds): void {
+  if (routes === null) return
+  const configs: Configs = {
+    set: async (name, config) => {
+      if (instanceExists !== null && !await instanceExists(name.normalize('NFC'))) throw new errors.INSTANCE_UNKNOWN(name)
+      return await instances.set(name, config)
+    },
+    find: async name => await instances.find(name),
+    remove: async name => await instances.remove(name)
+  }
+  const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs }
+  addInstanceRoutes(fastify, parts)
+  if (evolution) addEvolutionRoutes(fastify, parts)
+}
+
+/**
+ * Streams an application's events to its users' Socket.IO clients. Register it once, on the root instance; it
+ * decorates `fastify.wsEvents`.
+ */
+const wsEvents = fp(plugin, { fastify: '5.x', name: 'fastify-ws-events' })
+
+export default wsEvents
+export { wsEvents, evolutionEvents, errors }
+export type { EventDefinitions, EventSchema } from './events/catalogue.js'
+export type { CodedError, ErrorName } from './errors.js'
+export type * from './types.js'
+
+// What `require` returns: the plugin itself, with everything else on it, as Fastify's own plugins have it.
+const cjs = Object.assign(wsEvents, { default: wsEvents, wsEvents, evolutionEvents, errors })
+export { cjs as 'module.exports' }

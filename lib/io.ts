@@ -1,0 +1,11 @@
+/**
+ * The type of `fastify.io`, for those who import this module: `import 'fastify-ws-events/io'`. It is apart because a
+ * host that registers fastify-socket.io itself has declared its own.
+ */
+import type { Server } from 'socket.io'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    io: Server
+  }
+}
