@@ -1,0 +1,29 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import wsEvents, { type WsEventsOptions } from '../../lib/index.js'
+
+export interface TestServer {
+  readonly fastify: FastifyInstance
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string
+  readonly port: number
+}
+
+interface Setup {
+  /** Options of Fastify itself. */
+  readonly fastify?: FastifyServerOptions
+  /** What the host does before it registers the plugin. */
+  readonly before?: (fastify: FastifyInstance) => unknown
+}
+
+/** A server with the plugin on a free port, closed when the test ends. The environment is empty unless `options.env` says otherwise. */
+export async function startServer (t: Test, options: WsEventsOptions = {}, { fastify: serverOptions, before }: Setup = {}): Promise<TestServer> {
+  const fastify = Fastify(serverOptions ?? {})
+  t.teardown(async () => { await fastify.close() })
+  await before?.(fastify)
+  await fastify.register(wsEvents, { env: false, ...options })
+  await fastify.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = fastify.server.address() as AddressInfo
+  return { fastify, url: `http://127.0.0.1:${port}`, port }
+}
