@@ -1,8 +1,8 @@
 import type { TSchema } from '@sinclair/typebox'
-import { Ajv, type ValidateFunction } from 'ajv'
-import addFormats from 'ajv-formats'
+import type { Ajv, ValidateFunction } from 'ajv'
 import { closest } from 'fastest-levenshtein'
 import { errors } from '../errors.js'
+import { createValidator, describeFault } from '../json-schema.js'
 import { excerpt } from '../names.js'
 import { evolutionAliases } from './evolution.js'
 
@@ -45,16 +45,15 @@ export class Catalogue {
       ? definitions.map((name: string) => [name, true] as const)
       : Object.entries(definitions as Readonly<Record<string, EventSchema | true>>)
     if (entries.length === 0) throw new errors.OPTION('option "events" is empty: give at least one event, or leave it out for the events of Evolution API')
-    const ajv = new Ajv({ strict: false, allErrors: true, coerceTypes: false, removeAdditional: false, useDefaults: false })
-    addFormats.default(ajv)
-    this.events = entries.map(([name, schema], index) => this.#define(ajv, name, schema, index))
+    const validator = createValidator({ allErrors: true })
+    this.events = entries.map(([name, schema], index) => this.#define(validator, name, schema, index))
     for (const [alias, name] of evolutionAliases) {
       const event = this.#bySpelling.get(name)
       if (event !== undefined && !this.#bySpelling.has(alias)) this.#bySpelling.set(alias, event)
     }
   }
 
-  #define (ajv: Ajv, name: string, schema: EventSchema | true, index: number): EventType {
+  #define (validator: Ajv, name: string, schema: EventSchema | true, index: number): EventType {
     const wrong = (why: string) => new errors.OPTION(`option "events": the name ${JSON.stringify(name)} ${why}`)
     if (typeof name !== 'string' || !NAME.test(name)) throw wrong('must be 1 to 100 of A-Z a-z 0-9 _ . : - and start with a letter, a digit or _')
     if (SOCKET_IO_RESERVED.has(name)) throw wrong('is reserved by Socket.IO')
@@ -64,18 +63,18 @@ export class Catalogue {
       const other = this.#bySpelling.get(spelling)
       if (other !== undefined) throw wrong(`is spelled ${constant} too, and so is "${other.name}": rename one of them`)
     }
-    const validate = this.#compile(ajv, name, schema)
+    const validate = this.#compile(validator, name, schema)
     const event: EventType = { name, constant, index, schema, ...(validate && { validate }) }
     this.#bySpelling.set(name, event).set(constant, event)
     return event
   }
 
-  #compile (ajv: Ajv, name: string, schema: EventSchema | true): ValidateFunction | undefined {
+  #compile (validator: Ajv, name: string, schema: EventSchema | true): ValidateFunction | undefined {
     if (schema === true) return
     if (typeof schema !== 'object' || schema === null) throw new errors.OPTION(`option "events": the schema of "${name}" must be a JSON Schema or true`)
     if (Object.keys(schema).every(key => ANNOTATIONS.has(key))) return
     try {
-      return ajv.compile(schema)
+      return validator.compile(schema)
     } catch (cause) {
       throw Object.assign(new errors.OPTION(`option "events": the schema of "${name}" cannot be compiled: ${(cause as Error).message}`), { cause })
     }
@@ -113,7 +112,7 @@ export class Catalogue {
    */
   validate (event: EventType, data: unknown): void {
     if (event.validate === undefined || event.validate(data) === true) return
-    const faults = (event.validate.errors ?? []).map(({ instancePath, message }) => `data${instancePath} ${message}`)
+    const faults = (event.validate.errors ?? []).map(fault => describeFault(fault, 'data'))
     throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${faults.join('; ')}`)
   }
 }
