@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { hostname } from 'node:os'
+import { type AddressMatcher, compileAddresses, splitList } from './addresses.js'
 import { errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { EventBits, type EventSet, parseEventPatterns } from './events/event-set.js'
@@ -60,12 +61,11 @@ export class Access {
   readonly #catalogue: Catalogue
   readonly #log: FastifyBaseLogger
   readonly #keyHashes: readonly Buffer[]
-  readonly #trusted: (address: string, hop: number) => boolean
+  readonly #trusted: AddressMatcher
   readonly #allowed: (address: string) => boolean
   readonly #serverHost: string | null
   #hinted = false
 
-  /** @throws OPTION for an address that is none */
   constructor (settings: Settings, catalogue: Catalogue, log: FastifyBaseLogger) {
     this.#settings = settings
     this.#catalogue = catalogue
@@ -82,7 +82,7 @@ export class Access {
       return () => true
     }
     if (hosts.length === 0) return () => false
-    const matches = compileAddresses('allowedHosts', hosts)
+    const matches = compileAddresses(hosts)
     return address => matches(address, 0)
   }
 
@@ -191,10 +191,14 @@ export class Access {
     const keyHash = apikey === null ? null : hashKey(apikey)
     if (answer === true) return { global: false, instances: null, events: null, keyHash }
     if (typeof answer !== 'object' || answer === null) throw new TypeError(`verify must answer true, false or { instances?, events? }, got ${String(answer)}`)
+    const { instances, events, ...unknown } = answer
+    const [key] = Object.keys(unknown)
+    // The host means a restriction by it, which would not hold.
+    if (key !== undefined) throw new TypeError(`verify may answer instances and events, and answered "${key}"`)
     return {
       global: false,
-      instances: answer.instances === undefined ? null : new Set(answer.instances.map(name => instanceName(name))),
-      events: answer.events === undefined ? null : this.#grantedEvents(answer.events),
+      instances: instances === undefined ? null : new Set(instances.map(name => instanceName(name))),
+      events: events === undefined ? null : this.#grantedEvents(events),
       keyHash
     }
   }
@@ -206,22 +210,14 @@ export class Access {
   }
 }
 
-function compileTrust (trustProxy: TrustProxy): (address: string, hop: number) => boolean {
+function compileTrust (trustProxy: TrustProxy): AddressMatcher {
   if (typeof trustProxy === 'function') return trustProxy
   if (typeof trustProxy === 'boolean') return () => trustProxy
-  const addresses = typeof trustProxy === 'string' ? trustProxy.split(',').map(address => address.trim()) : trustProxy
-  return compileAddresses('trustProxy', addresses)
+  return compileAddresses(typeof trustProxy === 'string' ? splitList(trustProxy) : trustProxy)
 }
 
-function compileAddresses (option: string, addresses: readonly string[]): (address: string, hop: number) => boolean {
-  try {
-    return proxyAddr.compile([...addresses])
-  } catch (cause) {
-    throw Object.assign(new errors.OPTION(`option "${option}" must be IP addresses or CIDR blocks such as 10.0.0.0/8: ${(cause as Error).message}`), { cause })
-  }
-}
-
-const isLoopback = proxyAddr.compile('loopback') as (address: string, hop?: number) => boolean
+const loopback = compileAddresses(['loopback'])
+const isLoopback = (address: string): boolean => loopback(address, 0)
 
 async function inTime<T> (promise: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { areAddresses, splitList } from './addresses.js'
 import { errors } from './errors.js'
 import { type EventDefinitions } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
@@ -24,19 +25,22 @@ export interface Settings {
   readonly limits: Limits
   readonly routes: { readonly prefix: string } | null
   readonly socketio: SocketIOOption
+  readonly fastPath: boolean
 }
 
 /** What a variable's text stands for; `undefined` when it cannot be understood. */
 type FromText = (text: string) => unknown
 
-const asBoolean: FromText = text => ({ true: true, 1: true, false: false, 0: false })[text.toLowerCase()]
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([['true', true], ['1', true], ['false', false], ['0', false]])
+const asBoolean: FromText = text => BOOLEANS.get(text.toLowerCase())
 const asText: FromText = text => text
-const asList: FromText = text => text.split(',').map(item => item.trim()).filter(item => item !== '')
+const asList: FromText = splitList
 
 /** `allowed` ends the sentence "must be …" of the error. */
 const bool = (more: object) => Type.Boolean({ allowed: 'true or false', ...more })
 const list = (allowed: string, more: object) => Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))], { allowed, ...more })
-const func = (allowed: string) => Type.Function([], Type.Unknown(), { allowed })
+// What somebody gives in place of a function may well be a key.
+const func = (allowed: string) => Type.Function([], Type.Unknown(), { allowed, secret: true })
 const limit = (byDefault: number, unit: string) => Type.Integer({ default: byDefault, minimum: 0, maximum: Number.MAX_SAFE_INTEGER, allowed: `a whole number of ${unit}, 0 for no limit` })
 const optional = <Properties extends Record<string, TSchema>>(properties: Properties, allowed: string) =>
   Type.Partial(Type.Object(properties), { additionalProperties: false, allowed })
@@ -58,7 +62,7 @@ export const optionSchemas = {
   enabled: bool({ env: 'WEBSOCKET_ENABLED', fromText: asBoolean, default: true }),
   globalEvents: bool({ env: 'WEBSOCKET_GLOBAL_EVENTS', fromText: asBoolean, default: false }),
   evolution: bool({ default: false }),
-  apiKey: list('a key or a list of keys, none of them blank', { env: 'AUTHENTICATION_API_KEY', fromText: asText }),
+  apiKey: list('a key or a list of keys, none of them blank', { env: 'AUTHENTICATION_API_KEY', fromText: asText, secret: true }),
   verify: func('a function of { apikey, instance, address, headers }'),
   allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', { env: 'WEBSOCKET_ALLOWED_HOSTS', fromText: asList }),
   trustProxy: Type.Union([Type.Boolean(), Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 })), Type.Function([], Type.Unknown())], {
@@ -81,8 +85,9 @@ export const optionSchemas = {
     allowed: 'false, or { prefix } where prefix is "" or a path such as "/api"',
     default: { prefix: '' }
   }),
+  fastPath: bool({ default: true }),
   socketio: Type.Object({}, { allowed: 'options for the Socket.IO server, or a Server' }),
-  env: Type.Union([Type.Literal(false), Type.Object({})], { allowed: 'an object of strings, or false', default: 'process.env' })
+  env: Type.Union([Type.Literal(false), Type.Record(Type.String(), Type.Union([Type.String(), Type.Undefined()]))], { allowed: 'an object of strings, or false', default: 'process.env' })
 } satisfies Record<keyof WsEventsOptions, TSchema>
 
 type OptionName = keyof typeof optionSchemas
@@ -108,21 +113,25 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     evolution: use.evolution ?? optionSchemas.evolution.default,
     apiKeys: asArray(use.apiKey).map(key => key.trim()),
     verify: use.verify ?? null,
-    allowedHosts: use.allowedHosts === undefined && !hasKeys ? ['loopback'] : asArray(use.allowedHosts),
+    allowedHosts: use.allowedHosts === undefined && !hasKeys ? ['loopback'] : asListed(use.allowedHosts),
     trustProxy: use.trustProxy ?? optionSchemas.trustProxy.default,
-    cors: use.cors === undefined ? null : asArray(use.cors).map(origin => originOf(origin) ?? origin),
+    cors: use.cors === undefined ? null : asListed(use.cors).map(origin => originOf(origin) ?? origin),
     serverUrl: use.serverUrl ?? null,
     defaultConfig: use.defaultConfig ?? null,
     instanceExists: use.instanceExists ?? null,
     events: use.events ?? evolutionEvents,
     limits: Object.fromEntries(Object.entries(limits).map(([name, schema]) => [name, use.limits?.[name as keyof Limits] ?? schema.default])) as unknown as Limits,
     routes: use.routes === false ? null : { prefix: use.routes?.prefix ?? '' },
-    socketio: use.socketio ?? {}
+    socketio: use.socketio ?? {},
+    fastPath: use.fastPath ?? optionSchemas.fastPath.default
   }
 }
 
 const asArray = (value: string | readonly string[] | undefined): readonly string[] =>
   value === undefined ? [] : typeof value === 'string' ? [value] : value
+/** Lists that come from a variable with commas may come as an option in the same way. */
+const asListed = (value: string | readonly string[] | undefined): readonly string[] =>
+  typeof value === 'string' ? splitList(value) : value ?? []
 
 function withoutFastifys (given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   if (given.prefix !== undefined) throw new errors.OPTION('option "prefix" of register would not move the namespaces: use routes.prefix to move the routes')
@@ -133,12 +142,12 @@ function readEnvironment (options: Record<string, unknown>): Record<string, unkn
   const env = options.env === false ? {} : (options.env ?? process.env) as Readonly<Record<string, string | undefined>>
   const found: Record<string, unknown> = {}
   for (const name of optionNames) {
-    const { env: variable, fromText, allowed } = optionSchemas[name] as TSchema as TSchema & { env?: string, fromText?: FromText, allowed: string }
+    const { env: variable, fromText } = optionSchemas[name] as TSchema & { env?: string, fromText?: FromText }
     const text = variable === undefined ? undefined : env[variable]?.trim()
     if (options[name] !== undefined || text === undefined || text === '') continue
     const value = fromText?.(text)
-    if (value === undefined) throw unfit(`the environment variable ${variable}`, allowed, text)
-    check({ [name]: value }, `the environment variable ${variable}`)
+    if (value === undefined) throw unfit(`the environment variable ${variable}`, optionSchemas[name], text)
+    check({ [name]: value }, { name: `the environment variable ${variable}`, text })
     found[name] = value
   }
   return found
@@ -147,7 +156,9 @@ function readEnvironment (options: Record<string, unknown>): Record<string, unkn
 /** What a schema cannot say of single options. */
 const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   apiKey: (keys: string | string[]) => asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== ''),
-  cors: (origins: string | string[]) => asArray(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
+  allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),
+  trustProxy: (trust: TrustProxy) => typeof trust === 'boolean' || typeof trust === 'function' || areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
+  cors: (origins: string | string[]) => asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
   serverUrl: (url: string) => URL.canParse(url),
   routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
 }
@@ -160,17 +171,18 @@ function originOf (text: string): string | undefined {
   return bare ? url.origin : undefined
 }
 
-function check (options: Record<string, unknown>, source?: string): void {
+/** @param source the variable that the option comes from, and its text */
+function check (options: Record<string, unknown>, source?: { readonly name: string, readonly text: string }): void {
   const fault = Value.Errors(allOptions, options).First()
   if (fault !== undefined) {
     const path = fault.path.slice(1).replaceAll('/', '.')
-    const name = source ?? `option "${path}"`
+    const name = source?.name ?? `option "${path}"`
     if (isUnknown(path)) throw new errors.OPTION(`${name} is unknown: the options ${path.includes('.') ? `of "${path.split('.')[0]}" ` : ''}are ${knownBeside(path).join(', ')}`)
-    throw unfit(name, allowedAt(path), fault.value)
+    throw unfit(name, schemaAt(path), source?.text ?? fault.value)
   }
   for (const [name, rule] of Object.entries(rules)) {
     const value = options[name]
-    if (value !== undefined && !rule(value as never)) throw unfit(source ?? `option "${name}"`, allowedAt(name), value)
+    if (value !== undefined && !rule(value as never)) throw unfit(source?.name ?? `option "${name}"`, schemaAt(name), source?.text ?? value)
   }
 }
 
@@ -185,18 +197,23 @@ const leaf = (path: string): string => path.split('.')[1] ?? path
 const knownBeside = (path: string): string[] => Object.keys(siblings(path))
 const isUnknown = (path: string): boolean => knownBeside(path).length > 0 && !Object.hasOwn(siblings(path), leaf(path))
 
-function allowedAt (path: string): string {
-  const schema = siblings(path)[leaf(path)] ?? (optionSchemas[path.split('.')[0] as OptionName] as TSchema | undefined)
-  return String(schema?.allowed ?? 'left out')
+function schemaAt (path: string): TSchema {
+  return siblings(path)[leaf(path)] ?? optionSchemas[path.split('.')[0] as OptionName]
 }
 
-function unfit (name: string, allowed: string, value: unknown): Error {
-  return new errors.OPTION(`${name} must be ${allowed}; got ${shown(value)}`)
+function unfit (name: string, { allowed, secret }: TSchema, value: unknown): Error {
+  return new errors.OPTION(`${name} must be ${String(allowed ?? 'left out')}; got ${secret === true ? kindOf(value) : shown(value)}`)
 }
 
-/** A wrong value as the error shows it. Strings in lists and objects are not: one of them may be a key. */
+/** A wrong value as the error shows it. What is in lists and objects is not shown: one of them may be a key. */
 function shown (value: unknown): string {
   if (typeof value === 'string') return value.length > 40 ? 'a longer text' : JSON.stringify(value)
-  if (value === null || typeof value !== 'object') return typeof value === 'function' ? 'a function' : String(value)
-  return Array.isArray(value) ? 'a list' : 'an object'
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)
+}
+
+function kindOf (value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  if (value === '') return 'an empty text'
+  return { string: 'a text', object: 'an object', undefined: 'nothing' }[typeof value as string] ?? `a ${typeof value}`
 }

@@ -152,7 +152,7 @@ export interface Stats {
   admitted: number
   /** Clients refused or sent away, by the code without its prefix. */
   refused: Record<string, number>
-  /** Messages of clients that nothing handles. */
+  /** Messages of clients that nothing handles, or that were refused. */
   dropped: number
   /** Connections ended because too much waited for them. */
   slow: number
@@ -314,6 +314,11 @@ export interface WsEventsOptions {
    * @default none
    */
   socketio?: SocketIOOption | undefined
+  /**
+   * `false`: every byte goes by Socket.IO's own way. Its outgoing listeners and its admin UI see only that way.
+   * @default true
+   */
+  fastPath?: boolean | undefined
   /**
    * Another environment, or `false` for none.
    * @default process.env
