@@ -1,15 +1,17 @@
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ErrorObject, ValidateFunction } from 'ajv'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import { STATUS_CODES } from 'node:http'
 import type { InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { BODY_LIMIT, type RouteParts } from './instance.js'
-import { schemaErrorFormatter, validatorCompiler } from './validation.js'
+import { documented } from './openapi.js'
+import { schemaErrorFormatter, validator, validatorCompiler } from './validation.js'
 
 interface Params { instance: string }
 
 /** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
 export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs }: RouteParts): void {
-  const common = { onRequest: accessHook(access, 'instance'), validatorCompiler, schemaErrorFormatter, errorHandler }
+  const common = { config: documented, onRequest: accessHook(access, 'instance'), validatorCompiler, schemaErrorFormatter, errorHandler }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput | { websocket: InstanceConfigInput } }>({
     ...common,
@@ -17,6 +19,7 @@ export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, 
     url: `${prefix}/websocket/set/:instance`,
     bodyLimit: BODY_LIMIT,
     schema: schemas.evolutionSet,
+    validatorCompiler: eitherBody,
     handler: async ({ params, body }, reply) => {
       const { config } = await configs.set(params.instance, 'websocket' in body ? body.websocket : body)
       return await reply.code(201).send(config)
@@ -34,6 +37,21 @@ export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, 
       return await reply.type('application/json; charset=utf-8').send(config ?? 'null')
     }
   })
+}
+
+/** Checks a body against the one of its two forms that it means to have, so that the error says what is wrong with it. */
+const eitherBody: FastifySchemaCompiler<object> = route => {
+  if (route.httpPart !== 'body') return validatorCompiler(route)
+  const { anyOf } = route.schema as { anyOf: [object, object] }
+  const [wrapped, bare] = anyOf.map(schema => validator.compile(schema)) as [ValidateFunction, ValidateFunction]
+  const validate = (body: unknown): boolean => {
+    const form = typeof body === 'object' && body !== null && 'websocket' in body ? wrapped : bare
+    const valid = form(body)
+    validate.errors = form.errors ?? null
+    return valid
+  }
+  validate.errors = null as ErrorObject[] | null
+  return validate
 }
 
 /** Evolution's clients read `status` and `response.message`; the rest is as everywhere. */

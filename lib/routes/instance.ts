@@ -4,6 +4,7 @@ import { errors } from '../errors.js'
 import type { SetResult } from '../instances.js'
 import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
+import { documented } from './openapi.js'
 import type { routeSchemas } from './schemas.js'
 import { schemaErrorFormatter, validatorCompiler } from './validation.js'
 
@@ -33,7 +34,7 @@ const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURICompon
 /** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
 export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs }: RouteParts): void {
   const url = `${prefix}/instance/:name/websocket`
-  const common = { url, onRequest: accessHook(access, 'name'), validatorCompiler, schemaErrorFormatter }
+  const common = { url, config: documented, onRequest: accessHook(access, 'name'), validatorCompiler, schemaErrorFormatter }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput }>({
     ...common,

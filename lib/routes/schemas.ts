@@ -86,12 +86,7 @@ export function routeSchemas (catalogue: Catalogue) {
       tags,
       security,
       params: evolutionParams,
-      body: Type.Unsafe({
-        type: 'object',
-        if: { required: ['websocket'] },
-        then: Type.Object({ websocket: body }, { additionalProperties: false }),
-        else: body
-      }),
+      body: Type.Union([Type.Object({ websocket: body }, { additionalProperties: false }), body]),
       response: { 201: config('The config'), ...settingFailures(evolutionError) }
     },
     evolutionFind: {
