@@ -27,6 +27,7 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   // The gateway needs the instances to admit clients, and the instances tell it of their changes.
   let gateway: Gateway | null = null
   const isHosts = (name: string) => gateway?.isHosts(name) ?? false
+  checkDefault(settings, catalogue)
   const instances = new Instances(catalogue, new MemoryConfigStore(), settings.defaultConfig, {
     allow: name => { if (isHosts(name)) throw new errors.HOST_NAMESPACE(name) },
     changed: name => gateway?.configChanged(name),
@@ -35,10 +36,13 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   await instances.load()
   const router = new Router(settings.mode, instances, isHosts)
 
+  const close = async () => { await wsEvents.close() }
+
   if (settings.mode === 'disabled') {
-    addDisabledRoute(fastify)
+    addDisabledRoute(fastify, settings.socketio)
+    fastify.addHook('preClose', close)
   } else {
-    const { io, own } = await openServer(fastify, settings, options.cors !== undefined, async () => { await wsEvents.close() })
+    const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
     gateway = new Gateway(io, own, { settings, access, catalogue, instances, log })
     addEngineRoute(fastify, io.path())
   }
@@ -46,6 +50,11 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   const wsEvents = new WsEventsService({ settings, catalogue, instances, router, ids: new Ids(), gateway, log })
   fastify.decorate('wsEvents', wsEvents)
   addRoutes(fastify, settings, { access, catalogue, instances })
+}
+
+function checkDefault ({ defaultConfig }: Settings, catalogue: Catalogue): void {
+  const unknown = defaultConfig?.events?.find(name => catalogue.find(name) === undefined)
+  if (unknown !== undefined) throw new errors.OPTION(`option "defaultConfig.events": ${catalogue.unknown(unknown).message}`)
 }
 
 const CLAIMED = Symbol.for('fastify-ws-events.registered')

@@ -1,7 +1,7 @@
 import { errors } from './errors.js'
 import type { Catalogue, EventType } from './events/catalogue.js'
 import { EventBits, type EventSet, eventSet, includes, listEvents } from './events/event-set.js'
-import { instanceName } from './names.js'
+import { excerpt, instanceName } from './names.js'
 import type { ConfigStore, StoredConfig } from './stores/store.js'
 import type { InstanceConfig, InstanceConfigInput } from './types.js'
 
@@ -114,7 +114,9 @@ export class Instances {
 
   #read (input: InstanceConfigInput): StoredConfig {
     if (typeof input !== 'object' || input === null) throw new errors.INVALID_DATA('the config of an instance must be { enabled, events? }')
-    const { enabled, events } = input
+    const { enabled, events, ...unknown } = input
+    const [key] = Object.keys(unknown)
+    if (key !== undefined) throw new errors.INVALID_DATA(`the config of an instance has enabled and events, and not "${excerpt(key)}"`)
     if (typeof enabled !== 'boolean') throw new errors.INVALID_DATA('enabled must be true or false')
     if (events !== undefined && !Array.isArray(events)) throw new errors.INVALID_DATA('events must be a list of event names')
     const set = eventSet(this.#catalogue, (events ?? []).map((name: string) => this.#catalogue.get(name)))

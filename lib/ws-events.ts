@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { buildMessage } from './events/message.js'
-import type { Gateway } from './gateway/index.js'
+import type { Gateway, GatewayStats } from './gateway/index.js'
 import { Packet } from './gateway/packet.js'
 import type { Instances } from './instances.js'
 import type { Ids } from './log/ids.js'
@@ -21,6 +21,8 @@ interface Parts {
   readonly gateway: Gateway | null
   readonly log: FastifyBaseLogger
 }
+
+const NOBODY: GatewayStats = { delivered: 0, admitted: 0, refused: {}, dropped: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
 
 /** What `fastify.wsEvents` is. */
 export class WsEventsService implements WsEvents {
@@ -56,7 +58,7 @@ export class WsEventsService implements WsEvents {
     if (channels.length === 0) return this.#accepted(null, route, name)
     const id = ids.next()
     const packet = new Packet(buildMessage({ id, event, instance: name, data, serverUrl: settings.serverUrl, options }))
-    gateway.publish(channels, event, name, packet)
+    gateway.publish(channels, { event, instance: name, packet })
     return this.#accepted(id, route, name)
   }
 
@@ -108,9 +110,7 @@ export class WsEventsService implements WsEvents {
 
   stats (): Stats {
     const { gateway } = this.#parts
-    const idle = { delivered: 0, admitted: 0, refused: {}, dropped: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
-    const counted = gateway === null ? idle : { ...gateway.counters, refused: { ...gateway.counters.refused }, ...gateway.sizes }
-    return { emitted: this.#emitted, rejected: this.#rejected, skipped: { ...this.#skipped }, ...counted }
+    return { emitted: this.#emitted, rejected: this.#rejected, skipped: { ...this.#skipped }, ...gateway?.stats() ?? NOBODY }
   }
 
   #checkOpen (): void {

@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io'
-import type { Access, Grant, Peer } from '../access.js'
+import type { Access, Grant } from '../access.js'
 import { CODE_PREFIX, type CodedError, type ErrorName, errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import type { Instances } from '../instances.js'
@@ -8,6 +8,7 @@ import type { Settings } from '../options.js'
 import { makeFilter } from './filter.js'
 import { askedFilter, keyOf } from './handshake.js'
 import type { Place, Places } from './limits.js'
+import type { Link } from './link.js'
 import type { Admitted } from './subscriber.js'
 
 /** What a client asks for by its namespace; `null` is the root. */
@@ -57,20 +58,22 @@ export class Admission {
    *
    * @throws a coded error, for the client
    */
-  async admit (socket: Socket, peer: Peer): Promise<Admitted> {
+  async admit (socket: Socket, link: Link): Promise<Admitted> {
     const { access, places } = this.#parts
+    const { peer } = link
     this.#checkOpen()
     places.checkRefusals(peer.address)
     access.checkOrigin(peer)
     const instance = targetOf(socket.nsp.name)
-    if (instance === null && this.#parts.settings.mode === 'traditional') return this.#admitToSilentRoot(socket, peer)
-    const place = places.take(socket.conn, peer.address, instance)
+    if (instance === null && this.#parts.settings.mode === 'traditional') return this.#admitToSilentRoot(link)
+    const place = places.take(link, instance)
     try {
       const grant = await access.authorize(keyOf(socket), instance, peer)
       this.#checkOpen()
-      if (instance !== null) this.checkStanding(instance)
+      if (instance !== null) this.#checkStanding(instance)
+      place.takeInstance()
       const filter = makeFilter(this.#parts.catalogue, askedFilter(socket), grant, instance)
-      return { instance, peer, grant, filter, place, listens: true }
+      return { instance, link, grant, filter, place, listens: true }
     } catch (error) {
       place.release()
       throw error
@@ -78,11 +81,11 @@ export class Admission {
   }
 
   /** Python clients of Evolution join the root unasked, and give up when it refuses. */
-  #admitToSilentRoot (socket: Socket, peer: Peer): Admitted {
+  #admitToSilentRoot (link: Link): Admitted {
     if (!this.#parts.settings.evolution) throw new errors.GLOBAL_DISABLED()
-    const place: Place = this.#parts.places.take(socket.conn, peer.address, null)
+    const place: Place = this.#parts.places.take(link, null)
     const grant: Grant = { global: false, instances: new Set(), events: null, keyHash: null }
-    return { instance: null, peer, grant, filter: makeFilter(this.#parts.catalogue, {}, grant, null), place, listens: false }
+    return { instance: null, link, grant, filter: makeFilter(this.#parts.catalogue, {}, grant, null), place, listens: false }
   }
 
   /**
@@ -90,7 +93,7 @@ export class Admission {
    *
    * @throws NOT_SET, INSTANCE_DISABLED
    */
-  checkStanding (instance: string): void {
+  #checkStanding (instance: string): void {
     const standing = this.#parts.instances.standing(instance)
     const path = encodeURIComponent(instance)
     if (standing === 'not-set') throw new errors.NOT_SET(instance, path)

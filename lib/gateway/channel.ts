@@ -1,20 +1,17 @@
 import type { EventType } from '../events/catalogue.js'
+import { Batch, type Outgoing, type Parcel } from './batch.js'
 import { type Filter, passes } from './filter.js'
-import type { Packet } from './packet.js'
 import type { Subscriber } from './subscriber.js'
 
-/** An event on its way to the subscribers of a channel. */
-export interface Outgoing {
-  readonly event: EventType
-  readonly instance: string
-  readonly packet: Packet
-}
-
-/** The subscribers of a channel that have the same filter. */
+/** The subscribers of a channel that have the same filter, by the namespace that they spelled. */
 interface Group {
   readonly filter: Filter
-  readonly subscribers: Set<Subscriber>
+  // Map(namespace as the protocol writes it -> subscribers)
+  readonly byNamespace: Map<string, Set<Subscriber>>
 }
+
+/** Brings a parcel to subscribers that are in the same namespace. */
+export type Deliver = (subscribers: Iterable<Subscriber>, namespace: string, parcel: Parcel) => void
 
 /** The subscribers of one instance, or of the root, and what waits to be written to them. */
 export class Channel {
@@ -22,13 +19,21 @@ export class Channel {
   readonly #groups = new Map<string, Group>()
   #size = 0
   #waiting: Outgoing[] = []
+  #waitingBytes = 0
 
+  /** Subscribers. */
   get size (): number {
     return this.#size
   }
 
+  get waitingBytes (): number {
+    return this.#waitingBytes
+  }
+
   * subscribers (): Generator<Subscriber> {
-    for (const { subscribers } of this.#groups.values()) yield * subscribers
+    for (const { byNamespace } of this.#groups.values()) {
+      for (const subscribers of byNamespace.values()) yield * subscribers
+    }
   }
 
   /** Whether any subscriber lets this event through. */
@@ -40,35 +45,40 @@ export class Channel {
   }
 
   join (subscriber: Subscriber): void {
-    const { filter } = subscriber
-    const group = this.#groups.get(filter.key) ?? { filter, subscribers: new Set() }
+    const { filter, namespace } = subscriber
+    const group = this.#groups.get(filter.key) ?? { filter, byNamespace: new Map<string, Set<Subscriber>>() }
     this.#groups.set(filter.key, group)
-    group.subscribers.add(subscriber)
+    const subscribers = group.byNamespace.get(namespace) ?? new Set()
+    group.byNamespace.set(namespace, subscribers.add(subscriber))
     this.#size++
   }
 
   leave (subscriber: Subscriber): void {
-    const { key } = subscriber.filter
+    const { filter: { key }, namespace } = subscriber
     const group = this.#groups.get(key)
-    if (group?.subscribers.delete(subscriber) !== true) return
-    if (group.subscribers.size === 0) this.#groups.delete(key)
+    const subscribers = group?.byNamespace.get(namespace)
+    if (group === undefined || subscribers?.delete(subscriber) !== true) return
+    if (subscribers.size === 0) group.byNamespace.delete(namespace)
+    if (group.byNamespace.size === 0) this.#groups.delete(key)
     this.#size--
   }
 
   /** @returns whether it is the first one waiting */
   push (outgoing: Outgoing): boolean {
+    this.#waitingBytes += outgoing.packet.size
     return this.#waiting.push(outgoing) === 1
   }
 
-  /** Hands what waits to every subscriber that lets it through, by `deliver`. */
-  flush (deliver: (subscriber: Subscriber, packets: readonly Packet[]) => void): void {
+  /** Hands what waits to every subscriber that lets it through. */
+  flush (deliver: Deliver): void {
     if (this.#waiting.length === 0) return
-    const waiting = this.#waiting
+    const batch = new Batch(this.#waiting)
     this.#waiting = []
-    for (const { filter, subscribers } of this.#groups.values()) {
-      const packets = waiting.filter(({ event, instance }) => passes(filter, event, instance)).map(({ packet }) => packet)
-      if (packets.length === 0) continue
-      for (const subscriber of subscribers) deliver(subscriber, packets)
+    this.#waitingBytes = 0
+    for (const { filter, byNamespace } of this.#groups.values()) {
+      const parcel = batch.through(filter)
+      if (parcel === null) continue
+      for (const [namespace, subscribers] of byNamespace) deliver(subscribers, namespace, parcel)
     }
   }
 }

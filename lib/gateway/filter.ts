@@ -1,6 +1,6 @@
 import { errors } from '../errors.js'
 import type { Catalogue, EventType } from '../events/catalogue.js'
-import { type EventSet, includes, intersectEvents, parseEventPatterns } from '../events/event-set.js'
+import { type EventSet, includes, intersectEvents, listEvents, parseEventPatterns } from '../events/event-set.js'
 import { excerpt, instanceName } from '../names.js'
 import type { Grant } from '../access.js'
 
@@ -41,7 +41,8 @@ export function makeFilter (catalogue: Catalogue, asked: AskedFilter, grant: Gra
 }
 
 function keyOf (events: EventSet, instances: ReadonlySet<string> | null): string {
-  return `${events === null ? '*' : events.key}/${instances === null ? '*' : [...instances].sort().join('/')}`
+  // Neither a set of events nor a name has a slash in it, so one alone stands for all.
+  return `${events === null ? '/' : events.key},${instances === null ? '/' : [...instances].sort().join()}`
 }
 
 function readInstances (value: unknown): ReadonlySet<string> | null {
@@ -72,4 +73,9 @@ function readNames (key: string, value: unknown): string[] {
     if (name.length > 200) throw new errors.INVALID_FILTER(`has a name of ${name.length} characters in "${key}": ${excerpt(name)}`)
     return name
   })
+}
+
+/** The dotted names of the events that a filter lets through. */
+export function eventNames (catalogue: Catalogue, { events }: Filter): string[] {
+  return listEvents(catalogue, events).map(({ name }) => name)
 }

@@ -1,6 +1,7 @@
 /**
- * All that this package uses of Socket.IO, Engine.IO and ws beyond their public interfaces. Each function tests for
- * what it needs and falls back to something safe; test/gateway/internals.test.ts fails when a new version changes one.
+ * What this package uses of Socket.IO and Engine.IO beyond their public interfaces, but for the way of the events to
+ * the sockets, which is in wire.ts. Each function tests for what it needs and falls back to something safe;
+ * test/gateway/internals.test.ts fails when a new version changes one.
  */
 import type { Namespace, Server, Socket } from 'socket.io'
 
@@ -63,35 +64,14 @@ export function namespaceCount (socket: Socket): number {
   return joined instanceof Map ? joined.size : 1
 }
 
-interface WebSocketInternals {
-  terminate?: () => void
-  bufferedAmount?: number
-}
-
-function webSocketOf (connection: Connection): WebSocketInternals | undefined {
-  const { transport } = connection as unknown as { transport?: { name?: string, socket?: WebSocketInternals } }
-  return transport?.name === 'websocket' ? transport.socket : undefined
-}
-
 /**
  * Ends the connection of a client at once, so that a stock client comes back by itself. `close()` of Engine.IO waits
  * for a client that has stalled, and holds what is queued for it. Fallback: that.
  */
 export function endConnection (connection: Connection): void {
-  const webSocket = webSocketOf(connection)
-  if (typeof webSocket?.terminate === 'function') webSocket.terminate()
+  const { transport } = connection as unknown as { transport?: { name?: string, socket?: { terminate?: () => void } } }
+  if (transport?.name === 'websocket' && typeof transport.socket?.terminate === 'function') transport.socket.terminate()
   else connection.close(true)
-}
-
-/** Bytes that wait between us and the kernel for a client's connection. Fallback: those that Engine.IO holds. */
-export function queuedBytes (connection: Connection): number {
-  const { writeBuffer } = connection as unknown as { writeBuffer?: ReadonlyArray<{ data?: string | ArrayBufferView }> }
-  const held = (writeBuffer ?? []).reduce((sum, { data }) => sum + sizeOf(data), 0)
-  return held + (webSocketOf(connection)?.bufferedAmount ?? 0)
-}
-
-function sizeOf (data: string | ArrayBufferView | undefined): number {
-  return typeof data === 'string' ? Buffer.byteLength(data) : data?.byteLength ?? 0
 }
 
 /** Whether packets are written in Socket.IO's own format, and not in that of another parser (msgpack, say). */
@@ -99,4 +79,10 @@ export function usesStockParser (io: Server): boolean {
   const { encoder } = io as unknown as { encoder?: { encode?: (packet: object) => unknown[] } }
   const encoded = encoder?.encode?.({ type: 2, nsp: '/a', data: ['b', { c: 1 }] })
   return encoded?.length === 1 && encoded[0] === '2/a,["b",{"c":1}]'
+}
+
+/** The connections of an Engine.IO server, also those that are in no namespace. Fallback: none. */
+export function connectionsOf (io: Server): Connection[] {
+  const { clients } = io.engine as unknown as { clients?: Readonly<Record<string, Connection>> }
+  return Object.values(clients ?? {})
 }

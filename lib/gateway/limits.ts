@@ -1,30 +1,57 @@
 import { errors } from '../errors.js'
 import type { Limits } from '../types.js'
-import type { Connection } from './internals.js'
+import type { Link } from './link.js'
 
 const MINUTE = 60_000
 /** Addresses that are remembered within a minute: some MB, whatever the number of addresses that an attacker has. */
 const MAX_ADDRESSES = 100_000
 
-/** A place in a namespace that a client holds, from its admission to its end. */
-export interface Place {
-  /** Gives it back; once is enough. */
-  release(): void
+/** What a client holds of the limits, from its first packet to its end. */
+export class Place {
+  readonly #release: (instances: boolean) => void
+  readonly #takeInstance: () => void
+  #held: 'connection' | 'instance' | 'nothing' = 'connection'
+
+  constructor (takeInstance: () => void, release: (instances: boolean) => void) {
+    this.#takeInstance = takeInstance
+    this.#release = release
+  }
+
+  /**
+   * Takes a place in the instance's namespace, or at the root. Only for a client whose key is accepted: others must
+   * neither learn that it is full, nor fill it.
+   *
+   * @throws LIMIT
+   */
+  takeInstance (): void {
+    this.#takeInstance()
+    this.#held = 'instance'
+  }
+
+  /** Gives all back; once is enough. */
+  release (): void {
+    if (this.#held === 'nothing') return
+    this.#release(this.#held === 'instance')
+    this.#held = 'nothing'
+  }
 }
 
-interface Held {
-  namespaces: number
-  readonly address: string
+/** Whether what refuses a client is its own doing on its own connection, so that coming back would change nothing. */
+export function isOwnLimit (error: unknown): boolean {
+  return error instanceof errors.LIMIT && 'limit' in error && error.limit === 'namespacesPerConnection'
 }
 
-const within = (count: number, limit: number): boolean => limit === 0 || count < limit
+/** @throws LIMIT when one more would be over it */
+function check (name: keyof Limits, count: number, limit: number): void {
+  if (limit !== 0 && count >= limit) throw Object.assign(new errors.LIMIT(name), { limit: name })
+}
 
 /** Counts clients, connections and refusals against the limits. */
 export class Places {
   readonly #limits: Limits
   readonly #now: () => number
-  // Map(connection -> what it holds)
-  readonly #connections = new Map<Connection, Held>()
+  // Map(connection -> places that it holds)
+  readonly #links = new Map<Link, number>()
   // Map(address -> connections)
   readonly #addresses = new Map<string, number>()
   // Map(instance, or null for the root -> clients)
@@ -40,50 +67,33 @@ export class Places {
 
   /** Connections that hold a place. */
   get connections (): number {
-    return this.#connections.size
+    return this.#links.size
   }
 
   /**
-   * Takes a place for a client.
+   * Takes a place on the node for a client.
    *
+   * @param instance whose namespace it wants into; `null` is the root
    * @throws LIMIT naming the limit that is reached
    */
-  take (connection: Connection, address: string | null, instance: string | null): Place {
-    const at = address ?? ''
-    const held = this.#connections.get(connection)
-    const reached = this.#reached(held, at, instance)
-    if (reached !== undefined) throw new errors.LIMIT(reached)
-    if (held === undefined) {
-      this.#connections.set(connection, { namespaces: 1, address: at })
-      add(this.#addresses, at, 1)
-    } else {
-      held.namespaces++
-    }
-    add(this.#instances, instance, 1)
-    let taken = true
-    return {
-      release: () => {
-        if (!taken) return
-        taken = false
-        add(this.#instances, instance, -1)
-        this.#give(connection)
-      }
-    }
-  }
-
-  #reached (held: Held | undefined, address: string, instance: string | null): keyof Limits | undefined {
+  take (link: Link, instance: string | null): Place {
     const { connections, connectionsPerAddress, connectionsPerInstance, namespacesPerConnection } = this.#limits
-    if (held !== undefined && !within(held.namespaces, namespacesPerConnection)) return 'namespacesPerConnection'
-    if (held === undefined && !within(this.#connections.size, connections)) return 'connections'
-    if (held === undefined && !within(this.#addresses.get(address) ?? 0, connectionsPerAddress)) return 'connectionsPerAddress'
-    if (!within(this.#instances.get(instance) ?? 0, connectionsPerInstance)) return 'connectionsPerInstance'
-  }
-
-  #give (connection: Connection): void {
-    const held = this.#connections.get(connection)
-    if (held === undefined || --held.namespaces > 0) return
-    this.#connections.delete(connection)
-    add(this.#addresses, held.address, -1)
+    const held = this.#links.get(link) ?? 0
+    check('namespacesPerConnection', held, namespacesPerConnection)
+    if (held === 0) {
+      check('connections', this.#links.size, connections)
+      check('connectionsPerAddress', this.#addresses.get(addressOf(link)) ?? 0, connectionsPerAddress)
+      add(this.#addresses, addressOf(link), 1)
+    }
+    add(this.#links, link, 1)
+    return new Place(() => {
+      check('connectionsPerInstance', this.#instances.get(instance) ?? 0, connectionsPerInstance)
+      add(this.#instances, instance, 1)
+    }, inInstance => {
+      if (inInstance) add(this.#instances, instance, -1)
+      add(this.#links, link, -1)
+      if (!this.#links.has(link)) add(this.#addresses, addressOf(link), -1)
+    })
   }
 
   /** Notes a refusal of an address. */
@@ -102,7 +112,7 @@ export class Places {
     const { refusalsPerMinute } = this.#limits
     if (refusalsPerMinute === 0) return
     this.#turnMinute()
-    if (!within(this.#refusals.get(address ?? '') ?? 0, refusalsPerMinute)) throw new errors.LIMIT('refusalsPerMinute')
+    check('refusalsPerMinute', this.#refusals.get(address ?? '') ?? 0, refusalsPerMinute)
   }
 
   #turnMinute (): void {
@@ -112,6 +122,9 @@ export class Places {
     this.#refusals.clear()
   }
 }
+
+/** Clients without an address, on a Unix socket, count as one. */
+const addressOf = (link: Link): string => link.peer.address ?? ''
 
 function add<Key> (counts: Map<Key, number>, key: Key, step: number): void {
   const count = (counts.get(key) ?? 0) + step

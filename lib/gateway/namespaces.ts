@@ -1,6 +1,6 @@
 import type { Namespace, Server, Socket } from 'socket.io'
-import { deleteNamespace, moveMatcherLast, namespaceNames } from './internals.js'
 import { namespaceOf } from '../names.js'
+import { deleteNamespace, moveMatcherLast, namespaceNames } from './internals.js'
 
 type Guard = (socket: Socket) => Promise<Error | undefined>
 
@@ -49,7 +49,7 @@ export class Namespaces {
       this.#make(name)
       next(null, true)
     }
-    io.of(matcher as never)
+    io.of(matcher)
   }
 
   get size (): number {

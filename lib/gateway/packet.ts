@@ -1,9 +1,13 @@
 import { Decoder, Encoder, PacketType } from 'socket.io-parser'
 import { errors } from '../errors.js'
 import type { Message } from '../types.js'
+import { BINARY, frameLength, TEXT, writeHeader } from './frame.js'
 
 /** Stock clients break off the connection at an event with more binary parts (socket.io-parser's `maxAttachments`). */
 const MAX_ATTACHMENTS = 10
+
+/** What Engine.IO v4 writes before a packet of Socket.IO: the type `message`. */
+const ENGINE_MESSAGE = '4'
 
 const encoder = new Encoder()
 
@@ -13,6 +17,8 @@ export class Packet {
   readonly #head: string
   /** `["event",{…}]` */
   readonly #body: string
+  #bodyBytes: Buffer | undefined
+  #decoded: [string, Message] | undefined
   /** The binary parts, in the order of their placeholders. */
   readonly attachments: readonly Buffer[]
 
@@ -29,13 +35,53 @@ export class Packet {
     this.attachments = attachments
   }
 
+  /** About the bytes of its frames. */
+  get size (): number {
+    return this.attachments.reduce((sum, { length }) => sum + length, this.#body.length)
+  }
+
   /** The packet for a namespace, given as the protocol writes it: `/acme,`, and nothing for the root. */
   textFor (namespace: string): string {
     return this.#head + namespace + this.#body
   }
 
+  /** Bytes of the packet's WebSocket frames for a namespace. */
+  framesLength (namespace: string): number {
+    return this.attachments.reduce((sum, { length }) => sum + frameLength(length), frameLength(this.#textLength(namespace)))
+  }
+
+  #textLength (namespace: string): number {
+    return ENGINE_MESSAGE.length + this.#head.length + Buffer.byteLength(namespace) + this.#bytes.length
+  }
+
+  get #bytes (): Buffer {
+    this.#bodyBytes ??= Buffer.from(this.#body)
+    return this.#bodyBytes
+  }
+
+  /**
+   * Writes the packet's WebSocket frames for a namespace.
+   *
+   * @returns where they end
+   */
+  writeFrames (target: Buffer, offset: number, namespace: string): number {
+    let at = writeHeader(target, offset, TEXT, this.#textLength(namespace))
+    at += target.write(ENGINE_MESSAGE + this.#head + namespace, at)
+    at += this.#bytes.copy(target, at)
+    for (const attachment of this.attachments) {
+      at = writeHeader(target, at, BINARY, attachment.length)
+      at += attachment.copy(target, at)
+    }
+    return at
+  }
+
   /** The arguments of `socket.emit`: the event's name and the message. */
   decoded (): [string, Message] {
+    this.#decoded ??= this.#decode()
+    return this.#decoded
+  }
+
+  #decode (): [string, Message] {
     const decoder = new Decoder()
     let args: [string, Message] | undefined
     decoder.on('decoded', ({ data }) => { args = data as [string, Message] })
@@ -56,9 +102,22 @@ function encode (message: Message): [string, ...Buffer[]] {
   }
   const [text, ...binaries] = parts
   if (binaries.length > MAX_ATTACHMENTS) throw wrong(`it has ${binaries.length} binary parts, and clients take ${MAX_ATTACHMENTS}: put them into one`)
+  if (binaries.some(isBlob)) throw wrong('a Blob cannot be read at once: give its bytes as a Buffer')
+  if (binaries.length > 0 && text.split(PLACEHOLDER).length - 1 !== binaries.length) throw wrong('"_placeholder" stands for a binary part in Socket.IO: name that property otherwise')
+  if (!text.startsWith('"data":', beginning(message, text))) throw wrong('it is nothing that JSON can say (a function, a symbol)')
   // Copied, because the data is the caller's again after the call.
   return [text, ...binaries.map(copyOf)]
 }
+
+/** What Socket.IO writes for a binary part. A quote inside of a text would be escaped, so only a property looks like it. */
+const PLACEHOLDER = '"_placeholder":true'
+
+/** The length of what comes before the data. */
+function beginning ({ id, event, instance }: Message, text: string): number {
+  return text.indexOf('[') + JSON.stringify([event, { id, event, instance }]).length - '}]'.length + ','.length
+}
+
+const isBlob = (value: unknown): boolean => value instanceof Blob
 
 function reason (cause: unknown): string {
   if (cause instanceof RangeError) return 'it is circular or too deep'

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import fastifySocketIO from 'fastify-socket.io'
 import type { Server, ServerOptions } from 'socket.io'
 import { errors } from '../errors.js'
@@ -99,9 +99,17 @@ export function addEngineRoute (fastify: FastifyInstance, path: string): void {
 }
 
 /** Tells clients of a server without WebSocket events why nobody answers them. */
-export function addDisabledRoute (fastify: FastifyInstance): void {
-  addRoute(fastify, '/socket.io', (request, reply) => { void reply.send(new errors.DISABLED()) })
+export function addDisabledRoute (fastify: FastifyInstance, socketio: SocketIOOption): void {
+  const { code, statusCode, message } = new errors.DISABLED()
+  const path = isServer(socketio) ? socketio.path() : socketio.path ?? '/socket.io'
+  addRoute(fastify, path, (request, reply) => {
+    // Not thrown: clients try for ever, and each try would be an error in the log.
+    void reply.code(503).send({ statusCode, code, error: 'Service Unavailable', message })
+  })
 }
+
+/** Not a part of the API. */
+const HIDDEN: FastifySchema & { readonly hide: boolean } = { hide: true }
 
 function addRoute (fastify: FastifyInstance, path: string, answer: (request: FastifyRequest, reply: FastifyReply) => void): void {
   const url = `${path.replace(/\/$/, '')}/*`
@@ -110,7 +118,7 @@ function addRoute (fastify: FastifyInstance, path: string, answer: (request: Fas
     method: ['GET', 'POST', 'OPTIONS'],
     url,
     exposeHeadRoute: false,
-    schema: { hide: true } as object,
+    schema: HIDDEN,
     // Before the body is read: it is the other server's to read.
     onRequest: (request, reply) => { answer(request, reply) },
     handler: async () => {}

@@ -15,7 +15,7 @@ const digits = (value: number, width: number): string => value.toString(36).padS
 export class Ids {
   readonly #epoch = digits(randomInt(36 ** EPOCH), EPOCH)
   readonly #now: () => number
-  #time = 0
+  #time = -1
   #sequence = 0
   #timeDigits = ''
 

@@ -1,7 +1,7 @@
 import { type ManagerOptions, io, type Socket, type SocketOptions } from 'socket.io-client'
-import type { Test } from 'tap'
 import type { Message } from '../../lib/index.js'
 import type { Refusal } from '../../lib/gateway/admission.js'
+import type { Scope } from './server.js'
 
 export type ClientOptions = Partial<ManagerOptions & SocketOptions>
 export type Transport = 'websocket' | 'polling'
@@ -10,7 +10,7 @@ export type Transport = 'websocket' | 'polling'
 export const transports: readonly Transport[] = ['websocket', 'polling']
 
 /** A stock client with a connection of its own, closed when the test ends. Reconnects fast, so that tests need not wait. */
-export function connect (t: Test, url: string, options: ClientOptions = {}): Socket {
+export function connect (t: Scope, url: string, options: ClientOptions = {}): Socket {
   const socket = io(url, { forceNew: true, transports: ['websocket'], reconnectionDelay: 20, reconnectionDelayMax: 100, ...options })
   t.teardown(() => { socket.disconnect() })
   return socket
@@ -68,7 +68,7 @@ export class Inbox {
 }
 
 /** A client that is in, with all that it gets from its first moment. */
-export async function listen (t: Test, url: string, options: ClientOptions = {}): Promise<{ socket: Socket, inbox: Inbox }> {
+export async function listen (t: Scope, url: string, options: ClientOptions = {}): Promise<{ socket: Socket, inbox: Inbox }> {
   const socket = connect(t, url, options)
   const inbox = new Inbox(socket)
   await admitted(socket)

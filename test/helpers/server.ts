@@ -1,6 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { AddressInfo } from 'node:net'
-import type { Test } from 'tap'
 import wsEvents, { type WsEventsOptions } from '../../lib/index.js'
 
 export interface TestServer {
@@ -8,6 +7,11 @@ export interface TestServer {
   /** `http://127.0.0.1:PORT` */
   readonly url: string
   readonly port: number
+}
+
+/** Whatever cleans up at its end: a test of tap, or a single run of a property. */
+export interface Scope {
+  teardown: (clean: () => unknown) => void
 }
 
 interface Setup {
@@ -18,7 +22,7 @@ interface Setup {
 }
 
 /** A server with the plugin on a free port, closed when the test ends. The environment is empty unless `options.env` says otherwise. */
-export async function startServer (t: Test, options: WsEventsOptions = {}, { fastify: serverOptions, before }: Setup = {}): Promise<TestServer> {
+export async function startServer (t: Scope, options: WsEventsOptions = {}, { fastify: serverOptions, before }: Setup = {}): Promise<TestServer> {
   const fastify = Fastify(serverOptions ?? {})
   t.teardown(async () => { await fastify.close() })
   await before?.(fastify)
