@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io'
-import type { Access, Grant } from '../access.js'
+import { type Access, type Peer, SILENT } from '../access.js'
 import { CODE_PREFIX, type CodedError, type ErrorName, errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import type { Instances } from '../instances.js'
@@ -7,7 +7,7 @@ import { instanceOfNamespace } from '../names.js'
 import type { Settings } from '../options.js'
 import { makeFilter } from './filter.js'
 import { askedFilter, keyOf } from './handshake.js'
-import type { Place, Places } from './limits.js'
+import type { Places } from './limits.js'
 import type { Link } from './link.js'
 import type { Admitted } from './subscriber.js'
 
@@ -58,34 +58,38 @@ export class Admission {
    *
    * @throws a coded error, for the client
    */
-  async admit (socket: Socket, link: Link): Promise<Admitted> {
+  async admit (socket: Socket, link: Link, peer: Peer): Promise<Admitted> {
     const { access, places } = this.#parts
-    const { peer } = link
     this.#checkOpen()
     places.checkRefusals(peer.address)
     access.checkOrigin(peer)
     const instance = targetOf(socket.nsp.name)
-    if (instance === null && this.#parts.settings.mode === 'traditional') return this.#admitToSilentRoot(link)
-    const place = places.take(link, instance)
+    places.take(link)
     try {
-      const grant = await access.authorize(keyOf(socket), instance, peer)
+      if (instance === null && this.#parts.settings.mode === 'traditional') return this.#admitToSilentRoot(link)
+      const grant = await access.authorize(keyOf(socket), instance, peer, socket.handshake.headers)
       this.#checkOpen()
       if (instance !== null) this.#checkStanding(instance)
-      place.takeInstance()
       const filter = makeFilter(this.#parts.catalogue, askedFilter(socket), grant, instance)
-      return { instance, link, grant, filter, place, listens: true }
+      places.enter(instance)
+      return { instance, link, grant, filter }
     } catch (error) {
-      place.release()
+      places.giveBack(link)
       throw error
     }
+  }
+
+  /** Gives back what a client holds that was admitted, and has left. */
+  forget ({ link, instance }: Pick<Admitted, 'link' | 'instance'>): void {
+    this.#parts.places.leave(instance)
+    this.#parts.places.giveBack(link)
   }
 
   /** Python clients of Evolution join the root unasked, and give up when it refuses. */
   #admitToSilentRoot (link: Link): Admitted {
     if (!this.#parts.settings.evolution) throw new errors.GLOBAL_DISABLED()
-    const place: Place = this.#parts.places.take(link, null)
-    const grant: Grant = { global: false, instances: new Set(), events: null, keyHash: null }
-    return { instance: null, link, grant, filter: makeFilter(this.#parts.catalogue, {}, grant, null), place, listens: false }
+    this.#parts.places.enter(null)
+    return { instance: null, link, grant: SILENT, filter: makeFilter(this.#parts.catalogue, {}, SILENT, null) }
   }
 
   /**

@@ -48,6 +48,8 @@ export class Channel {
     const { filter, namespace } = subscriber
     const group = this.#groups.get(filter.key) ?? { filter, byNamespace: new Map<string, Set<Subscriber>>() }
     this.#groups.set(filter.key, group)
+    // One filter for all that have the same, because there may be many.
+    subscriber.filter = group.filter
     const subscribers = group.byNamespace.get(namespace) ?? new Set()
     group.byNamespace.set(namespace, subscribers.add(subscriber))
     this.#size++

@@ -15,6 +15,14 @@ interface Parts {
   readonly tooFast: (subscriber: Subscriber) => void
 }
 
+const SECOND = 1000
+
+/** Messages of a client in the second that began at `since`. */
+interface Rate {
+  readonly since: number
+  messages: number
+}
+
 type Acknowledge = (answer: unknown) => void
 
 /** What clients send. */
@@ -22,6 +30,8 @@ export class Inbound {
   /** Messages that nothing handles, or that were refused. */
   dropped = 0
   readonly #parts: Parts
+  // Map(client -> its rate), of the few that send anything
+  readonly #rates = new WeakMap<Subscriber, Rate>()
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -44,11 +54,10 @@ export class Inbound {
     const { perSecond } = this.#parts
     if (perSecond === 0) return false
     const now = Date.now()
-    if (now - subscriber.inboundSince >= 1000) {
-      subscriber.inboundSince = now
-      subscriber.inbound = 0
-    }
-    return ++subscriber.inbound > perSecond
+    const rate = this.#rates.get(subscriber)
+    if (rate !== undefined && now - rate.since < SECOND) return ++rate.messages > perSecond
+    this.#rates.set(subscriber, { since: now, messages: 1 })
+    return false
   }
 
   /** Sets the whole filter. The acknowledgement is the list in force, or a refusal as in `connect_error`. */

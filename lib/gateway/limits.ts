@@ -6,36 +6,6 @@ const MINUTE = 60_000
 /** Addresses that are remembered within a minute: some MB, whatever the number of addresses that an attacker has. */
 const MAX_ADDRESSES = 100_000
 
-/** What a client holds of the limits, from its first packet to its end. */
-export class Place {
-  readonly #release: (instances: boolean) => void
-  readonly #takeInstance: () => void
-  #held: 'connection' | 'instance' | 'nothing' = 'connection'
-
-  constructor (takeInstance: () => void, release: (instances: boolean) => void) {
-    this.#takeInstance = takeInstance
-    this.#release = release
-  }
-
-  /**
-   * Takes a place in the instance's namespace, or at the root. Only for a client whose key is accepted: others must
-   * neither learn that it is full, nor fill it.
-   *
-   * @throws LIMIT
-   */
-  takeInstance (): void {
-    this.#takeInstance()
-    this.#held = 'instance'
-  }
-
-  /** Gives all back; once is enough. */
-  release (): void {
-    if (this.#held === 'nothing') return
-    this.#release(this.#held === 'instance')
-    this.#held = 'nothing'
-  }
-}
-
 /** Whether what refuses a client is its own doing on its own connection, so that coming back would change nothing. */
 export function isOwnLimit (error: unknown): boolean {
   return error instanceof errors.LIMIT && 'limit' in error && error.limit === 'namespacesPerConnection'
@@ -46,12 +16,11 @@ function check (name: keyof Limits, count: number, limit: number): void {
   if (limit !== 0 && count >= limit) throw Object.assign(new errors.LIMIT(name), { limit: name })
 }
 
-/** Counts clients, connections and refusals against the limits. */
+/** Counts connections, clients and refusals against the limits. */
 export class Places {
   readonly #limits: Limits
   readonly #now: () => number
-  // Map(connection -> places that it holds)
-  readonly #links = new Map<Link, number>()
+  #connections = 0
   // Map(address -> connections)
   readonly #addresses = new Map<string, number>()
   // Map(instance, or null for the root -> clients)
@@ -67,33 +36,47 @@ export class Places {
 
   /** Connections that hold a place. */
   get connections (): number {
-    return this.#links.size
+    return this.#connections
   }
 
   /**
-   * Takes a place on the node for a client.
+   * Takes a place on the node for a client, from its first packet on.
    *
-   * @param instance whose namespace it wants into; `null` is the root
    * @throws LIMIT naming the limit that is reached
    */
-  take (link: Link, instance: string | null): Place {
-    const { connections, connectionsPerAddress, connectionsPerInstance, namespacesPerConnection } = this.#limits
-    const held = this.#links.get(link) ?? 0
-    check('namespacesPerConnection', held, namespacesPerConnection)
-    if (held === 0) {
-      check('connections', this.#links.size, connections)
+  take (link: Link): void {
+    const { connections, connectionsPerAddress, namespacesPerConnection } = this.#limits
+    check('namespacesPerConnection', link.places, namespacesPerConnection)
+    if (link.places === 0) {
+      check('connections', this.#connections, connections)
       check('connectionsPerAddress', this.#addresses.get(addressOf(link)) ?? 0, connectionsPerAddress)
+      this.#connections++
       add(this.#addresses, addressOf(link), 1)
     }
-    add(this.#links, link, 1)
-    return new Place(() => {
-      check('connectionsPerInstance', this.#instances.get(instance) ?? 0, connectionsPerInstance)
-      add(this.#instances, instance, 1)
-    }, inInstance => {
-      if (inInstance) add(this.#instances, instance, -1)
-      add(this.#links, link, -1)
-      if (!this.#links.has(link)) add(this.#addresses, addressOf(link), -1)
-    })
+    link.places++
+  }
+
+  /** Gives back what `take` took. */
+  giveBack (link: Link): void {
+    if (--link.places > 0) return
+    this.#connections--
+    add(this.#addresses, addressOf(link), -1)
+  }
+
+  /**
+   * Counts a client into an instance's namespace, or into the root (`null`). Only one whose key is accepted: others
+   * must neither learn that it is full, nor fill it.
+   *
+   * @throws LIMIT
+   */
+  enter (instance: string | null): void {
+    check('connectionsPerInstance', this.#instances.get(instance) ?? 0, this.#limits.connectionsPerInstance)
+    add(this.#instances, instance, 1)
+  }
+
+  /** Counts out a client that `enter` has counted in. */
+  leave (instance: string | null): void {
+    add(this.#instances, instance, -1)
   }
 
   /** Notes a refusal of an address. */
@@ -124,7 +107,7 @@ export class Places {
 }
 
 /** Clients without an address, on a Unix socket, count as one. */
-const addressOf = (link: Link): string => link.peer.address ?? ''
+const addressOf = (link: Link): string => link.address ?? ''
 
 function add<Key> (counts: Map<Key, number>, key: Key, step: number): void {
   const count = (counts.get(key) ?? 0) + step

@@ -1,29 +1,50 @@
-import type { Peer } from '../access.js'
 import { type Connection, endConnection } from './internals.js'
-import type { FastSocket } from './wire.js'
+import type { Way } from './wire.js'
 
-/** A client's connection, with what we keep about it. Several namespaces may share one. */
+/** Where a connection keeps its link: a property takes less memory than a map of all connections. */
+const LINK = Symbol('fastify-ws-events.link')
+
+/** The turn of a link that was ended. */
+const ENDED = -1
+
+/**
+ * A client's connection, with what we keep about it. Several namespaces may share one. There is one for each client,
+ * so every field counts.
+ */
 export class Link {
   readonly connection: Connection
-  readonly peer: Peer
-  /** Ended by us. Its close is reported later, and nothing more is written until then. */
-  ended = false
-  /** Namespaces that it is in and that serve nothing: Evolution's root in traditional mode. */
-  silent = 0
+  /** The client's, as far as trusted proxies tell; `null` where there is none (a Unix socket). */
+  readonly address: string | null
+  /** Clients on it that hold a place. */
+  places = 0
   /** The turn of the event loop in which it was last written to. */
   turn = 0
-  /** The transport that `fast` was found for. */
-  transport: unknown
-  fast: FastSocket | undefined
+  /** How it can be written to, as found at the last write. */
+  way: Way | undefined = undefined
 
-  constructor (connection: Connection, peer: Peer) {
+  /**
+   * The link of a connection, made when it is first asked for.
+   *
+   * @param address of the client
+   */
+  static of (connection: Connection & { [LINK]?: Link }, address: string | null): Link {
+    connection[LINK] ??= new Link(connection, address)
+    return connection[LINK]
+  }
+
+  private constructor (connection: Connection, address: string | null) {
     this.connection = connection
-    this.peer = peer
+    this.address = address
+  }
+
+  /** Whether it was ended by us. Its close is reported later, and nothing more is written until then. */
+  get ended (): boolean {
+    return this.turn === ENDED
   }
 
   /** Ends the connection at once, so that a stock client comes back by itself. */
   end (): void {
-    this.ended = true
+    this.turn = ENDED
     endConnection(this.connection)
   }
 }
