@@ -15,7 +15,7 @@ import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
-import { type Connection, connectionsOf, endConnection, namespaceCount, usesStockParser } from './internals.js'
+import { type Connection, connectionsOf, endConnection, endGently, namespaceCount, usesStockParser } from './internals.js'
 import { isOwnLimit, Places } from './limits.js'
 import { Link } from './link.js'
 import { Namespaces } from './namespaces.js'
@@ -56,9 +56,13 @@ export class Gateway {
   readonly #delivery: Delivery
   readonly #inbound: Inbound
   readonly #idle: IdleConnections
-  readonly #subscribers = new Set<Subscriber>()
-  readonly #links = new WeakMap<Connection, Link>()
+  // Map(client -> subscriber)
+  readonly #subscribers = new Map<Socket, Subscriber>()
+  // Map(client -> what it was admitted with), between its check and its first moment inside
   readonly #admitted = new WeakMap<Socket, Admitted>()
+  // One function each for all clients, because there may be many.
+  readonly #onDisconnect: (this: Socket) => void
+  readonly #onAny: (this: Socket, event: string, ...args: unknown[]) => void
   // Map(error name -> clients)
   readonly #refused = new Map<string, number>()
   #admissions = 0
@@ -76,10 +80,14 @@ export class Gateway {
     this.#delivery = new Delivery({ queuedBytes: limits.queuedBytes, direct: fastPath && usesStockParser(io) }, log)
     this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
     this.#admission = new Admission({ ...parts, places: this.#places, isClosing: () => this.#closing })
+    const received = (socket: Socket, event: string, args: unknown[]) => { this.#received(socket, event, args) }
+    const left = (socket: Socket) => { this.#left(socket) }
+    this.#onDisconnect = function () { left(this) }
+    this.#onAny = function (event, ...args) { received(this, event, args) }
     this.#namespaces = new Namespaces(io, {
       guard: async socket => await this.#guard(socket),
       connected: socket => { this.#connected(socket) },
-      vanished: socket => { this.#admitted.get(socket)?.place.release() }
+      vanished: socket => { this.#vanished(socket) }
     })
     if (own || mode === 'global') this.#namespaces.serveRoot()
     // A connection that arrives while the others are being ended would keep the server from closing.
@@ -88,35 +96,36 @@ export class Gateway {
 
   /** Resolves to what refuses a client, and `undefined` when it may come in. */
   async #guard (socket: Socket): Promise<Error | undefined> {
-    const link = this.#linkOf(socket)
+    const { conn, handshake } = socket
+    // Not from the request: it may have lost its socket by the time that a second namespace is joined.
+    const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
+    const link = Link.of(conn, peer.address)
     try {
-      this.#admitted.set(socket, await this.#admission.admit(socket, link))
+      this.#admitted.set(socket, await this.#admission.admit(socket, link, peer))
     } catch (error) {
       return await this.#refuse(socket, link, error)
     }
   }
 
-  /** What is known of a connection is read once: its first request loses its socket. */
-  #linkOf ({ conn, handshake }: Socket): Link {
-    const known = this.#links.get(conn)
-    if (known !== undefined) return known
-    const link = new Link(conn, this.#parts.access.peer(handshake.headers, conn.remoteAddress))
-    this.#links.set(conn, link)
-    return link
-  }
-
   async #refuse (socket: Socket, link: Link, error: unknown): Promise<Error> {
     const { log } = this.#parts
-    const { address } = link.peer
+    const { address } = link
     const known = errorName(error)
     if (known === undefined) log.error({ err: error, namespace: socket.nsp.name }, 'a client could not be checked')
     const name = known ?? 'VERIFY_FAILED'
     const refusal = refusalOf(known === undefined ? new errors.VERIFY_FAILED() : error as CodedError, name)
     this.#countRefusal(name, address)
     log.info({ code: refusal.code, namespace: socket.nsp.name, address }, 'client refused')
-    // Unless its connection serves another namespace, which must not suffer.
-    if (isPassing(name) && !isOwnLimit(error) && namespaceCount(socket) <= link.silent) await end(link.connection)
+    if (isPassing(name) && !isOwnLimit(error) && !this.#servesAnother(socket, link)) await ended(link.connection)
     return Object.assign(new Error(refusal.message), { data: refusal })
+  }
+
+  /** Whether a connection serves another namespace, which must not suffer. Evolution's silent root is none. */
+  #servesAnother (socket: Socket, link: Link): boolean {
+    const joined = namespaceCount(socket)
+    if (joined === 0) return false
+    const silent = [...this.#subscribers.values()].filter(subscriber => subscriber.link === link && !subscriber.listens)
+    return joined > silent.length
   }
 
   #countRefusal (name: ErrorName, address: string | null): void {
@@ -131,16 +140,22 @@ export class Gateway {
       socket.disconnect(true)
       return
     }
+    this.#admitted.delete(socket)
     const subscriber = new Subscriber(socket, admitted)
-    this.#subscribers.add(subscriber)
+    this.#subscribers.set(socket, subscriber)
     this.#admissions++
-    socket.once('disconnect', () => { this.#left(subscriber) })
-    socket.onAny((event: string, ...args: unknown[]) => { this.#inbound.receive(subscriber, event, args) })
+    socket.on('disconnect', this.#onDisconnect)
+    socket.onAny(this.#onAny)
     // A config may have changed since the client was checked.
     if (!this.#isWelcome(subscriber)) socket.disconnect()
-    else if (subscriber.listens) this.#delivery.join(subscriber)
+    else if (subscriber.listens) this.#join(subscriber)
     else this.#joinSilently(subscriber)
-    this.#parts.log.debug({ namespace: socket.nsp.name, address: subscriber.link.peer.address }, 'client connected')
+    this.#parts.log.debug({ namespace: socket.nsp.name, address: subscriber.link.address }, 'client connected')
+  }
+
+  #join (subscriber: Subscriber): void {
+    if (subscriber.instance !== null) this.#namespaces.claim(subscriber.instance)
+    this.#delivery.join(subscriber)
   }
 
   #isWelcome ({ instance }: Subscriber): boolean {
@@ -151,22 +166,34 @@ export class Gateway {
 
   /** A client of Evolution's at the root in traditional mode. */
   #joinSilently ({ link }: Subscriber): void {
-    link.silent++
     if (this.#rootHinted) return
     this.#rootHinted = true
-    this.#parts.log.warn({ address: link.peer.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
+    this.#parts.log.warn({ address: link.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
   }
 
-  #left (subscriber: Subscriber): void {
-    this.#subscribers.delete(subscriber)
+  /** A client that was let in was gone before it was in. */
+  #vanished (socket: Socket): void {
+    const admitted = this.#admitted.get(socket)
+    if (admitted !== undefined) this.#admission.forget(admitted)
+  }
+
+  #received (socket: Socket, event: string, args: readonly unknown[]): void {
+    const subscriber = this.#subscribers.get(socket)
+    if (subscriber !== undefined) this.#inbound.receive(subscriber, event, args)
+  }
+
+  #left (socket: Socket): void {
+    const subscriber = this.#subscribers.get(socket)
+    if (subscriber === undefined) return
+    this.#subscribers.delete(socket)
+    this.#namespaces.left(socket)
     this.#delivery.leave(subscriber)
-    subscriber.place.release()
-    if (!subscriber.listens) subscriber.link.silent--
-    if (!this.#closing) this.#idle.watch(subscriber.socket)
+    this.#admission.forget(subscriber)
+    if (!this.#closing) this.#idle.watch(socket)
   }
 
   #sendAway ({ socket, link }: Subscriber): void {
-    const { address } = link.peer
+    const { address } = link
     this.#countRefusal('LIMIT', address)
     this.#parts.log.info({ namespace: socket.nsp.name, address }, 'a client sends more than limits.inboundPerSecond: its connection is ended')
     link.end()
@@ -189,7 +216,7 @@ export class Gateway {
 
   /** @param instance of which to list the clients; left out: all */
   clients (instance?: string): ClientInfo[] {
-    return [...this.#subscribers]
+    return [...this.#subscribers.values()]
       .filter(subscriber => instance === undefined || subscriber.instance === instance)
       .map(subscriber => this.#shown(subscriber))
   }
@@ -197,8 +224,8 @@ export class Gateway {
   #shown ({ instance, link, since, listens, filter }: Subscriber): ClientInfo {
     return {
       instance,
-      address: link.peer.address,
-      since: new Date(since),
+      address: link.address,
+      since,
       events: listens ? eventNames(this.#parts.catalogue, filter) : [],
       ...(instance === null && { instances: filter.instances === null ? null : [...filter.instances] }),
       queuedBytes: queuedBytes(link)
@@ -206,7 +233,7 @@ export class Gateway {
   }
 
   stats (): GatewayStats {
-    const rootClients = [...this.#subscribers].filter(({ instance }) => instance === null).length
+    const rootClients = [...this.#subscribers.values()].filter(({ instance }) => instance === null).length
     return {
       ...this.#delivery.counters,
       admitted: this.#admissions,
@@ -231,6 +258,7 @@ export class Gateway {
   instanceRemoved (instance: string): void {
     this.#delivery.flushInstance(instance)
     for (const { socket } of this.#delivery.subscribersOf(instance)) socket.disconnect()
+    this.#namespaces.release(instance)
   }
 
   /** @throws INVALID_DATA when nobody is named */
@@ -239,7 +267,7 @@ export class Gateway {
     const name = instance === undefined ? undefined : instanceName(instance)
     const keyHash = apikey === undefined ? undefined : hashKey(apikey)
     this.#delivery.flushAll()
-    for (const subscriber of [...this.#subscribers]) {
+    for (const subscriber of [...this.#subscribers.values()]) {
       const isMeant = (name === undefined || subscriber.instance === name) && (keyHash === undefined || subscriber.grant.keyHash === keyHash)
       if (isMeant) subscriber.socket.disconnect()
     }
@@ -251,22 +279,19 @@ export class Gateway {
     this.#closing = true
     this.#delivery.flushAll()
     this.#idle.close()
-    const connections = new Set([...this.#subscribers].map(({ socket }) => socket.conn))
+    this.#parts.access.close()
+    const connections = new Set([...this.#subscribers.keys()].map(({ conn }) => conn))
     // Those of a server of ours that are in no namespace, or in one of the host's, would keep it from closing too.
     if (this.#own) for (const connection of connectionsOf(this.#io)) connections.add(connection)
-    await Promise.all([...connections].map(end))
+    await Promise.all([...connections].map(async connection => { await endGently(connection, END_TIMEOUT) }))
   }
 }
 
 /** Ends a connection; resolves when it has ended. */
-async function end (connection: Connection): Promise<void> {
+async function ended (connection: Connection): Promise<void> {
   if (connection.readyState === 'closed') return
   await new Promise<void>(resolve => {
-    const timer = setTimeout(resolve, END_TIMEOUT)
-    connection.once('close', () => {
-      clearTimeout(timer)
-      resolve()
-    })
+    connection.once('close', () => { resolve() })
     endConnection(connection)
   })
 }

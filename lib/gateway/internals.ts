@@ -64,14 +64,61 @@ export function namespaceCount (socket: Socket): number {
   return joined instanceof Map ? joined.size : 1
 }
 
+/** Answers the poll under way, or the next one. Engine.IO waits 30 s for it unless told; fallback: not at all. */
+function closePolling (connection: Connection, ms: number): void {
+  const { transport } = connection as unknown as { transport?: { closeTimeout?: number } }
+  if (typeof transport?.closeTimeout === 'number') {
+    transport.closeTimeout = ms
+    connection.close()
+  } else {
+    connection.close(true)
+  }
+}
+
+interface WebSocketInternals {
+  terminate?: () => void
+  close?: (code: number) => void
+  bufferedAmount?: number
+}
+
+/** The WebSocket under a connection, if it has one. */
+function webSocketOf (connection: Connection): WebSocketInternals | undefined {
+  const { transport } = connection as unknown as { transport?: { name?: string, socket?: WebSocketInternals } }
+  return transport?.name === 'websocket' ? transport.socket : undefined
+}
+
 /**
  * Ends the connection of a client at once, so that a stock client comes back by itself. `close()` of Engine.IO waits
  * for a client that has stalled, and holds what is queued for it. Fallback: that.
  */
 export function endConnection (connection: Connection): void {
-  const { transport } = connection as unknown as { transport?: { name?: string, socket?: { terminate?: () => void } } }
-  if (transport?.name === 'websocket' && typeof transport.socket?.terminate === 'function') transport.socket.terminate()
+  const webSocket = webSocketOf(connection)
+  if (typeof webSocket?.terminate === 'function') webSocket.terminate()
   else connection.close(true)
+}
+
+/** What a client is told when the server ends (RFC 6455, section 7.4.1). */
+const GOING_AWAY = 1001
+
+/**
+ * Ends the connection of a client after what waits for it has gone out, and so that a stock client comes back by
+ * itself. Resolves when it has ended.
+ *
+ * @param ms how long that may take; then it is ended at once
+ */
+export async function endGently (connection: Connection, ms: number): Promise<void> {
+  if (connection.readyState === 'closed') return
+  await new Promise<void>(resolve => {
+    const timer = setTimeout(() => { endConnection(connection) }, ms)
+    connection.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    const webSocket = webSocketOf(connection)
+    if (webSocket === undefined) closePolling(connection, ms)
+    else if (webSocket.bufferedAmount === 0 || typeof webSocket.close !== 'function') endConnection(connection)
+    else webSocket.close(GOING_AWAY)
+  })
 }
 
 /** Whether packets are written in Socket.IO's own format, and not in that of another parser (msgpack, say). */

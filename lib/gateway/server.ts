@@ -45,8 +45,20 @@ export async function openServer (fastify: FastifyInstance, settings: Settings, 
   if (corsGiven) throw new errors.OPTION('option "cors" would do nothing, because the Socket.IO server is the application\'s own: give cors to that server')
   if (recoversConnections(hosts)) throw new errors.OPTION(`the Socket.IO server of the application: ${RECOVERY}`)
   if (!fastify.hasDecorator('io')) fastify.decorate('io', hosts as never)
-  fastify.addHook('preClose', preClose)
+  closeFirst(fastify, preClose)
   return { io: hosts, own: false }
+}
+
+/**
+ * Runs `close` before the host's own hooks. That of fastify-socket.io, which was there first, sends the clients of the
+ * root away for good. Fastify has no hook for it; `onClose` is avvio's, and what is added when all is ready runs first.
+ */
+function closeFirst (fastify: FastifyInstance, close: () => Promise<void>): void {
+  fastify.addHook('preClose', close)
+  fastify.addHook('onReady', async () => {
+    const { onClose } = fastify as unknown as { onClose?: (close: () => Promise<void>) => void }
+    onClose?.call(fastify, close)
+  })
 }
 
 const decorated = (fastify: FastifyInstance): unknown => (fastify as unknown as { io?: unknown }).io
