@@ -18,6 +18,8 @@ interface Entry {
   readonly namespace: Namespace
   /** Clients between their first packet and the end of their admission. */
   arriving: number
+  /** Whether somebody of the host's holds it too, so that it must not be deleted. */
+  readonly isShared: boolean
 }
 
 /**
@@ -31,14 +33,17 @@ export class Namespaces {
   readonly #hooks: Hooks
   // Map(name as spelled by clients -> entry)
   readonly #entries = new Map<string, Entry>()
+  // Names of namespaces that the host made first
   readonly #hosts: Set<string>
+  // Names of namespaces that have served a client of ours
+  readonly #served = new Set<string>()
   #making: string | undefined
 
   constructor (io: Server, hooks: Hooks) {
     this.#io = io
     this.#hooks = hooks
     this.#hosts = new Set(namespaceNames(io))
-    io.on('new_namespace', ({ name }) => { if (name !== this.#making) this.#hosts.add(name) })
+    io.on('new_namespace', namespace => { if (namespace.name !== this.#making) this.#madeByHost(namespace) })
     const matcher: Parameters<typeof moveMatcherLast>[1] = (name, auth, next) => {
       // The host's own dynamic namespaces come first, whenever they were made. When ours has moved behind them it
       // is asked once more, after they have all declined.
@@ -63,16 +68,38 @@ export class Namespaces {
 
   /** Serves the root as one of ours, whoever made it. */
   serveRoot (): void {
-    this.#serve({ namespace: this.#io.of('/'), arriving: 0 })
+    this.#serve({ namespace: this.#io.of('/'), arriving: 0, isShared: true })
+  }
+
+  /** To be told when a client of an instance is in: from now on its namespace is ours, with clients or without. */
+  claim (instance: string): void {
+    this.#served.add(namespaceOf(instance))
+  }
+
+  /** To be told when an instance is no more. */
+  release (instance: string): void {
+    this.#served.delete(namespaceOf(instance))
+  }
+
+  /**
+   * The host asks for a namespace that is not there, to emit to it, say. If our clients have just left it, it must not
+   * be one where the next client gets in unchecked.
+   */
+  #madeByHost (namespace: Namespace): void {
+    if (this.#served.has(namespace.name)) this.#add({ namespace, arriving: 0, isShared: true })
+    else this.#hosts.add(namespace.name)
+  }
+
+  #add (entry: Entry): void {
+    this.#entries.set(entry.namespace.name, entry)
+    this.#serve(entry)
   }
 
   #make (name: string): void {
     this.#making = name
     const namespace = this.#io.of(name)
     this.#making = undefined
-    const entry = { namespace, arriving: 0 }
-    this.#entries.set(name, entry)
-    this.#serve(entry)
+    this.#add({ namespace, arriving: 0, isShared: false })
   }
 
   #serve (entry: Entry): void {
@@ -88,17 +115,20 @@ export class Namespaces {
         })
       })
     })
-    entry.namespace.on('connection', socket => {
-      this.#hooks.connected(socket)
-      socket.once('disconnect', () => { setImmediate(() => { this.#deleteIfEmpty(entry) }) })
-    })
+    entry.namespace.on('connection', this.#hooks.connected)
+  }
+
+  /** To be told of each client that has left one of our namespaces. */
+  left ({ nsp }: Socket): void {
+    const entry = this.#entries.get(nsp.name)
+    if (entry !== undefined) setImmediate(() => { this.#deleteIfEmpty(entry) })
   }
 
   #deleteIfEmpty (entry: Entry): void {
     const { namespace } = entry
     if (this.#entries.get(namespace.name) !== entry) return
-    if (entry.arriving > 0 || namespace.sockets.size > 0) return
-    // The host listens to it as well, so it holds a reference that must stay good.
+    if (entry.isShared || entry.arriving > 0 || namespace.sockets.size > 0) return
+    // The host listens to it, so it holds a reference that must stay good.
     if (namespace.listenerCount('connection') > 1 || namespace.listenerCount('connect') > 0) return
     this.#entries.delete(namespace.name)
     deleteNamespace(this.#io, namespace)

@@ -28,6 +28,12 @@ export interface DirectSocket {
   write(data: Buffer): boolean
 }
 
+/** How a link can be written to while it has this transport. */
+export interface Way {
+  readonly transport: unknown
+  readonly fast: FastSocket | undefined
+}
+
 interface EngineConnection {
   readonly readyState: string
   readonly writeBuffer: ReadonlyArray<{ readonly data?: string | ArrayBufferView }>
@@ -68,11 +74,8 @@ function fastSocketOf ({ name, protocol, supportsBinary, perMessageDeflate, sock
 /** The TCP socket of a link, if it can be written to directly at this moment. */
 export function directSocket (link: Link): DirectSocket | undefined {
   const { readyState, writeBuffer, transport } = engine(link.connection)
-  if (link.transport !== transport) {
-    link.transport = transport
-    link.fast = fastSocketOf(transport)
-  }
-  const { fast } = link
+  if (link.way?.transport !== transport) link.way = { transport, fast: fastSocketOf(transport) }
+  const { fast } = link.way
   // Packets that Engine.IO holds come first.
   if (fast === undefined || readyState !== 'open' || writeBuffer.length > 0) return
   if (fast.webSocket.readyState !== OPEN || fast.sender._state !== IDLE || !fast.stream.writable) return
