@@ -9,7 +9,7 @@ import type { Catalogue } from './events/catalogue.js'
 import { EventBits, type EventSet, parseEventPatterns } from './events/event-set.js'
 import { instanceName } from './names.js'
 import type { Settings } from './options.js'
-import type { TrustProxy, VerifyAnswer } from './types.js'
+import type { TrustProxy, VerifyAnswer, VerifyRequest } from './types.js'
 
 /** Longest key, in characters. Tokens of several kB exist; more is an attack on the host's check. */
 const MAX_KEY_LENGTH = 8192
@@ -26,7 +26,8 @@ export interface Peer {
   readonly forwarded: boolean
   /** The origin of a page from elsewhere that `cors` does not list by name; `null` for everybody else. */
   readonly foreignOrigin: string | null
-  readonly headers: IncomingHttpHeaders
+  /** Whether the name that it asks for is one that this machine would go by. */
+  readonly asksForUs: boolean
 }
 
 /** What a caller may see. */
@@ -39,6 +40,12 @@ export interface Grant {
   /** SHA-256 of the key that came, in base64; `null` if none did. */
   readonly keyHash: string | null
 }
+
+/** What an address opens that needs no key. One object for all, because there may be many clients. */
+const KEYLESS: Grant = { global: true, instances: null, events: null, keyHash: null }
+
+/** What the root shows in traditional mode to clients of Evolution, which join it unasked. */
+export const SILENT: Grant = { global: false, instances: new Set(), events: null, keyHash: null }
 
 /** The SHA-256 of a key, in base64: how a key is kept and compared. */
 export const hashKey = (key: string): string => hash('sha256', key.trim(), 'base64')
@@ -64,6 +71,7 @@ export class Access {
   readonly #trusted: AddressMatcher
   readonly #allowed: (address: string) => boolean
   readonly #serverHost: string | null
+  readonly #closing = new AbortController()
   #hinted = false
 
   constructor (settings: Settings, catalogue: Catalogue, log: FastifyBaseLogger) {
@@ -105,7 +113,7 @@ export class Access {
       address: chain.at(-1) ?? null,
       forwarded: passedOn || unread,
       foreignOrigin: origin === undefined || this.#isOwn(origin, headers) || this.#settings.cors?.includes(origin) === true ? null : origin,
-      headers
+      asksForUs: !this.#isRebound(headers.host)
     }
   }
 
@@ -136,12 +144,13 @@ export class Access {
    *
    * @param apikey the key that came, trimmed, or `null`
    * @param instance what is asked for; `null` is the root
-   * @throws UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED
+   * @param headers of the request, for the host's own check
+   * @throws UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED, CLOSED
    */
-  async authorize (apikey: string | null, instance: string | null, peer: Peer): Promise<Grant> {
-    if (apikey !== null && this.#isGlobalKey(apikey)) return { global: true, instances: null, events: null, keyHash: hashKey(apikey) }
-    if (apikey === null && this.#needsNoKey(peer)) return { global: true, instances: null, events: null, keyHash: null }
-    const grant = await this.#ask(apikey, instance, peer)
+  async authorize (apikey: string | null, instance: string | null, peer: Peer, headers: IncomingHttpHeaders): Promise<Grant> {
+    if (apikey !== null && this.#isGlobalKey(apikey)) return { ...KEYLESS, keyHash: hashKey(apikey) }
+    if (apikey === null && this.#needsNoKey(peer)) return KEYLESS
+    const grant = await this.#ask({ apikey, instance, address: peer.address, headers }, peer)
     if (grant === false || (instance !== null && grant.instances?.has(instance) === false)) {
       if (apikey === null) throw new errors.UNAUTHORIZED()
       throw new errors.FORBIDDEN(instance === null ? 'the root namespace' : `the instance "${instance}"`)
@@ -158,7 +167,7 @@ export class Access {
   #needsNoKey (peer: Peer): boolean {
     if (this.#settings.allowedHosts.includes('*')) return true
     if (peer.address === null || peer.forwarded || peer.foreignOrigin !== null) return false
-    return this.#allowed(peer.address) && !(isLoopback(peer.address) && this.#isRebound(peer.headers.host))
+    return this.#allowed(peer.address) && (peer.asksForUs || !isLoopback(peer.address))
   }
 
   /**
@@ -172,25 +181,33 @@ export class Access {
     return !own && !/^\[|^[\d.]+$/.test(name)
   }
 
-  async #ask (apikey: string | null, instance: string | null, peer: Peer): Promise<Grant | false> {
+  async #ask (request: VerifyRequest, peer: Peer): Promise<Grant | false> {
     const { verify } = this.#settings
+    const { apikey, instance, address } = request
     if (verify === null || (apikey !== null && apikey.length > MAX_KEY_LENGTH)) return false
     // A page from elsewhere must bring a key: the cookies that come along are its visitor's, not its own.
     if (apikey === null && peer.foreignOrigin !== null) return false
     try {
-      const asked = Promise.resolve().then(() => verify({ apikey, instance, address: peer.address, headers: peer.headers }))
-      return this.#grantOf(await inTime(asked, VERIFY_TIMEOUT), apikey)
+      const asked = Promise.resolve().then(() => verify(request))
+      return this.#grantOf(await inTime(asked, VERIFY_TIMEOUT, this.#closing.signal), apikey)
     } catch (err) {
-      this.#log.error({ err, instance, address: peer.address }, 'the option verify failed: the caller is told to try again')
+      if (this.#closing.signal.aborted) throw new errors.CLOSED()
+      this.#log.error({ err, instance, address }, 'the option verify failed: the caller is told to try again')
       throw Object.assign(new errors.VERIFY_FAILED(), { cause: err })
     }
+  }
+
+  /** Waits no longer for the host's own check. */
+  close (): void {
+    this.#closing.abort()
   }
 
   #grantOf (answer: VerifyAnswer, apikey: string | null): Grant | false {
     if (answer === false) return false
     const keyHash = apikey === null ? null : hashKey(apikey)
     if (answer === true) return { global: false, instances: null, events: null, keyHash }
-    if (typeof answer !== 'object' || answer === null) throw new TypeError(`verify must answer true, false or { instances?, events? }, got ${String(answer)}`)
+    // A Response that was returned by mistake, say, has no keys of its own and would grant everything.
+    if (!isPlainObject(answer)) throw new TypeError('verify must answer true, false or { instances?, events? }')
     const { instances, events, ...unknown } = answer
     const [key] = Object.keys(unknown)
     // The host means a restriction by it, which would not hold.
@@ -210,6 +227,12 @@ export class Access {
   }
 }
 
+function isPlainObject (value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
 function compileTrust (trustProxy: TrustProxy): AddressMatcher {
   if (typeof trustProxy === 'function') return trustProxy
   if (typeof trustProxy === 'boolean') return () => trustProxy
@@ -219,13 +242,19 @@ function compileTrust (trustProxy: TrustProxy): AddressMatcher {
 const loopback = compileAddresses(['loopback'])
 const isLoopback = (address: string): boolean => loopback(address, 0)
 
-async function inTime<T> (promise: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([promise, new Promise<never>((resolve, reject) => {
-      timer = setTimeout(() => { reject(new Error(`no answer within ${ms} ms`)) }, ms)
-    })])
-  } finally {
-    clearTimeout(timer)
-  }
+/** Settles as `promise` does; rejects when that takes too long, or when `signal` is aborted. */
+async function inTime<T> (promise: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
+  return await new Promise((resolve, reject) => {
+    const settle = (call: () => void) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+      call()
+    }
+    const fail = (reason: Error) => { settle(() => { reject(reason) }) }
+    const abort = () => { fail(new Error('the server is shutting down')) }
+    const timer = setTimeout(() => { fail(new Error(`no answer within ${ms} ms`)) }, ms)
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
+    promise.then(value => { settle(() => { resolve(value) }) }, fail)
+  })
 }

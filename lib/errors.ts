@@ -1,4 +1,4 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** What every code of this package starts with. */
 export const CODE_PREFIX = 'FST_ERR_WS_EVENTS_'

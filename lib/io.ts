@@ -2,10 +2,10 @@
  * The type of `fastify.io`, for those who import this module: `import 'fastify-ws-events/io'`. It is apart because a
  * host that registers fastify-socket.io itself has declared its own.
  */
-import type { Server } from 'socket.io'
+import type { OpenServer } from './gateway/server.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    io: Server
+    io: OpenServer['io']
   }
 }

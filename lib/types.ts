@@ -121,7 +121,7 @@ export interface ClientInfo {
   instance: string | null
   /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
   address: string | null
-  /** When it was admitted. */
+  /** When it connected to the namespace. */
   since: Date
   /** The dotted names of the events that it gets, if its instance sends them. */
   events: string[]

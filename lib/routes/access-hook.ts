@@ -13,6 +13,6 @@ export function accessHook (access: Access, param: string) {
     const name = instanceName((request.params as Readonly<Record<string, string>>)[param])
     const { headers, socket } = request.raw
     const apikey = readKey(headers.apikey) ?? bearerKey(headers)
-    await access.authorize(apikey, name, access.peer(headers, socket.remoteAddress))
+    await access.authorize(apikey, name, access.peer(headers, socket.remoteAddress), headers)
   }
 }

@@ -38,7 +38,8 @@ export function routeSchemas (catalogue: Catalogue) {
     enabled: Type.Boolean(),
     events: Type.Array(Type.String(), { description: 'The list in force' })
   }, { description })
-  const name = (description: string) => Type.String({ description, maxLength: MAX_NAME_LENGTH })
+  // Its length is checked with all else, after normalization.
+  const name = Type.String({ description: `The instance: at most ${MAX_NAME_LENGTH} characters, without / \\ , ? # % and control characters` })
   const failures = (more: Record<string, TSchema> = {}) => ({
     400: error('The name, the body or an event is not valid', more),
     401: error('A key is needed', more),
@@ -52,8 +53,8 @@ export function routeSchemas (catalogue: Catalogue) {
     413: error('The body is too large', more),
     415: error('The body is not JSON', more)
   })
-  const params = Type.Object({ name: name('The instance') })
-  const evolutionParams = Type.Object({ instance: name('The instance') })
+  const params = Type.Object({ name })
+  const evolutionParams = Type.Object({ instance: name })
   return {
     put: {
       operationId: 'setInstanceWebsocket',
