@@ -1,0 +1,43 @@
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import ts from 'typescript'
+
+// Each folder beside this file is a program of its own, since what one host declares holds for its whole program.
+const here = dirname(fileURLToPath(import.meta.url))
+
+/** What `tsc -p` says about the program, `file:line code text`, but for lib/ itself: that is `npm run typecheck`'s. */
+function diagnostics (project: string): string[] {
+  const config = join(here, project, 'tsconfig.json')
+  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} }
+  const parsed = ts.getParsedCommandLineOfConfigFile(config, {}, host)
+  if (parsed === undefined) return [`${config} cannot be read`]
+  const program = ts.createProgram({ rootNames: parsed.fileNames, options: parsed.options, configFileParsingDiagnostics: parsed.errors })
+  const found = ts.getPreEmitDiagnostics(program).filter(({ file }) => file === undefined || file.fileName.startsWith(here))
+  return found.map(({ file, start, code, messageText }) => {
+    const where = file === undefined ? project : `${file.fileName}:${file.getLineAndCharacterOfPosition(start ?? 0).line + 1}`
+    return `${where} TS${code} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+  })
+}
+
+t.test('a host that declares no events may emit any; members and options are typed, fastify.io is not', async t => {
+  t.same(diagnostics('open'), [])
+})
+
+t.test('a host that declares its events may emit those, in both spellings, with their data', async t => {
+  t.same(diagnostics('declared'), [])
+})
+
+t.test('a host may take the types of its events from its catalogue', async t => {
+  t.same(diagnostics('catalogue'), [])
+})
+
+t.test('fastify.io is typed for a host that imports fastify-ws-events/io', async t => {
+  t.same(diagnostics('io'), [])
+})
+
+t.test('a mistake is found', async t => {
+  const found = diagnostics('broken').join('\n')
+  t.match(found, /broken\.ts:8 TS2554 /, 'a type that is not the expected one')
+  t.match(found, /broken\.ts:9 TS2578 Unused '@ts-expect-error'/, 'an error that does not come')
+})
