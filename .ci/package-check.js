@@ -1,0 +1,189 @@
+// One check of the packed package: `node .ci/package-check.js CHECK DIRECTORY`, where the directory holds the tarball.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort, Program, run } from './helpers.js'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const [check, directory] = process.argv.slice(2)
+const app = join(directory, 'app')
+
+function tarball () {
+  const [name, ...others] = readdirSync(directory).filter(file => file.endsWith('.tgz'))
+  assert.ok(name !== undefined && others.length === 0, `one tarball in ${directory}`)
+  return join(directory, name)
+}
+
+async function contents () {
+  const { stdout } = await run('tar', ['-tzf', tarball()])
+  const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
+  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
+  assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
+  for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts']) {
+    assert.ok(files.includes(needed), `${needed} is published`)
+  }
+}
+
+async function install () {
+  const others = ['fastify', 'socket.io-client']
+  const without = await installIn(join(directory, 'app-without'), others)
+  const withOurs = await installIn(app, ['fastify', tarball(), 'socket.io-client'])
+  const added = (before, after) => after.filter(each => !before.includes(each))
+
+  // What npm says of the others (and of this machine's settings) it says without us too.
+  assert.deepEqual(added(without.warnings, withOurs.warnings), [], 'npm warns of nothing on our account')
+  assert.deepEqual(withOurs.packages.filter(({ hasInstallScript }) => hasInstallScript).map(({ path }) => path), [], 'nothing runs a script when it is installed')
+  const paths = added(without.packages.map(({ path }) => path), withOurs.packages.map(({ path }) => path))
+  console.log(`adds ${paths.length} packages:\n${paths.join('\n')}`)
+  assert.ok(paths.includes('node_modules/fastify-ws-events'))
+  assert.ok(!paths.some(path => path.endsWith('/fastify-socket.io')), 'fastify-socket.io is inlined')
+  assert.equal(fastifyIn(withOurs), fastifyIn(without), 'npm need not take an older Fastify for us')
+  assert.match(fastifyIn(withOurs), /^5\./)
+}
+
+const fastifyIn = ({ packages }) => packages.find(({ path }) => path === 'node_modules/fastify').version
+
+async function installIn (folder, packages) {
+  mkdirSync(folder)
+  await run('npm', ['init', '-y'], { cwd: folder })
+  const { stdout, stderr } = await run('npm', ['install', ...packages], { cwd: folder })
+  console.log(`npm install ${packages.join(' ')}\n${stdout}${stderr}`)
+  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'))
+  return {
+    warnings: `${stdout}${stderr}`.split('\n').filter(line => /^npm (warn|error)/i.test(line)),
+    packages: Object.entries(lock.packages).map(([path, { version, hasInstallScript }]) => ({ path, version, hasInstallScript }))
+  }
+}
+
+async function load () {
+  const use = `
+    async function use (plugin) {
+      const fastify = Fastify()
+      await fastify.register(plugin)
+      console.log(fastify.wsEvents.mode)
+      await fastify.close()
+    }`
+  const byImport = `
+    import Fastify from 'fastify'
+    import wsEvents, { evolutionEvents } from 'fastify-ws-events'
+    import 'fastify-ws-events/io'
+    ${use}
+    if (!('messages.upsert' in evolutionEvents)) throw new Error('evolutionEvents is not the catalogue')
+    await use(wsEvents)`
+  const byRequire = `
+    const Fastify = require('fastify')
+    const wsEvents = require('fastify-ws-events')
+    require('fastify-ws-events/io')
+    ${use}
+    use(wsEvents).then(() => use(wsEvents.default))`
+
+  // Nothing else is printed: no warning, of an experimental feature say.
+  const imported = await run('node', ['--input-type=module', '-e', byImport], { cwd: app })
+  assert.deepEqual(imported, { stdout: 'traditional\n', stderr: '' })
+  const required = await run('node', ['--input-type=commonjs', '-e', byRequire], { cwd: app })
+  assert.deepEqual(required, { stdout: 'traditional\ntraditional\n', stderr: '' })
+}
+
+/** The server and the client, as a newcomer copies them from the README that is in the package. */
+function quickStart () {
+  const readme = readFileSync(join(app, 'node_modules/fastify-ws-events/README.md'), 'utf8')
+  const blocks = [...readme.matchAll(/^```(?:ts|js)\n(.*?)^```/gms)].map(([, code]) => code)
+  const server = blocks.find(code => code.includes("from 'fastify-ws-events'"))
+  const client = blocks.find(code => code.includes("from 'socket.io-client'"))
+  assert.ok(server !== undefined && client !== undefined, 'README.md has the server and the client of the quick start')
+  return { server, client }
+}
+
+async function checkQuickStart () {
+  const port = String(await freePort())
+  for (const [name, code] of Object.entries(quickStart())) {
+    assert.ok(code.includes('8080'), `the ${name} names its port`)
+    // Pasted as it is, but for the port, which may be taken here.
+    writeFileSync(join(app, `${name}.mjs`), code.replaceAll('8080', port))
+  }
+  const server = new Program('node', ['server.mjs'], { cwd: app })
+  try {
+    await server.prints(/Server listening/, 20)
+    const client = new Program('node', ['client.mjs'], { cwd: app })
+    try {
+      await client.prints(/^hello$/m, 20)
+    } finally {
+      await client.stop()
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+// Each is a program of its own, since declarations hold for a whole program.
+const CONSUMERS = {
+  'open.mts': `
+    import Fastify from 'fastify'
+    import wsEvents, { evolutionEvents, type WsEventsOptions } from 'fastify-ws-events'
+
+    const options: WsEventsOptions = { globalEvents: true, events: { ...evolutionEvents, 'order.paid': true } }
+    const fastify = Fastify()
+    await fastify.register(wsEvents, options)
+    const id: string | null = (await fastify.wsEvents.emit('acme', 'any.name', {})).id
+    // @ts-expect-error -- an unknown option
+    await fastify.register(wsEvents, { globalEvent: true })
+    // @ts-expect-error -- not without the opt-in import
+    void [fastify.io, id]`,
+  'declared.mts': `
+    import type { FastifyInstance } from 'fastify'
+    import 'fastify-ws-events'
+
+    declare module 'fastify-ws-events' {
+      interface EventTypes { 'order.paid': { id: string } }
+    }
+    export async function pay ({ wsEvents }: FastifyInstance): Promise<void> {
+      await wsEvents.emit('acme', 'order.paid', { id: '1' })
+      await wsEvents.emit('acme', 'ORDER_PAID', { id: '1' })
+      // @ts-expect-error -- a name that is not declared
+      await wsEvents.emit('acme', 'order.payed', { id: '1' })
+      // @ts-expect-error -- data of the wrong type
+      await wsEvents.emit('acme', 'order.paid', { id: 1 })
+    }`,
+  'io.mts': `
+    import type { FastifyInstance } from 'fastify'
+    import 'fastify-ws-events/io'
+    import type { Server } from 'socket.io'
+
+    export const ioOf = (fastify: FastifyInstance): Server => fastify.io`,
+  'required.cts': `
+    import Fastify = require('fastify')
+    import wsEvents = require('fastify-ws-events')
+
+    const fastify = Fastify()
+    fastify.register(wsEvents, { globalEvents: true })
+    fastify.register(wsEvents.default, { globalEvents: true })`,
+  // What TypeScript compiles to require(), as in the package that "npm init -y" makes.
+  'commonjs.cts': `
+    import Fastify from 'fastify'
+    import wsEvents, { evolutionEvents, type WsEventsOptions } from 'fastify-ws-events'
+
+    const options: WsEventsOptions = { events: { ...evolutionEvents, 'order.paid': true } }
+    const fastify = Fastify()
+    fastify.register(wsEvents, options)`
+}
+
+async function types () {
+  await run('npm', ['install', `@types/node@${manifest.devDependencies['@types/node']}`], { cwd: app })
+  const consumers = { ...CONSUMERS, 'quick-start.mts': quickStart().server }
+  const nodenext = ['--module', 'nodenext']
+  const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler']
+  for (const [name, code] of Object.entries(consumers)) {
+    writeFileSync(join(app, name), code)
+    for (const modules of name === 'open.mts' ? [nodenext, bundler] : [nodenext]) {
+      const args = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2022', '--types', 'node', ...modules, name]
+      await run(join(root, 'node_modules/.bin/tsc'), args, { cwd: app })
+      console.log(`${name} compiles with ${modules.join(' ')}`)
+    }
+  }
+}
+
+const checks = { contents, install, load, 'quick-start': checkQuickStart, types }
+assert.ok(Object.hasOwn(checks, check) && existsSync(directory), `usage: package-check.js ${Object.keys(checks).join('|')} DIRECTORY`)
+await checks[check]()
