@@ -15,7 +15,7 @@ import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
-import { type Connection, connectionsOf, endConnection, endGently, namespaceCount, usesStockParser } from './internals.js'
+import { type Connection, connectionsOf, endConnection, endGently, listenToAll, namespaceCount, usesStockParser } from './internals.js'
 import { isOwnLimit, Places } from './limits.js'
 import { Link } from './link.js'
 import { Namespaces } from './namespaces.js'
@@ -145,7 +145,7 @@ export class Gateway {
     this.#subscribers.set(socket, subscriber)
     this.#admissions++
     socket.on('disconnect', this.#onDisconnect)
-    socket.onAny(this.#onAny)
+    listenToAll(socket, this.#onAny)
     // A config may have changed since the client was checked.
     if (!this.#isWelcome(subscriber)) socket.disconnect()
     else if (subscriber.listens) this.#join(subscriber)

@@ -104,7 +104,7 @@ function encode (message: Message): [string, ...Buffer[]] {
   if (binaries.length > MAX_ATTACHMENTS) throw wrong(`it has ${binaries.length} binary parts, and clients take ${MAX_ATTACHMENTS}: put them into one`)
   if (binaries.some(isBlob)) throw wrong('a Blob cannot be read at once: give its bytes as a Buffer')
   if (binaries.length > 0 && text.split(PLACEHOLDER).length - 1 !== binaries.length) throw wrong('"_placeholder" stands for a binary part in Socket.IO: name that property otherwise')
-  if (!text.startsWith('"data":', beginning(message, text))) throw wrong('it is nothing that JSON can say (a function, a symbol)')
+  if (!hasData(text)) throw wrong('it is nothing that JSON can say (a function, a symbol)')
   // Copied, because the data is the caller's again after the call.
   return [text, ...binaries.map(copyOf)]
 }
@@ -112,9 +112,10 @@ function encode (message: Message): [string, ...Buffer[]] {
 /** What Socket.IO writes for a binary part. A quote inside of a text would be escaped, so only a property looks like it. */
 const PLACEHOLDER = '"_placeholder":true'
 
-/** The length of what comes before the data. */
-function beginning ({ id, event, instance }: Message, text: string): number {
-  return text.indexOf('[') + JSON.stringify([event, { id, event, instance }]).length - '}]'.length + ','.length
+/** JSON leaves out a property that it cannot say. The data comes first of what may look like these two. */
+function hasData (text: string): boolean {
+  const data = text.indexOf(',"data":')
+  return data !== -1 && data < text.indexOf(',"server_url":')
 }
 
 const isBlob = (value: unknown): boolean => value instanceof Blob

@@ -3,7 +3,7 @@ import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import { type Connection, connectionsOf, deleteNamespace, endConnection, moveMatcherLast, namespaceCount, namespaceNames, recoversConnections, usesStockParser } from '../../lib/gateway/internals.js'
+import { type Connection, connectionsOf, deleteNamespace, endConnection, listenToAll, moveMatcherLast, namespaceCount, namespaceNames, recoversConnections, usesStockParser } from '../../lib/gateway/internals.js'
 import { Link } from '../../lib/gateway/link.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
@@ -267,4 +267,18 @@ t.test('a Socket.IO that has none of this is met with something safe', async t =
   let closed: unknown
   endConnection({ close (discard: boolean) { closed = discard } } as unknown as Connection)
   t.equal(closed, true)
+})
+
+t.test('listenToAll hears all that a client sends, takes little room, and leaves it to others to listen too', async t => {
+  const { io, url } = await serve(t)
+  const { client, socket } = await pair(t, io, url, '/acme')
+  const heard: unknown[] = []
+  const listener = (event: string, ...args: unknown[]) => { heard.push([event, ...args]) }
+  listenToAll(socket, listener)
+  t.strictSame(socket.listenersAny(), [listener])
+  t.ok(Object.hasOwn(socket, '_anyListeners'), 'it is kept where it is looked for')
+  const others = new Promise(resolve => { socket.onAny(resolve) })
+  client.emit('hello', 1)
+  t.equal(await others, 'hello')
+  t.strictSame(heard, [['hello', 1]])
 })
