@@ -36,7 +36,9 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   await instances.load()
   const router = new Router(settings.mode, instances, isHosts)
 
-  const close = async () => { await wsEvents.close() }
+  // A registration that fails half-way is closed too.
+  let service: WsEventsService | null = null
+  const close = async () => { await service?.close() }
 
   if (settings.mode === 'disabled') {
     addDisabledRoute(fastify, settings.socketio)
@@ -47,8 +49,8 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
     addEngineRoute(fastify, io.path())
   }
 
-  const wsEvents = new WsEventsService({ settings, catalogue, instances, router, ids: new Ids(), gateway, log })
-  fastify.decorate('wsEvents', wsEvents)
+  service = new WsEventsService({ settings, catalogue, instances, router, ids: new Ids(), gateway, log })
+  fastify.decorate('wsEvents', service)
   addRoutes(fastify, settings, { access, catalogue, instances })
 }
 

@@ -4,7 +4,7 @@ import { areAddresses, splitList } from './addresses.js'
 import { errors } from './errors.js'
 import { type EventDefinitions } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
-import type { SocketIOOption } from './gateway/server.js'
+import type { SocketIOOption } from './gateway/option.js'
 import type { InstanceConfigInput, Limits, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
 
 /** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
@@ -159,7 +159,7 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),
   trustProxy: (trust: TrustProxy) => typeof trust === 'boolean' || typeof trust === 'function' || areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
   cors: (origins: string | string[]) => asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
-  serverUrl: (url: string) => URL.canParse(url),
+  serverUrl: (url: string) => /^https?:\/\//.test(url) && URL.canParse(url),
   routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
 }
 

@@ -1,7 +1,7 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { EventDefinitions } from './events/catalogue.js'
-import type { SocketIOOption } from './gateway/server.js'
+import type { SocketIOOption } from './gateway/option.js'
 
 /**
  * The host's own events and the types of their data. Open, so that a host declares its own, by hand or from the

@@ -38,9 +38,9 @@ export class WsEventsService implements WsEvents {
     this.#parts = parts
   }
 
-  emit (instance: string, event: string, data: unknown, options: EmitOptions = {}): Promise<EmitResult> {
+  emit (instance: string, event: string, data: unknown, options?: EmitOptions | null): Promise<EmitResult> {
     try {
-      return Promise.resolve(this.#emit(instance, event, data, options))
+      return Promise.resolve(this.#emit(instance, event, data, options ?? {}))
     } catch (err) {
       return this.#reject(err, instance, event)
     }

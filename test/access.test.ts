@@ -11,9 +11,11 @@ import { listEvents } from '../lib/events/event-set.js'
 import { evolutionEvents } from '../lib/events/evolution.js'
 import wsEvents, { type VerifyAnswer, type VerifyRequest, type WsEventsOptions } from '../lib/index.js'
 import { readSettings } from '../lib/options.js'
+import { admitted, connect } from './helpers/client.js'
 import { latch } from './helpers/latch.js'
 import { type LogLine, recordLog } from './helpers/log.js'
 import { PREFIX, shortCode } from './helpers/outcome.js'
+import { startServer } from './helpers/server.js'
 
 const catalogue = new Catalogue(evolutionEvents)
 
@@ -410,4 +412,14 @@ t.test('who comes by a Unix socket has no address, and needs a key unless anybod
   const withKey = await unixServer(t, { apiKey: 'key' })
   t.equal(await withKey({ apikey: 'key' }), 200)
   t.equal(await withKey({ apikey: 'wrong' }), 403)
+})
+
+t.test('a trustProxy of the host that throws refuses a client for now, and nothing else breaks', async t => {
+  let broken = true
+  const { fastify, url } = await startServer(t, { defaultConfig: { enabled: true }, trustProxy: () => { if (broken) throw new Error('out of order'); return true } })
+  const socket = connect(t, `${url}/acme`, { extraHeaders: { 'x-forwarded-for': '127.0.0.1, 127.0.0.1' } })
+  await new Promise<void>(resolve => { socket.io.once('reconnect_attempt', () => { resolve() }) })
+  broken = false
+  await admitted(socket)
+  t.equal(fastify.wsEvents.stats().refused.VERIFY_FAILED, 1)
 })

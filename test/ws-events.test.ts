@@ -851,3 +851,11 @@ t.test('in disabled mode there is nobody, and stats says so', async t => {
   const client = connect(t, `${url}/acme`, { transports: ['polling'], reconnection: false })
   await t.rejects(admitted(client), { message: 'xhr poll error' })
 })
+
+t.test('from JavaScript, null stands for options and for more keys that were left out', async t => {
+  const { fastify, url } = await startServer(t, { defaultConfig: { enabled: true } })
+  const { inbox } = await listen(t, `${url}/acme`)
+  await fastify.wsEvents.emit('acme', 'call', 1, null as never)
+  await fastify.wsEvents.emit('acme', 'call', 2, { extra: null as never })
+  t.strictSame((await inbox.got(2)).map(({ data }) => data), [1, 2])
+})

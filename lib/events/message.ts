@@ -30,8 +30,7 @@ export function buildMessage ({ id, event, instance, data, serverUrl, options }:
     sender: options.sender ?? null,
     ...(apikey !== undefined && { apikey })
   }
-  if (extra === undefined) return message
-  for (const [key, value] of Object.entries(extra)) {
+  for (const [key, value] of Object.entries(extra ?? {})) {
     if (key === 'apikey' || Object.hasOwn(message, key)) continue
     // Not by assignment: a key `__proto__` is data like any other.
     Object.defineProperty(message, key, { value, enumerable: true })

@@ -4,9 +4,9 @@ import type { Route } from '../router.js'
 import type { Outgoing, Parcel } from './batch.js'
 import { Channel, type Deliver } from './channel.js'
 import type { Filter } from './filter.js'
-import type { Link } from './link.js'
+import type { DirectSocket, Link } from './link.js'
 import type { Subscriber } from './subscriber.js'
-import { type DirectSocket, directSocket, queuedBytes, writeByEngine } from './wire.js'
+import { directSocket, queuedBytes, writeByEngine } from './wire.js'
 
 /** A batch is not let grow beyond this, in bytes, whatever is emitted in one turn of the event loop. */
 const MAX_BATCH = 256 * 1024

@@ -66,7 +66,7 @@ export class Inbound {
     try {
       const asked = this.#readAsked(args)
       if (asked !== null && subscriber.listens) delivery.setFilter(subscriber, makeFilter(catalogue, asked, subscriber.grant, subscriber.instance))
-      acknowledge?.(eventNames(catalogue, subscriber.filter))
+      acknowledge?.(subscriber.listens ? eventNames(catalogue, subscriber.filter) : [])
     } catch (error) {
       const name = errorName(error)
       if (name === undefined) throw error

@@ -97,13 +97,12 @@ export class Gateway {
   /** Resolves to what refuses a client, and `undefined` when it may come in. */
   async #guard (socket: Socket): Promise<Error | undefined> {
     const { conn, handshake } = socket
-    // Not from the request: it may have lost its socket by the time that a second namespace is joined.
-    const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
-    const link = Link.of(conn, peer.address)
     try {
-      this.#admitted.set(socket, await this.#admission.admit(socket, link, peer))
+      // Not from the request: it may have lost its socket by the time that a second namespace is joined.
+      const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
+      this.#admitted.set(socket, await this.#admission.admit(socket, Link.of(conn, peer.address), peer))
     } catch (error) {
-      return await this.#refuse(socket, link, error)
+      return await this.#refuse(socket, Link.of(conn, conn.remoteAddress ?? null), error)
     }
   }
 
@@ -149,7 +148,7 @@ export class Gateway {
     // A config may have changed since the client was checked.
     if (!this.#isWelcome(subscriber)) socket.disconnect()
     else if (subscriber.listens) this.#join(subscriber)
-    else this.#joinSilently(subscriber)
+    else this.#hintAtRoot(subscriber)
     this.#parts.log.debug({ namespace: socket.nsp.name, address: subscriber.link.address }, 'client connected')
   }
 
@@ -164,8 +163,7 @@ export class Gateway {
     return standing === 'served' || (standing === 'instance-disabled' && this.#parts.settings.evolution)
   }
 
-  /** A client of Evolution's at the root in traditional mode. */
-  #joinSilently ({ link }: Subscriber): void {
+  #hintAtRoot ({ link }: Subscriber): void {
     if (this.#rootHinted) return
     this.#rootHinted = true
     this.#parts.log.warn({ address: link.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')

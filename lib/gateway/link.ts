@@ -1,5 +1,24 @@
 import { type Connection, endConnection } from './internals.js'
-import type { Way } from './wire.js'
+
+/** The TCP socket under a WebSocket. */
+export interface DirectSocket {
+  readonly writable: boolean
+  readonly writableLength: number
+  write(data: Buffer): boolean
+}
+
+/** A WebSocket that can be written to directly. */
+export interface FastSocket {
+  readonly webSocket: { readonly readyState: number }
+  readonly sender: { readonly _state: number, readonly _bufferedBytes: number }
+  readonly stream: DirectSocket
+}
+
+/** How a link can be written to while it has this transport. */
+interface Way {
+  readonly transport: unknown
+  readonly fast: FastSocket | undefined
+}
 
 /** Where a connection keeps its link: a property takes less memory than a map of all connections. */
 const LINK = Symbol('fastify-ws-events.link')

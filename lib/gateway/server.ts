@@ -4,9 +4,7 @@ import type { Server, ServerOptions } from 'socket.io'
 import { errors } from '../errors.js'
 import type { Settings } from '../options.js'
 import { recoversConnections } from './internals.js'
-
-/** Options for the Socket.IO server that the plugin makes, or the host's own. */
-export type SocketIOOption = Partial<ServerOptions> | Server
+import type { SocketIOOption } from './option.js'
 
 /** The Socket.IO server in use. */
 export interface OpenServer {

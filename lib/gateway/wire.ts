@@ -12,36 +12,16 @@
  */
 import type { Parcel } from './batch.js'
 import type { Connection } from './internals.js'
-import type { Link } from './link.js'
-
-/** A WebSocket that can be written to directly. */
-export interface FastSocket {
-  readonly webSocket: { readonly readyState: number }
-  readonly sender: { readonly _state: number, readonly _bufferedBytes: number }
-  readonly stream: DirectSocket
-}
-
-/** The TCP socket under a WebSocket. */
-export interface DirectSocket {
-  readonly writable: boolean
-  readonly writableLength: number
-  write(data: Buffer): boolean
-}
-
-/** How a link can be written to while it has this transport. */
-export interface Way {
-  readonly transport: unknown
-  readonly fast: FastSocket | undefined
-}
+import type { DirectSocket, FastSocket, Link } from './link.js'
 
 interface EngineConnection {
   readonly readyState: string
-  readonly writeBuffer: ReadonlyArray<{ readonly data?: string | ArrayBufferView }>
-  readonly transport: EngineTransport
+  readonly writeBuffer?: ReadonlyArray<{ readonly data?: string | ArrayBufferView }>
+  readonly transport?: EngineTransport
 }
 
 interface EngineTransport {
-  readonly name: string
+  readonly name?: string
   readonly protocol?: number
   readonly supportsBinary?: boolean
   readonly perMessageDeflate?: unknown
@@ -62,7 +42,8 @@ const IDLE = 0
 const engine = (connection: Connection): EngineConnection => connection as unknown as EngineConnection
 
 /** What can be written to directly under a transport, if all is as expected. */
-function fastSocketOf ({ name, protocol, supportsBinary, perMessageDeflate, socket: webSocket }: EngineTransport): FastSocket | undefined {
+function fastSocketOf (transport: EngineTransport | undefined): FastSocket | undefined {
+  const { name, protocol, supportsBinary, perMessageDeflate, socket: webSocket } = transport ?? {}
   if (name !== 'websocket' || protocol !== 4 || supportsBinary !== true || Boolean(perMessageDeflate)) return
   const { _sender: sender, _socket: stream } = webSocket ?? {}
   const expected = webSocket?.readyState === OPEN && webSocket.extensions === '' && webSocket._isServer === true &&
@@ -74,10 +55,14 @@ function fastSocketOf ({ name, protocol, supportsBinary, perMessageDeflate, sock
 /** The TCP socket of a link, if it can be written to directly at this moment. */
 export function directSocket (link: Link): DirectSocket | undefined {
   const { readyState, writeBuffer, transport } = engine(link.connection)
-  if (link.way?.transport !== transport) link.way = { transport, fast: fastSocketOf(transport) }
-  const { fast } = link.way
+  let { way } = link
+  if (way === undefined || way.transport !== transport) {
+    way = { transport, fast: fastSocketOf(transport) }
+    link.way = way
+  }
+  const { fast } = way
   // Packets that Engine.IO holds come first.
-  if (fast === undefined || readyState !== 'open' || writeBuffer.length > 0) return
+  if (fast === undefined || readyState !== 'open' || writeBuffer?.length !== 0) return
   if (fast.webSocket.readyState !== OPEN || fast.sender._state !== IDLE || !fast.stream.writable) return
   return fast.stream
 }
@@ -97,8 +82,8 @@ export function writeByEngine ({ connection }: Link, namespace: string, parcel: 
 /** Bytes that wait for a client's connection, in all buffers between us and the kernel. Fallback: those of Engine.IO. */
 export function queuedBytes ({ connection }: Link): number {
   const { writeBuffer, transport } = engine(connection)
-  const held = writeBuffer.length === 0 ? 0 : writeBuffer.reduce((sum, { data }) => sum + sizeOf(data), 0)
-  const { bufferedAmount } = transport.socket ?? {}
+  const held = (writeBuffer ?? []).reduce((sum, { data }) => sum + sizeOf(data), 0)
+  const { bufferedAmount } = transport?.socket ?? {}
   return held + (typeof bufferedAmount === 'number' ? bufferedAmount : 0)
 }
 
