@@ -8,10 +8,12 @@ import type { SocketIOOption } from './gateway/option.js'
  * catalogue that it registers; `emit` is then checked by the compiler. Left empty, any name and any data compile.
  *
  * @example
+ * import 'fastify-ws-events'
  * declare module 'fastify-ws-events' {
  *   interface EventTypes { 'order.paid': { id: string } }
  * }
  * @example
+ * import { evolutionEvents, type EventTypesOf } from 'fastify-ws-events'
  * const events = { ...evolutionEvents, 'order.paid': Type.Object({ id: Type.String() }) }
  * declare module 'fastify-ws-events' {
  *   interface EventTypes extends EventTypesOf<typeof events> {}

@@ -146,7 +146,7 @@ export class Delivery {
       const socket = directSocket(link)
       if (this.#isTooSlow(link, socket)) continue
       written++
-      if (socket === undefined) writeByEngine(link, namespace, parcel)
+      if (socket === undefined) this.#guarded(link, () => { writeByEngine(link, namespace, parcel) })
       else socket.write(frames ??= parcel.framesFor(namespace))
     }
     this.counters.delivered += written * parcel.packets.length
@@ -156,7 +156,20 @@ export class Delivery {
     for (const { link, socket } of subscribers) {
       if (link.ended || this.#isTooSlow(link, undefined)) continue
       this.counters.delivered += parcel.packets.length
-      for (const packet of parcel.packets) socket.emit(...packet.decoded())
+      this.#guarded(link, () => { for (const packet of parcel.packets) socket.emit(...packet.decoded()) })
+    }
+  }
+
+  /**
+   * Runs what listeners of the host's may hear. One of them that throws must not keep the event from the other
+   * clients; its own client is ended, because it may have got a part of it.
+   */
+  #guarded (link: Link, write: () => void): void {
+    try {
+      write()
+    } catch (err) {
+      this.#log.error({ err, address: link.address }, 'a client could not be written to: its connection is ended, and it will come back')
+      link.end()
     }
   }
 

@@ -107,3 +107,22 @@ t.test('a client that has stalled is ended, comes back by itself, and hears what
   t.equal(fastify.wsEvents.stats().slow, 1)
   t.equal(io.engine.clientsCount, 2)
 })
+
+t.test("a listener of the host's that throws ends its own client and nobody else's", async t => {
+  const { fastify, url } = await startServer(t, { ...enabled, fastPath: false })
+  const { io } = fastify as unknown as { io: Server }
+  let broken = true
+  io.on('new_namespace', namespace => {
+    namespace.once('connection', socket => { socket.onAnyOutgoing(() => { if (broken) throw new Error('out of order') }) })
+  })
+  const first = await listen(t, `${url}/acme`)
+  const second = await listen(t, `${url}/acme`)
+  const gone = disconnected(first.socket)
+  await fastify.wsEvents.emit('acme', 'call', 1)
+  t.strictSame((await second.inbox.got(1)).map(({ data }) => data), [1])
+  t.equal(await gone, 'transport close')
+  broken = false
+  await admitted(first.socket)
+  await fastify.wsEvents.emit('acme', 'call', 2)
+  t.strictSame((await first.inbox.got(1)).map(({ data }) => data), [2])
+})
