@@ -2,6 +2,9 @@ import type { Namespace, Server, Socket } from 'socket.io'
 import { namespaceOf } from '../names.js'
 import { deleteNamespace, moveMatcherLast, namespaceNames } from './internals.js'
 
+/** Names that are remembered as ours: some MB. With `defaultConfig` there may be any number of instances. */
+const MAX_SERVED = 100_000
+
 type Guard = (socket: Socket) => Promise<Error | undefined>
 
 interface Hooks {
@@ -73,7 +76,13 @@ export class Namespaces {
 
   /** To be told when a client of an instance is in: from now on its namespace is ours, with clients or without. */
   claim (instance: string): void {
+    if (this.#served.size >= MAX_SERVED) this.#forgetOldest()
     this.#served.add(namespaceOf(instance))
+  }
+
+  #forgetOldest (): void {
+    const [oldest] = this.#served
+    if (oldest !== undefined) this.#served.delete(oldest)
   }
 
   /** To be told when an instance is no more. */

@@ -1,0 +1,61 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
+import type { Report } from './report.js'
+
+const require = createRequire(import.meta.url)
+const versionOf = (name: string): string => (require(`${name}/package.json`) as { version: string }).version
+
+/** Where figures come from: without it they mean nothing. */
+export interface Machine {
+  readonly cpu: string
+  readonly cores: number
+  readonly memoryGB: number
+  readonly system: string
+  readonly node: string
+  readonly packages: Readonly<Record<string, string>>
+}
+
+export const machine = (): Machine => ({
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  memoryGB: Math.round(totalmem() / 1024 ** 3),
+  system: `${type()} ${release()}`,
+  node: process.version,
+  packages: Object.fromEntries(['fastify', 'socket.io', 'ws'].map(name => [name, versionOf(name)]))
+})
+
+export interface SectionResult extends Report {
+  readonly at: string
+  readonly runs: number
+  /** How busy the machine was before, with whatever. */
+  readonly loadBefore: number
+}
+
+export interface Results {
+  readonly machine: Machine
+  readonly sections: Readonly<Record<string, SectionResult>>
+}
+
+const folder = new URL('../results/', import.meta.url)
+const fileOf = (quick: boolean): URL => new URL(quick ? 'quick.json' : 'full.json', folder)
+
+export function lastResults (quick: boolean): Results | undefined {
+  try {
+    return JSON.parse(readFileSync(fileOf(quick), 'utf8')) as Results
+  } catch {
+    return undefined
+  }
+}
+
+/** Writes results; sections that were not run again stay, if they are of the same machine. @returns the file */
+export function saveResults (quick: boolean, sections: Results['sections']): URL {
+  const last = lastResults(quick)
+  const now = machine()
+  const kept = last !== undefined && JSON.stringify(last.machine) === JSON.stringify(now) ? last.sections : {}
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(fileOf(quick), JSON.stringify({ machine: now, sections: { ...kept, ...sections } }, null, 2) + '\n')
+  return fileOf(quick)
+}
+
+export const load = (): number => loadavg()[0] ?? NaN

@@ -1,0 +1,23 @@
+/** A way of sending an event to all clients. */
+export interface Peer {
+  readonly port: number
+  /** Sends an event of the instance to everybody who is connected. */
+  emit (data: object): unknown
+  connections (): number
+}
+
+export const peerNames = ['socketio', 'evolution', 'ws', 'ours'] as const
+export type PeerName = typeof peerNames[number]
+
+/** As the tables call them. */
+export const peerTitles: Readonly<Record<PeerName, string>> = {
+  socketio: 'Socket.IO namespace.emit',
+  evolution: 'Evolution\'s way',
+  ws: 'plain ws loop',
+  ours: 'fastify-ws-events'
+}
+
+export interface PeerOptions {
+  /** Events go to the root as well. */
+  readonly global: boolean
+}
