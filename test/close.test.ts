@@ -10,7 +10,6 @@ import type { Closed, Order, Owner } from './fixtures/closing-server.js'
 import { Inbox, type Transport, admitted, connect, disconnected, listen, transports } from './helpers/client.js'
 import { PREFIX } from './helpers/outcome.js'
 import { startServer } from './helpers/server.js'
-import { programEnv } from './helpers/program.js'
 
 const CLIENTS = 200
 const EVENTS = 20
@@ -29,7 +28,8 @@ interface Child {
 /** The server in a process of its own, which nobody ends but itself. */
 async function startChild (t: Test, order: Order): Promise<Child> {
   const fixture = fileURLToPath(new URL('fixtures/closing-server.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', fixture, JSON.stringify(order)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: programEnv() })
+  // By the loader of this test: lines that another one has run would be counted at the wrong places.
+  const child = spawn(process.execPath, [...process.execArgv, fixture, JSON.stringify(order)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   t.teardown(() => { if (child.exitCode === null) child.kill('SIGKILL') })
   const exited = once(child, 'exit') as Child['exited']
   const { port } = await nextMessage<{ port: number }>(child, exited)
