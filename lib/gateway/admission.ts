@@ -80,15 +80,14 @@ export class Admission {
   }
 
   /** Gives back what a client holds that was admitted, and has left. */
-  forget ({ link, instance }: Pick<Admitted, 'link' | 'instance'>): void {
-    this.#parts.places.leave(instance)
+  forget ({ link, instance, grant }: Pick<Admitted, 'link' | 'instance' | 'grant'>): void {
+    if (grant !== SILENT) this.#parts.places.leave(instance)
     this.#parts.places.giveBack(link)
   }
 
-  /** Python clients of Evolution join the root unasked, and give up when it refuses. */
+  /** Python clients of Evolution join the root unasked, and give up when it refuses. Nobody is checked, so nobody fills it. */
   #admitToSilentRoot (link: Link): Admitted {
     if (!this.#parts.settings.evolution) throw new errors.GLOBAL_DISABLED()
-    this.#parts.places.enter(null)
     return { instance: null, link, grant: SILENT, filter: makeFilter(this.#parts.catalogue, {}, SILENT, null) }
   }
 

@@ -79,7 +79,7 @@ export class Delivery {
   /** Gives a subscriber another filter, for what is emitted from now on. */
   setFilter (subscriber: Subscriber, filter: Filter): void {
     const channel = this.#channels.get(subscriber.instance)
-    if (channel === undefined) return
+    if (channel === undefined || filter.key === subscriber.filter.key) return
     this.#flush(channel)
     channel.leave(subscriber)
     subscriber.filter = filter
@@ -169,7 +169,7 @@ export class Delivery {
       write()
     } catch (err) {
       this.#log.error({ err, address: link.address }, 'a client could not be written to: its connection is ended, and it will come back')
-      link.end()
+      this.#end(link)
     }
   }
 
@@ -186,9 +186,30 @@ export class Delivery {
     if (limit === 0) return false
     const queued = socket === undefined ? queuedBytes(link) : socket.writableLength
     if (queued <= limit) return false
+    this.#endSlow(link, queued)
+    return true
+  }
+
+  /** Ends the connection of a client that does not read the answers to what it sends. */
+  checkAnswers (link: Link): void {
+    const { queuedBytes: limit } = this.#settings
+    if (limit === 0 || link.ended) return
+    const queued = queuedBytes(link)
+    if (queued > limit) this.#endSlow(link, queued)
+  }
+
+  #endSlow (link: Link, queued: number): void {
     this.counters.slow++
     this.#log.warn({ address: link.address, queued }, 'a client reads too slowly: its connection is ended, and it will come back')
-    link.end()
-    return true
+    this.#end(link)
+  }
+
+  /** A listener of the host's may hear of the end, and throw. */
+  #end (link: Link): void {
+    try {
+      link.end()
+    } catch (err) {
+      this.#log.error({ err, address: link.address }, 'a listener of the application has failed')
+    }
   }
 }

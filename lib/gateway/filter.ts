@@ -4,8 +4,8 @@ import { type EventSet, includes, intersectEvents, listEvents, parseEventPattern
 import { excerpt, instanceName } from '../names.js'
 import type { Grant } from '../access.js'
 
-/** More names than any catalogue or filter of sense has. */
-const MAX_NAMES = 10_000
+/** More instances than any filter of sense names. */
+const MAX_INSTANCES = 10_000
 
 /** What a client gets of its namespace's events. */
 export interface Filter {
@@ -32,7 +32,8 @@ export const passes = (filter: Filter, event: EventType, instance: string): bool
  * @throws INVALID_FILTER naming what is wrong
  */
 export function makeFilter (catalogue: Catalogue, asked: AskedFilter, grant: Grant, instance: string | null): Filter {
-  const patterns = readNames('events', asked.events)
+  // Each event in both spellings, and some patterns.
+  const patterns = readNames('events', asked.events, catalogue.events.length * 2 + 100)
   const wanted = parseEventPatterns(catalogue, patterns, pattern =>
     new errors.INVALID_FILTER(`names an unknown event: ${catalogue.unknown(pattern).message}`))
   const events = intersectEvents(catalogue, wanted, grant.events)
@@ -46,7 +47,7 @@ function keyOf (events: EventSet, instances: ReadonlySet<string> | null): string
 }
 
 function readInstances (value: unknown): ReadonlySet<string> | null {
-  const names = readNames('instances', value)
+  const names = readNames('instances', value, MAX_INSTANCES)
   if (names.length === 0) return null
   try {
     return new Set(names.map(instanceName))
@@ -61,10 +62,10 @@ function intersectNames (a: ReadonlySet<string> | null, b: ReadonlySet<string> |
 }
 
 /** A list of names, as an array or with commas. */
-function readNames (key: string, value: unknown): string[] {
+function readNames (key: string, value: unknown, most: number): string[] {
   if (value === undefined || value === null) return []
   const names: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [value]
-  if (names.length > MAX_NAMES) throw new errors.INVALID_FILTER(`has ${names.length} names in "${key}", ${MAX_NAMES} are allowed`)
+  if (names.length > most) throw new errors.INVALID_FILTER(`has ${names.length} names in "${key}", ${most} are allowed`)
   return names.map(name => {
     if (typeof name !== 'string') throw new errors.INVALID_FILTER(`"${key}" must be a list of names, or names with commas between them`)
     return name.trim()

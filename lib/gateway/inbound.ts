@@ -46,6 +46,7 @@ export class Inbound {
     }
     const last = args.at(-1)
     const acknowledge = typeof last === 'function' ? last as Acknowledge : undefined
+    this.#parts.delivery.checkAnswers(subscriber.link)
     if (event === 'subscribe') this.#subscribe(subscriber, acknowledge === undefined ? args : args.slice(0, -1), acknowledge)
     else this.dropped++
   }
@@ -80,8 +81,9 @@ export class Inbound {
     const asked = args[0] ?? {}
     if (args.length > 1 || typeof asked !== 'object' || Array.isArray(asked)) throw new errors.INVALID_FILTER('must be one object { events?, instances? }')
     const keys = Object.keys(asked)
-    const unknown = keys.find(key => key !== 'events' && key !== 'instances')
-    if (unknown === 'instance' && this.#parts.evolution) return keys.length === 1 ? null : asked
+    const { evolution } = this.#parts
+    const unknown = keys.find(key => key !== 'events' && key !== 'instances' && !(evolution && key === 'instance'))
+    if (keys.length === 1 && keys[0] === 'instance' && evolution) return null
     if (unknown !== undefined) throw new errors.INVALID_FILTER(`has the unknown key "${unknown.slice(0, 60)}": events and instances are known`)
     return asked
   }

@@ -4,15 +4,16 @@ import { type Access, hashKey } from '../access.js'
 import { type CodedError, errorName, type ErrorName, errors } from '../errors.js'
 import type { Catalogue, EventType } from '../events/catalogue.js'
 import type { Instances } from '../instances.js'
-import { instanceName } from '../names.js'
+import { excerpt, instanceName } from '../names.js'
 import type { Settings } from '../options.js'
 import type { Route } from '../router.js'
 import type { ClientInfo, DisconnectTarget } from '../types.js'
-import { Admission, isPassing, refusalOf } from './admission.js'
+import { Admission, isPassing, refusalOf, targetOf } from './admission.js'
 import type { Outgoing } from './batch.js'
 import type { Channel } from './channel.js'
 import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
+import { keyOf } from './handshake.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
 import { type Connection, connectionsOf, endConnection, endGently, listenToAll, namespaceCount, usesStockParser } from './internals.js'
@@ -31,6 +32,16 @@ interface Parts {
   readonly catalogue: Catalogue
   readonly instances: Instances
   readonly log: FastifyBaseLogger
+}
+
+/** A client between its first packet and its first moment inside. */
+interface Arrival {
+  /** Of the key that it brings, whether accepted or not. */
+  readonly keyHash: string | null
+  /** What it holds, once it is checked. */
+  admitted: Admitted | null
+  /** Told to go by `disconnect` before it was in. */
+  isSentAway: boolean
 }
 
 export interface GatewayStats {
@@ -58,8 +69,8 @@ export class Gateway {
   readonly #idle: IdleConnections
   // Map(client -> subscriber)
   readonly #subscribers = new Map<Socket, Subscriber>()
-  // Map(client -> what it was admitted with), between its check and its first moment inside
-  readonly #admitted = new WeakMap<Socket, Admitted>()
+  // Map(client that is not in yet -> how far it is)
+  readonly #arrivals = new Map<Socket, Arrival>()
   // One function each for all clients, because there may be many.
   readonly #onDisconnect: (this: Socket) => void
   readonly #onAny: (this: Socket, event: string, ...args: unknown[]) => void
@@ -87,44 +98,68 @@ export class Gateway {
     this.#namespaces = new Namespaces(io, {
       guard: async socket => await this.#guard(socket),
       connected: socket => { this.#connected(socket) },
-      vanished: socket => { this.#vanished(socket) }
+      settled: socket => { this.#settled(socket) }
     })
     if (own || mode === 'global') this.#namespaces.serveRoot()
-    // A connection that arrives while the others are being ended would keep the server from closing.
-    if (own) io.engine.on('connection', (connection: Connection) => { if (this.#closing) endConnection(connection) })
+    if (own) io.engine.on('connection', (connection: Connection) => { this.#came(connection) })
+  }
+
+  #came (connection: Connection): void {
+    // One that arrives while the others are being ended would keep the server from closing.
+    if (this.#closing) endConnection(connection)
+    else this.#idle.came(connection)
   }
 
   /** Resolves to what refuses a client, and `undefined` when it may come in. */
   async #guard (socket: Socket): Promise<Error | undefined> {
     const { conn, handshake } = socket
+    const apikey = keyOf(socket)
+    const arrival: Arrival = { keyHash: apikey === null ? null : hashKey(apikey), admitted: null, isSentAway: false }
+    this.#arrivals.set(socket, arrival)
     try {
       // Not from the request: it may have lost its socket by the time that a second namespace is joined.
       const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
-      this.#admitted.set(socket, await this.#admission.admit(socket, Link.of(conn, peer.address), peer))
+      const link = Link.of(conn, peer.address)
+      if (link.ended) throw new errors.LIMIT('namespacesPerConnection')
+      arrival.admitted = await this.#admission.admit(socket, link, peer)
+      if (arrival.isSentAway) throw new errors.FORBIDDEN('this any more')
     } catch (error) {
       return await this.#refuse(socket, Link.of(conn, conn.remoteAddress ?? null), error)
     }
   }
 
   async #refuse (socket: Socket, link: Link, error: unknown): Promise<Error> {
-    const { log } = this.#parts
-    const { address } = link
     const known = errorName(error)
-    if (known === undefined) log.error({ err: error, namespace: socket.nsp.name }, 'a client could not be checked')
     const name = known ?? 'VERIFY_FAILED'
     const refusal = refusalOf(known === undefined ? new errors.VERIFY_FAILED() : error as CodedError, name)
-    this.#countRefusal(name, address)
-    log.info({ code: refusal.code, namespace: socket.nsp.name, address }, 'client refused')
-    if (isPassing(name) && !isOwnLimit(error) && !this.#servesAnother(socket, link)) await ended(link.connection)
-    return Object.assign(new Error(refusal.message), { data: refusal })
+    const answer = Object.assign(new Error(refusal.message), { data: refusal })
+    // What an ended connection had sent before is read on, and there may be much of it.
+    if (link.ended) return answer
+    const { log } = this.#parts
+    const shown = { code: refusal.code, namespace: excerpt(socket.nsp.name), address: link.address }
+    if (known === undefined) log.error({ err: error, ...shown }, 'a client could not be checked')
+    this.#countRefusal(name, link.address)
+    log.info(shown, 'client refused')
+    if (isPassing(name) && !isOwnLimit(error) && !servesAnother(socket, link)) await ended(link.connection)
+    else this.#limitRefusals(link)
+    return answer
   }
 
-  /** Whether a connection serves another namespace, which must not suffer. Evolution's silent root is none. */
-  #servesAnother (socket: Socket, link: Link): boolean {
-    const joined = namespaceCount(socket)
-    if (joined === 0) return false
-    const silent = [...this.#subscribers.values()].filter(subscriber => subscriber.link === link && !subscriber.listens)
-    return joined > silent.length
+  /** A connection that serves nobody cannot be refused for ever, nor leave the answers unread. */
+  #limitRefusals (link: Link): void {
+    const { namespacesPerConnection: most } = this.#parts.settings.limits
+    link.refusals++
+    if (most !== 0 && link.refusals > most && link.subscribers.length === 0) this.#dismiss(() => { link.end() })
+    else this.#delivery.checkAnswers(link)
+  }
+
+  /** Sends a client away. Listeners of the host's hear of it at once, and one that throws must not keep us from others. */
+  #dismiss (end: () => void): void {
+    try {
+      end()
+    } catch (err) {
+      this.#parts.log.error({ err }, 'a listener of the application has failed')
+    }
   }
 
   #countRefusal (name: ErrorName, address: string | null): void {
@@ -133,23 +168,37 @@ export class Gateway {
   }
 
   #connected (socket: Socket): void {
-    const admitted = this.#admitted.get(socket)
-    if (admitted === undefined) {
+    const arrival = this.#arrivals.get(socket)
+    if (arrival === undefined || arrival.admitted === null) {
       // Socket.IO skipped the middleware, as it does for a client whose state it recovered.
       socket.disconnect(true)
       return
     }
-    this.#admitted.delete(socket)
-    const subscriber = new Subscriber(socket, admitted)
+    const subscriber = new Subscriber(socket, arrival.admitted)
+    arrival.admitted = null
+    this.#replaceOlder(subscriber)
     this.#subscribers.set(socket, subscriber)
+    subscriber.link.add(subscriber)
+    this.#idle.joined(socket.conn)
     this.#admissions++
-    socket.on('disconnect', this.#onDisconnect)
+    // First, because a listener of the host's that throws keeps those after it from being called.
+    socket.prependListener('disconnect', this.#onDisconnect)
     listenToAll(socket, this.#onAny)
-    // A config may have changed since the client was checked.
-    if (!this.#isWelcome(subscriber)) socket.disconnect()
+    // A config or a key may have changed since the client was checked.
+    if (arrival.isSentAway || !this.#isWelcome(subscriber)) socket.disconnect()
     else if (subscriber.listens) this.#join(subscriber)
     else this.#hintAtRoot(subscriber)
     this.#parts.log.debug({ namespace: socket.nsp.name, address: subscriber.link.address }, 'client connected')
+  }
+
+  /**
+   * A client that asks for a namespace again while it is still being checked there gets in twice, as Socket.IO sees
+   * it, and knows of the last one only. To end the older one would be to end both, so it is let go in silence.
+   */
+  #replaceOlder ({ link, socket }: Subscriber): void {
+    for (const older of link.subscribers) {
+      if (older.socket.nsp === socket.nsp) this.#forget(older)
+    }
   }
 
   #join (subscriber: Subscriber): void {
@@ -169,10 +218,11 @@ export class Gateway {
     this.#parts.log.warn({ address: link.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
   }
 
-  /** A client that was let in was gone before it was in. */
-  #vanished (socket: Socket): void {
-    const admitted = this.#admitted.get(socket)
-    if (admitted !== undefined) this.#admission.forget(admitted)
+  /** A client is in, was refused, or is gone: what it held without being in is given back. */
+  #settled (socket: Socket): void {
+    const arrival = this.#arrivals.get(socket)
+    this.#arrivals.delete(socket)
+    if (arrival?.admitted != null) this.#admission.forget(arrival.admitted)
   }
 
   #received (socket: Socket, event: string, args: readonly unknown[]): void {
@@ -181,20 +231,24 @@ export class Gateway {
   }
 
   #left (socket: Socket): void {
-    const subscriber = this.#subscribers.get(socket)
-    if (subscriber === undefined) return
-    this.#subscribers.delete(socket)
     this.#namespaces.left(socket)
+    const subscriber = this.#subscribers.get(socket)
+    if (subscriber !== undefined) this.#forget(subscriber)
+    if (!this.#closing) this.#idle.watch(socket)
+  }
+
+  #forget (subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber.socket)
+    subscriber.link.delete(subscriber)
     this.#delivery.leave(subscriber)
     this.#admission.forget(subscriber)
-    if (!this.#closing) this.#idle.watch(socket)
   }
 
   #sendAway ({ socket, link }: Subscriber): void {
     const { address } = link
     this.#countRefusal('LIMIT', address)
     this.#parts.log.info({ namespace: socket.nsp.name, address }, 'a client sends more than limits.inboundPerSecond: its connection is ended')
-    link.end()
+    this.#dismiss(() => { link.end() })
   }
 
   /** The channels that have somebody for an event. */
@@ -248,14 +302,14 @@ export class Gateway {
   configChanged (instance: string): void {
     this.#delivery.flushInstance(instance)
     for (const subscriber of this.#delivery.subscribersOf(instance)) {
-      if (!this.#isWelcome(subscriber)) subscriber.socket.disconnect()
+      if (!this.#isWelcome(subscriber)) this.#dismiss(() => { subscriber.socket.disconnect() })
     }
   }
 
   /** Ends the clients of an instance, after what was emitted before. */
   instanceRemoved (instance: string): void {
     this.#delivery.flushInstance(instance)
-    for (const { socket } of this.#delivery.subscribersOf(instance)) socket.disconnect()
+    for (const { socket } of this.#delivery.subscribersOf(instance)) this.#dismiss(() => { socket.disconnect() })
     this.#namespaces.release(instance)
   }
 
@@ -267,7 +321,10 @@ export class Gateway {
     this.#delivery.flushAll()
     for (const subscriber of [...this.#subscribers.values()]) {
       const isMeant = (name === undefined || subscriber.instance === name) && (keyHash === undefined || subscriber.grant.keyHash === keyHash)
-      if (isMeant) subscriber.socket.disconnect()
+      if (isMeant) this.#dismiss(() => { subscriber.socket.disconnect() })
+    }
+    for (const [socket, arrival] of this.#arrivals) {
+      if ((name === undefined || instanceAt(socket) === name) && (keyHash === undefined || arrival.keyHash === keyHash)) arrival.isSentAway = true
     }
   }
 
@@ -289,7 +346,23 @@ export class Gateway {
 async function ended (connection: Connection): Promise<void> {
   if (connection.readyState === 'closed') return
   await new Promise<void>(resolve => {
-    connection.once('close', () => { resolve() })
+    // First, because a listener of the host's that throws keeps those after it from being called.
+    connection.prependOnceListener('close', () => { resolve() })
     endConnection(connection)
   })
+}
+
+/** Whether a connection serves another namespace, which must not suffer. Evolution's silent root is none. */
+function servesAnother (socket: Socket, { subscribers }: Link): boolean {
+  const hosts = namespaceCount(socket) - subscribers.length
+  return hosts > 0 || subscribers.some(({ listens }) => listens)
+}
+
+/** The instance whose namespace a client asks for; `undefined` for the root and for what is no name. */
+function instanceAt (socket: Socket): string | null | undefined {
+  try {
+    return targetOf(socket.nsp.name)
+  } catch {
+    return undefined
+  }
 }

@@ -24,9 +24,9 @@ function namespacesIn (io: Server): Map<string, Namespace> | undefined {
   return found instanceof Map ? found : undefined
 }
 
-/** The names of the namespaces that exist. Fallback: the root alone. */
-export function namespaceNames (io: Server): string[] {
-  return [...namespacesIn(io)?.keys() ?? ['/']]
+/** Whether there is a namespace of this name. Fallback: no. */
+export function hasNamespace (io: Server, name: string): boolean {
+  return namespacesIn(io)?.has(name) === true
 }
 
 /** Deletes a namespace that nobody is in. Fallback: it stays, empty. */
@@ -35,6 +35,21 @@ export function deleteNamespace (io: Server, namespace: Namespace): void {
   if (namespaces?.get(namespace.name) !== namespace) return
   namespaces.delete(namespace.name)
   void namespace.adapter.close()
+}
+
+/** How many middlewares a namespace has, the host's too. Fallback: one. */
+export function middlewareCount (namespace: Namespace): number {
+  const { _fns: middlewares } = namespace as unknown as { _fns?: unknown }
+  return Array.isArray(middlewares) ? middlewares.length : 1
+}
+
+/**
+ * Whether a client that is not in yet may still come in, because a middleware after ours has not answered. Fallback:
+ * yes, until its connection ends.
+ */
+export function isArriving (socket: Socket): boolean {
+  const { _preConnectSockets: arriving } = socket.nsp as unknown as { _preConnectSockets?: unknown }
+  return arriving instanceof Map ? arriving.has(socket.id) : !socket.connected
 }
 
 /**
@@ -89,7 +104,6 @@ export function listenToAll (socket: Socket, listener: (event: string, ...args: 
 interface WebSocketInternals {
   terminate?: () => void
   close?: (code: number) => void
-  bufferedAmount?: number
 }
 
 /** The WebSocket under a connection, if it has one. */
@@ -121,14 +135,16 @@ export async function endGently (connection: Connection, ms: number): Promise<vo
   if (connection.readyState === 'closed') return
   await new Promise<void>(resolve => {
     const timer = setTimeout(() => { endConnection(connection) }, ms)
-    connection.once('close', () => {
+    // First, because a listener of the host's that throws keeps those after it from being called.
+    connection.prependOnceListener('close', () => {
       clearTimeout(timer)
       resolve()
     })
     const webSocket = webSocketOf(connection)
     if (webSocket === undefined) closePolling(connection, ms)
-    else if (webSocket.bufferedAmount === 0 || typeof webSocket.close !== 'function') endConnection(connection)
-    else webSocket.close(GOING_AWAY)
+    // Not at once, even when nothing waits here: the kernel throws away what it still holds for a client that is sending.
+    else if (typeof webSocket.close === 'function') webSocket.close(GOING_AWAY)
+    else endConnection(connection)
   })
 }
 

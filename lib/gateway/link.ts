@@ -1,4 +1,5 @@
 import { type Connection, endConnection } from './internals.js'
+import type { Subscriber } from './subscriber.js'
 
 /** The TCP socket under a WebSocket. */
 export interface DirectSocket {
@@ -23,6 +24,8 @@ interface Way {
 /** Where a connection keeps its link: a property takes less memory than a map of all connections. */
 const LINK = Symbol('fastify-ws-events.link')
 
+const NONE: readonly Subscriber[] = []
+
 /** The turn of a link that was ended. */
 const ENDED = -1
 
@@ -36,6 +39,10 @@ export class Link {
   readonly address: string | null
   /** Clients on it that hold a place. */
   places = 0
+  /** Clients on it that were refused. */
+  refusals = 0
+  /** Its clients that are in. Nearly always one, so the list is made anew for each more: it has no room to spare. */
+  subscribers: readonly Subscriber[] = NONE
   /** The turn of the event loop in which it was last written to. */
   turn = 0
   /** How it can be written to, as found at the last write. */
@@ -59,6 +66,15 @@ export class Link {
   /** Whether it was ended by us. Its close is reported later, and nothing more is written until then. */
   get ended (): boolean {
     return this.turn === ENDED
+  }
+
+  add (subscriber: Subscriber): void {
+    this.subscribers = this.subscribers.length === 0 ? [subscriber] : [...this.subscribers, subscriber]
+  }
+
+  delete (subscriber: Subscriber): void {
+    const others = this.subscribers.filter(other => other !== subscriber)
+    this.subscribers = others.length === 0 ? NONE : others
   }
 
   /** Ends the connection at once, so that a stock client comes back by itself. */

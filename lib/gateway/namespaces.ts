@@ -1,6 +1,6 @@
 import type { Namespace, Server, Socket } from 'socket.io'
-import { namespaceOf } from '../names.js'
-import { deleteNamespace, moveMatcherLast, namespaceNames } from './internals.js'
+import { instanceOfNamespace, namespaceOf } from '../names.js'
+import { deleteNamespace, hasNamespace, isArriving, middlewareCount, moveMatcherLast } from './internals.js'
 
 /** Names that are remembered as ours: some MB. With `defaultConfig` there may be any number of instances. */
 const MAX_SERVED = 100_000
@@ -12,8 +12,8 @@ interface Hooks {
   readonly guard: Guard
   /** Told of each client that is in. */
   readonly connected: (socket: Socket) => void
-  /** Told of each client that was let in and was gone before it was in. */
-  readonly vanished: (socket: Socket) => void
+  /** Told once of each client that was asked for, when it is in, was refused, or is gone. */
+  readonly settled: (socket: Socket) => void
 }
 
 /** One of our namespaces: a spelling of an instance's name that clients use. */
@@ -36,16 +36,15 @@ export class Namespaces {
   readonly #hooks: Hooks
   // Map(name as spelled by clients -> entry)
   readonly #entries = new Map<string, Entry>()
-  // Names of namespaces that the host made first
-  readonly #hosts: Set<string>
-  // Names of namespaces that have served a client of ours
+  // Instances whose namespace has served a client, the latest last
   readonly #served = new Set<string>()
+  // Map(client that our check has let in -> what settles it)
+  readonly #arriving = new Map<Socket, () => void>()
   #making: string | undefined
 
   constructor (io: Server, hooks: Hooks) {
     this.#io = io
     this.#hooks = hooks
-    this.#hosts = new Set(namespaceNames(io))
     io.on('new_namespace', namespace => { if (namespace.name !== this.#making) this.#madeByHost(namespace) })
     const matcher: Parameters<typeof moveMatcherLast>[1] = (name, auth, next) => {
       // The host's own dynamic namespaces come first, whenever they were made. When ours has moved behind them it
@@ -64,9 +63,10 @@ export class Namespaces {
     return this.#entries.size
   }
 
-  /** Whether the host made the namespace of an instance's name before any client of ours asked for it. */
+  /** Whether the namespace of an instance's name is the host's: made before any client of ours asked for it. */
   isHosts (instance: string): boolean {
-    return this.#hosts.size > 1 && this.#hosts.has(namespaceOf(instance))
+    const name = namespaceOf(instance)
+    return hasNamespace(this.#io, name) && !this.#entries.has(name)
   }
 
   /** Serves the root as one of ours, whoever made it. */
@@ -76,18 +76,16 @@ export class Namespaces {
 
   /** To be told when a client of an instance is in: from now on its namespace is ours, with clients or without. */
   claim (instance: string): void {
-    if (this.#served.size >= MAX_SERVED) this.#forgetOldest()
-    this.#served.add(namespaceOf(instance))
-  }
-
-  #forgetOldest (): void {
+    this.#served.delete(instance)
+    this.#served.add(instance)
+    if (this.#served.size <= MAX_SERVED) return
     const [oldest] = this.#served
     if (oldest !== undefined) this.#served.delete(oldest)
   }
 
   /** To be told when an instance is no more. */
   release (instance: string): void {
-    this.#served.delete(namespaceOf(instance))
+    this.#served.delete(instance)
   }
 
   /**
@@ -95,8 +93,16 @@ export class Namespaces {
    * be one where the next client gets in unchecked.
    */
   #madeByHost (namespace: Namespace): void {
-    if (this.#served.has(namespace.name)) this.#add({ namespace, arriving: 0, isShared: true })
-    else this.#hosts.add(namespace.name)
+    if (this.#hasServed(namespace.name)) this.#add({ namespace, arriving: 0, isShared: true })
+  }
+
+  #hasServed (name: string): boolean {
+    try {
+      return this.#served.has(instanceOfNamespace(name))
+    } catch {
+      // No instance has such a name.
+      return false
+    }
   }
 
   #add (entry: Entry): void {
@@ -115,16 +121,36 @@ export class Namespaces {
     entry.namespace.use((socket, next) => {
       entry.arriving++
       void this.#hooks.guard(socket).then(refusal => {
+        if (refusal === undefined) this.#awaitArrival(entry, socket)
+        else setImmediate(() => { this.#settle(entry, socket) })
         next(refusal)
-        // By then Socket.IO has let the client in, refused it, or found it gone.
-        setImmediate(() => {
-          entry.arriving--
-          if (refusal === undefined && !socket.connected) this.#hooks.vanished(socket)
-          this.#deleteIfEmpty(entry)
-        })
       })
     })
-    entry.namespace.on('connection', this.#hooks.connected)
+    entry.namespace.on('connection', socket => {
+      this.#hooks.connected(socket)
+      this.#arriving.get(socket)?.()
+    })
+  }
+
+  /** Our check has let a client in. It may be in at once, after others of the host's, or never. */
+  #awaitArrival (entry: Entry, socket: Socket): void {
+    const { conn } = socket
+    const settle = () => {
+      if (!this.#arriving.delete(socket)) return
+      conn.off('close', settle)
+      this.#settle(entry, socket)
+    }
+    this.#arriving.set(socket, settle)
+    conn.prependListener('close', settle)
+    // By then it is in, or waits for a middleware of the host's. Refused by one of them later on, it is held until its
+    // connection ends.
+    setImmediate(() => { if (!isArriving(socket) || conn.readyState === 'closed') settle() })
+  }
+
+  #settle (entry: Entry, socket: Socket): void {
+    entry.arriving--
+    this.#hooks.settled(socket)
+    setImmediate(() => { this.#deleteIfEmpty(entry) })
   }
 
   /** To be told of each client that has left one of our namespaces. */
@@ -137,8 +163,8 @@ export class Namespaces {
     const { namespace } = entry
     if (this.#entries.get(namespace.name) !== entry) return
     if (entry.isShared || entry.arriving > 0 || namespace.sockets.size > 0) return
-    // The host listens to it, so it holds a reference that must stay good.
-    if (namespace.listenerCount('connection') > 1 || namespace.listenerCount('connect') > 0) return
+    // The host listens to it or guards it, so it holds a reference that must stay good.
+    if (namespace.listenerCount('connection') > 1 || namespace.listenerCount('connect') > 0 || middlewareCount(namespace) > 1) return
     this.#entries.delete(namespace.name)
     deleteNamespace(this.#io, namespace)
   }

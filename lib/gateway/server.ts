@@ -128,6 +128,8 @@ function addRoute (fastify: FastifyInstance, path: string, answer: (request: Fas
     method: ['GET', 'POST', 'OPTIONS'],
     url,
     exposeHeadRoute: false,
+    // Its URLs have keys in them.
+    logLevel: 'silent',
     schema: HIDDEN,
     // Before the body is read: it is the other server's to read.
     onRequest: (request, reply) => { answer(request, reply) },

@@ -3,7 +3,7 @@ import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import { type Connection, connectionsOf, deleteNamespace, endConnection, listenToAll, moveMatcherLast, namespaceCount, namespaceNames, recoversConnections, usesStockParser } from '../../lib/gateway/internals.js'
+import { type Connection, connectionsOf, deleteNamespace, endConnection, hasNamespace, isArriving, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, usesStockParser } from '../../lib/gateway/internals.js'
 import { Link } from '../../lib/gateway/link.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
@@ -31,15 +31,40 @@ const queuedBytes = (connection: Connection): number =>
 
 const settle = async () => { await new Promise(resolve => { setImmediate(resolve) }) }
 
-t.test('namespaceNames lists the namespaces that were made, however they were made', async t => {
+t.test('hasNamespace knows the namespaces that were made, however they were made', async t => {
   const { io, url } = await serve(t)
-  t.same(namespaceNames(io), ['/'])
+  const names = ['/', '/a', '/b', '/c1', '/d']
   io.of('/a')
   io.of('b')
   io.of(/^\/c/)
-  t.same(namespaceNames(io).sort(), ['/', '/a', '/b'], 'a dynamic namespace is none until somebody is in it')
+  t.same(names.filter(name => hasNamespace(io, name)), ['/', '/a', '/b'], 'a dynamic namespace is none until somebody is in it')
   await admitted(connect(t, `${url}/c1`))
-  t.same(namespaceNames(io).sort(), ['/', '/a', '/b', '/c1'])
+  t.same(names.filter(name => hasNamespace(io, name)), ['/', '/a', '/b', '/c1'])
+})
+
+t.test('middlewareCount counts the middlewares of a namespace', async t => {
+  const { io } = await serve(t)
+  const namespace = io.of('/acme')
+  t.equal(middlewareCount(namespace), 0)
+  namespace.use((socket, next) => { next() })
+  namespace.use((socket, next) => { next() })
+  t.equal(middlewareCount(namespace), 2)
+})
+
+t.test('isArriving tells a client that a middleware has not answered from one that is in, and from one that was refused', async t => {
+  const { io, url } = await serve(t)
+  const asked: Array<{ socket: Socket, next: (error?: Error) => void }> = []
+  io.of('/acme').use((socket, next) => { asked.push({ socket, next }) })
+  for (const refuse of [false, true]) {
+    const client = connect(t, `${url}/acme`)
+    const over = new Promise(resolve => { client.once('connect', () => { resolve('in') }).once('connect_error', () => { resolve('refused') }) })
+    while (asked.length === 0) await settle()
+    const { socket, next } = asked.pop() as (typeof asked)[number]
+    t.equal(isArriving(socket), true)
+    next(refuse ? new Error('no') : undefined)
+    t.equal(await over, refuse ? 'refused' : 'in')
+    t.equal(isArriving(socket), false)
+  }
 })
 
 t.test('deleteNamespace removes a namespace: the next client of that name makes a new one', async t => {
@@ -47,13 +72,13 @@ t.test('deleteNamespace removes a namespace: the next client of that name makes 
   const first = io.of('/acme')
   io.of('/other')
   deleteNamespace(io, first)
-  t.same(namespaceNames(io).sort(), ['/', '/other'])
+  t.same(['/', '/acme', '/other'].filter(name => hasNamespace(io, name)), ['/', '/other'])
   const error = await new Promise<Error>(resolve => { connect(t, `${url}/acme`).once('connect_error', resolve) })
   t.equal(error.message, 'Invalid namespace', 'it is gone for clients too')
   const second = io.of('/acme')
   t.not(second, first)
   deleteNamespace(io, first)
-  t.ok(namespaceNames(io).includes('/acme'), 'one that is gone already takes nothing along')
+  t.ok(hasNamespace(io, '/acme'), 'one that is gone already takes nothing along')
 })
 
 t.test('deleteNamespace closes the adapter', async t => {
@@ -257,7 +282,10 @@ t.test('usesStockParser tells the stock parser from another', async t => {
 
 t.test('a Socket.IO that has none of this is met with something safe', async t => {
   const bare = {} as never
-  t.same(namespaceNames(bare), ['/'])
+  t.equal(hasNamespace(bare, '/acme'), false)
+  t.equal(middlewareCount(bare), 1)
+  t.equal(isArriving({ nsp: {}, connected: false } as never), true)
+  t.equal(isArriving({ nsp: {}, connected: true } as never), false)
   t.doesNotThrow(() => { deleteNamespace(bare, { name: '/a', adapter: { close () { t.fail('it is not ours to close') } } } as never) })
   t.equal(moveMatcherLast(bare, () => {}), false)
   t.equal(recoversConnections(bare), false)

@@ -1,0 +1,192 @@
+import { once } from 'node:events'
+import type { Server, Socket as ServerSocket } from 'socket.io'
+import t from 'tap'
+import { WebSocket } from 'ws'
+import { admitted, connect, disconnected, Inbox, listen, refused } from '../helpers/client.js'
+import { startServer, type TestServer } from '../helpers/server.js'
+
+// A client's way from its first packet to its end, off the beaten track.
+
+const enabled = { defaultConfig: { enabled: true } }
+const ioOf = ({ fastify }: TestServer): Server => (fastify as unknown as { io: Server }).io
+const turn = async () => { await new Promise(resolve => { setImmediate(resolve) }) }
+const until = async (condition: () => boolean) => { while (!condition()) await turn() }
+
+/** A client that speaks the protocol by hand, and answers nothing unless told to. */
+async function raw (server: TestServer): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/socket.io/?EIO=4&transport=websocket`)
+  await once(socket, 'message')
+  return socket
+}
+
+t.test('limits hold when the application has a middleware of its own after ours, and nothing is given back twice', async t => {
+  const server = await startServer(t, { globalEvents: true, limits: { connections: 2 } })
+  const waiting: Array<() => void> = []
+  ioOf(server).use((socket, next) => { waiting.push(next) })
+  const clients = [1, 2].map(() => connect(t, server.url, { reconnection: false }))
+  await until(() => waiting.length === 2)
+  const third = connect(t, server.url, { reconnection: false })
+  await disconnectedOrClosed(third)
+  t.equal(server.fastify.wsEvents.stats().refused.LIMIT, 1)
+  for (const next of waiting) next()
+  await Promise.all(clients.map(admitted))
+  t.equal(server.fastify.wsEvents.stats().connections, 2)
+  for (const client of clients) client.disconnect()
+  await until(() => server.fastify.wsEvents.stats().rootClients === 0)
+  t.equal(server.fastify.wsEvents.stats().connections, 0)
+})
+
+/** Resolves when the connection of a client that was never in has ended. */
+async function disconnectedOrClosed (socket: ReturnType<typeof connect>): Promise<void> {
+  await new Promise<void>(resolve => { socket.io.once('close', () => { resolve() }) })
+}
+
+t.test("a client that the application's own middleware refuses, or that leaves in the middle, holds nothing", async t => {
+  const server = await startServer(t, { globalEvents: true, limits: { connections: 1 } })
+  let next: ((error?: Error) => void) | undefined
+  ioOf(server).use((socket, pass) => { next = pass })
+  const one = connect(t, server.url, { reconnection: false })
+  await until(() => next !== undefined)
+  next?.(new Error('not today'))
+  await new Promise(resolve => { one.once('connect_error', resolve) })
+  await until(() => server.fastify.wsEvents.stats().connections === 0)
+  next = undefined
+  const two = connect(t, server.url, { reconnection: false })
+  await until(() => next !== undefined)
+  two.disconnect()
+  await until(() => server.fastify.wsEvents.stats().connections === 0)
+  t.equal(server.fastify.wsEvents.stats().admitted, 0)
+})
+
+t.test('a client that asks twice while its key is checked gets each event once, and is gone when it leaves', async t => {
+  const checks: Array<() => void> = []
+  const server = await startServer(t, { ...enabled, verify: async () => await new Promise<boolean>(resolve => { checks.push(() => { resolve(true) }) }) })
+  const { fastify, url } = server
+  const socket = connect(t, `${url}/acme`)
+  const inbox = new Inbox(socket)
+  await until(() => checks.length === 1)
+  socket.disconnect().connect()
+  socket.disconnect().connect()
+  // Another namespace keeps the connection itself open.
+  const other = socket.io.socket('/other', {})
+  await until(() => checks.length >= 3)
+  await turn()
+  for (let i = 0; i < checks.length; i++) checks[i]?.()
+  await admitted(socket)
+  await until(() => { for (const check of checks) check(); return other.connected })
+  await fastify.wsEvents.emit('acme', 'call', 1)
+  await fastify.wsEvents.emit('acme', 'call', 2)
+  await inbox.got(({ data }) => data === 2)
+  t.strictSame(inbox.messages.map(({ data }) => data), [1, 2])
+  socket.disconnect()
+  await until(() => fastify.wsEvents.clients({ instance: 'acme' }).length === 0)
+  other.disconnect()
+  await until(() => fastify.wsEvents.stats().connections === 0)
+  t.equal(fastify.wsEvents.stats().instanceClients, 0)
+})
+
+t.test('disconnect by a key reaches those whose key is being checked', async t => {
+  let answer = (): void => {}
+  const { fastify, url } = await startServer(t, { ...enabled, verify: async () => await new Promise<boolean>(resolve => { answer = () => { resolve(true) } }) })
+  const socket = connect(t, `${url}/acme`, { auth: { apikey: 'revoked' } })
+  const refusal = refused(socket)
+  let isAsked = false
+  const ask = answer
+  await until(() => { isAsked = answer !== ask; return isAsked })
+  await fastify.wsEvents.disconnect({ apikey: 'revoked' })
+  answer()
+  t.match(await refusal, { code: 'FST_ERR_WS_EVENTS_FORBIDDEN', retry: false })
+  await until(() => fastify.wsEvents.stats().connections === 0)
+})
+
+t.test("the silent root of Evolution's clients cannot be filled, and takes nobody's place", async t => {
+  const { fastify, url } = await startServer(t, { ...enabled, evolution: true, limits: { connectionsPerInstance: 2 } })
+  await Promise.all([1, 2, 3, 4].map(async () => await admitted(connect(t, url))))
+  t.equal(fastify.wsEvents.stats().rootClients, 4)
+  await listen(t, `${url}/acme`)
+})
+
+t.test('a client that is refused again and again without reading is ended', async t => {
+  const server = await startServer(t, { limits: { queuedBytes: 100_000, namespacesPerConnection: 0 } })
+  const socket = await raw(server)
+  const { _socket: tcp } = socket as unknown as { _socket: { pause: () => void, resume: () => void } }
+  tcp.pause()
+  const name = 'x'.repeat(50_000)
+  while (server.fastify.wsEvents.stats().slow === 0 && socket.readyState === WebSocket.OPEN) {
+    socket.send(`40/${name},`)
+    await turn()
+  }
+  tcp.resume()
+  t.equal(server.fastify.wsEvents.stats().slow, 1)
+  await until(() => ioOf(server).engine.clientsCount === 0)
+})
+
+t.test('a connection that serves nobody is refused so often, and then ended', async t => {
+  const server = await startServer(t, { limits: { namespacesPerConnection: 20 } })
+  const socket = await raw(server)
+  const closed = once(socket, 'close')
+  for (let n = 0; n < 1000; n++) socket.send(`40/unset-${n},`)
+  await closed
+  t.ok((server.fastify.wsEvents.stats().refused.NOT_SET ?? 0) <= 21)
+  await until(() => server.fastify.wsEvents.stats().namespaces === 0)
+})
+
+t.test('what was emitted before close() reaches clients that are sending, too', async t => {
+  const { fastify, url } = await startServer(t, { ...enabled, limits: { inboundPerSecond: 0 } })
+  const clients = await Promise.all([1, 2, 3, 4, 5].map(async () => await listen(t, `${url}/acme`, { reconnection: false })))
+  const ends = clients.map(async ({ socket }) => await disconnected(socket))
+  const sending = setInterval(() => { for (const { socket } of clients) if (socket.connected) for (let i = 0; i < 20; i++) socket.emit('noise', 'x'.repeat(1000)) }, 1)
+  t.teardown(() => { clearInterval(sending) })
+  await until(() => fastify.wsEvents.stats().dropped > 100)
+  for (let n = 0; n < 400; n++) void fastify.wsEvents.emit('acme', 'call', { n, text: 'x'.repeat(500) })
+  await fastify.close()
+  await Promise.all(ends)
+  t.strictSame(clients.map(({ inbox }) => inbox.messages.length), [400, 400, 400, 400, 400])
+})
+
+t.test("a listener of the application's that throws keeps nobody else from being ended", async t => {
+  const server = await startServer(t, enabled)
+  const { fastify, url } = server
+  ioOf(server).on('new_namespace', namespace => {
+    namespace.on('connection', (socket: ServerSocket) => { socket.on('disconnect', () => { throw new Error('out of order') }) })
+  })
+  const clients = await Promise.all([1, 2, 3].map(async () => await listen(t, `${url}/acme`)))
+  const ends = Promise.all(clients.map(async ({ socket }) => await disconnected(socket)))
+  t.match(await fastify.wsEvents.set('acme', { enabled: false }), { enabled: false })
+  t.strictSame(await ends, ['io server disconnect', 'io server disconnect', 'io server disconnect'])
+  t.equal(fastify.wsEvents.stats().instanceClients, 0)
+})
+
+t.test('a middleware that the application adds to a namespace of ours goes on guarding it', async t => {
+  const server = await startServer(t, enabled)
+  const { socket } = await listen(t, `${server.url}/acme`)
+  ioOf(server).of('/acme').use((client, next) => { next(new Error('closed by the application')) })
+  socket.disconnect()
+  await until(() => server.fastify.wsEvents.stats().instanceClients === 0)
+  await turn()
+  const error = await new Promise<Error>(resolve => { connect(t, `${server.url}/acme`).once('connect_error', resolve) })
+  t.equal(error.message, 'closed by the application')
+})
+
+t.test('a namespace stays ours in the spelling that clients used', async t => {
+  const server = await startServer(t, { apiKey: 'key', ...enabled })
+  const { socket } = await listen(t, `${server.url}/Teste%2001`, { auth: { apikey: 'key' } })
+  socket.disconnect()
+  await until(() => server.fastify.wsEvents.stats().namespaces === 0)
+  ioOf(server).of('/Teste%2001').emit('host', 1)
+  t.match(await refused(connect(t, `${server.url}/Teste%2001`, { auth: { apikey: 'bad' } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
+  const { inbox } = await listen(t, `${server.url}/Teste%2001`, { auth: { apikey: 'key' } })
+  await server.fastify.wsEvents.emit('Teste 01', 'call', 1)
+  t.equal((await inbox.got(1)).length, 1)
+})
+
+t.test('many checks of keys at once give no warning', async t => {
+  const warnings: Error[] = []
+  const note = (warning: Error) => { warnings.push(warning) }
+  process.on('warning', note)
+  t.teardown(() => { process.off('warning', note) })
+  const { url } = await startServer(t, { ...enabled, verify: async () => { await turn(); await turn(); return true } })
+  await Promise.all(Array.from({ length: 30 }, async () => await listen(t, `${url}/acme`)))
+  await turn()
+  t.strictSame(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'), [])
+})
