@@ -1,6 +1,7 @@
 import proxyAddr from '@fastify/proxy-addr'
 import type { FastifyBaseLogger } from 'fastify'
 import { hash, timingSafeEqual } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { hostname } from 'node:os'
 import { type AddressMatcher, compileAddresses, splitList } from './addresses.js'
@@ -16,7 +17,9 @@ const MAX_KEY_LENGTH = 8192
 /** How long the host's own check may take, in ms. */
 const VERIFY_TIMEOUT = 10_000
 // Each says that somebody passed the request on. Which of them a proxy sets is its own affair.
-const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via', 'cf-connecting-ip', 'true-client-ip'] as const
+const FORWARDING_HEADERS: ReadonlySet<string> = new Set(['forwarded', 'via', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-envoy-external-address', 'cf-connecting-ip', 'true-client-ip', 'fly-client-ip', 'fastly-client-ip'])
+
+const isForwardingHeader = (name: string): boolean => FORWARDING_HEADERS.has(name) || name.startsWith('x-forwarded')
 
 /** The side of a request that the network shows. */
 export interface Peer {
@@ -71,7 +74,7 @@ export class Access {
   readonly #trusted: AddressMatcher
   readonly #allowed: (address: string) => boolean
   readonly #serverHost: string | null
-  readonly #closing = new AbortController()
+  readonly #closing = withoutListenerLimit(new AbortController())
   #hinted = false
 
   constructor (settings: Settings, catalogue: Catalogue, log: FastifyBaseLogger) {
@@ -103,16 +106,17 @@ export class Access {
   peer (headers: IncomingHttpHeaders, remoteAddress: string | undefined): Peer {
     const request = { headers, socket: { remoteAddress }, connection: { remoteAddress } }
     const chain = proxyAddr.all(request as never, this.#trusted)
-    const passedOn = proxyAddr.all(request as never).length > chain.length
-    const header = FORWARDING_HEADERS.find(name => headers[name] !== undefined)
-    // A trusted proxy that says so in another way than X-Forwarded-For hides the client's address from us.
-    const unread = header !== undefined && headers['x-forwarded-for'] === undefined
+    const hops = proxyAddr.all(request as never).length
+    const passedOn = hops > chain.length
+    const header = Object.keys(headers).find(isForwardingHeader)
+    // A proxy that says so, but names no address by X-Forwarded-For, hides the client's from us.
+    const unread = header !== undefined && hops === 1
     if (header !== undefined && this.#settings.trustProxy === false) this.#hint(header)
     const origin = headers.origin
     return {
       address: chain.at(-1) ?? null,
       forwarded: passedOn || unread,
-      foreignOrigin: origin === undefined || this.#isOwn(origin, headers) || this.#settings.cors?.includes(origin) === true ? null : origin,
+      foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#settings.cors?.includes(origin) === true ? null : origin,
       asksForUs: !this.#isRebound(headers.host)
     }
   }
@@ -124,8 +128,11 @@ export class Access {
   }
 
   /** A page's own server is told by the host alone: TLS may end at a proxy. */
-  #isOwn (origin: string, headers: IncomingHttpHeaders): boolean {
-    return URL.canParse(origin) && headers.host !== undefined && new URL(origin).host === headers.host.toLowerCase()
+  #isOwn (origin: string, headers: IncomingHttpHeaders, remoteAddress: string | undefined): boolean {
+    const forwarded = remoteAddress !== undefined && this.#trusted(remoteAddress, 0) ? headers['x-forwarded-host'] : undefined
+    // As Fastify: of several, the nearest proxy's own.
+    const host = forwarded === undefined ? headers.host : String(forwarded).split(',').at(-1)?.trim()
+    return URL.canParse(origin) && host !== undefined && new URL(origin).host === host.toLowerCase()
   }
 
   /**
@@ -188,7 +195,7 @@ export class Access {
     // A page from elsewhere must bring a key: the cookies that come along are its visitor's, not its own.
     if (apikey === null && peer.foreignOrigin !== null) return false
     try {
-      const asked = Promise.resolve().then(() => verify(request))
+      const asked = Promise.resolve().then(() => verify(withoutVisitors(request, peer)))
       return this.#grantOf(await inTime(asked, VERIFY_TIMEOUT, this.#closing.signal), apikey)
     } catch (err) {
       if (this.#closing.signal.aborted) throw new errors.CLOSED()
@@ -225,6 +232,22 @@ export class Access {
     if (names.length === 0) return new EventBits(this.#catalogue, [])
     return parseEventPatterns(this.#catalogue, names, name => this.#catalogue.unknown(name))
   }
+}
+
+/**
+ * What a page from elsewhere may show to the host's own check: not the cookies that come along, which are its
+ * visitor's and not its own.
+ */
+function withoutVisitors (request: VerifyRequest, { foreignOrigin }: Peer): VerifyRequest {
+  if (foreignOrigin === null) return request
+  const { cookie: _, ...headers } = request.headers
+  return { ...request, headers }
+}
+
+/** As many checks as there are may wait for the same end. */
+function withoutListenerLimit (controller: AbortController): AbortController {
+  setMaxListeners(0, controller.signal)
+  return controller
 }
 
 function isPlainObject (value: unknown): boolean {

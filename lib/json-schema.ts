@@ -4,11 +4,10 @@ import addFormats from 'ajv-formats'
 /**
  * A validator for JSON Schema, made by any version of TypeBox or written by hand. Unlike Fastify's own it neither
  * drops unknown properties nor coerces types: both are errors.
- *
- * @param allErrors whether all faults are looked for, or only the first
+ * Only the first fault is looked for: there may be as many as the data has parts.
  */
-export function createValidator ({ allErrors }: { allErrors: boolean }): Ajv {
-  const ajv = new Ajv({ strict: false, allErrors, coerceTypes: false, removeAdditional: false, useDefaults: false })
+export function createValidator (): Ajv {
+  const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes: false, removeAdditional: false, useDefaults: false })
   addFormats.default(ajv)
   return ajv
 }

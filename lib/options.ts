@@ -5,6 +5,7 @@ import { errors } from './errors.js'
 import { type EventDefinitions } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
 import type { SocketIOOption } from './gateway/option.js'
+import { excerpt } from './names.js'
 import type { InstanceConfigInput, Limits, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
 
 /** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
@@ -51,7 +52,8 @@ const limits = {
   connectionsPerAddress: limit(0, 'connections'),
   refusalsPerMinute: limit(0, 'refusals'),
   namespacesPerConnection: limit(256, 'namespaces'),
-  idleMs: limit(10_000, 'milliseconds'),
+  // Timers of Node cannot wait longer.
+  idleMs: Type.Integer({ default: 10_000, minimum: 0, maximum: 2 ** 31 - 1, allowed: 'a whole number of milliseconds up to 2147483647, 0 for no limit' }),
   queuedBytes: limit(1024 * 1024, 'bytes'),
   inboundBytes: limit(64 * 1024, 'bytes'),
   inboundPerSecond: limit(50, 'messages')
@@ -173,17 +175,27 @@ function originOf (text: string): string | undefined {
 
 /** @param source the variable that the option comes from, and its text */
 function check (options: Record<string, unknown>, source?: { readonly name: string, readonly text: string }): void {
+  checkNames(Object.keys(options), optionNames)
+  if (typeof options.limits === 'object' && options.limits !== null) checkNames(Object.keys(options.limits), Object.keys(limits), 'limits')
   const fault = Value.Errors(allOptions, options).First()
   if (fault !== undefined) {
     const path = fault.path.slice(1).replaceAll('/', '.')
     const name = source?.name ?? `option "${path}"`
-    if (isUnknown(path)) throw new errors.OPTION(`${name} is unknown: the options ${path.includes('.') ? `of "${path.split('.')[0]}" ` : ''}are ${knownBeside(path).join(', ')}`)
+    if (isUnknown(path)) throw new errors.OPTION(`${name} is unknown: the options of "${path.split('.')[0]}" are ${knownBeside(path).join(', ')}`)
     throw unfit(name, schemaAt(path), source?.text ?? fault.value)
   }
   for (const [name, rule] of Object.entries(rules)) {
     const value = options[name]
     if (value !== undefined && !rule(value as never)) throw unfit(source?.name ?? `option "${name}"`, schemaAt(name), source?.text ?? value)
   }
+}
+
+/** @throws OPTION for the first name that is not among the known ones, of the options or of a group of them */
+function checkNames (given: readonly string[], known: readonly string[], group?: string): void {
+  const unknown = given.find(name => !known.includes(name))
+  if (unknown === undefined) return
+  const path = group === undefined ? excerpt(unknown) : `${group}.${excerpt(unknown)}`
+  throw new errors.OPTION(`option "${path}" is unknown: the options ${group === undefined ? '' : `of "${group}" `}are ${known.join(', ')}`)
 }
 
 /** The schemas that stand beside an option: the options themselves, or those of a group such as `limits`. */

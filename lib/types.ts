@@ -34,14 +34,16 @@ export type ConstantName<Name extends string> =
       : Uppercase<Name>
 
 type DeclaredName = keyof EventTypes & string
+/** What else an event is called: Evolution's clients call one of them by an alias. */
+type SpellingOf<Name extends string> = ConstantName<Name> | (Name extends 'groups.update' ? 'GROUP_UPDATE' : never)
 
 /** What `emit` takes as an event's name: a declared one in either spelling, or any string while none is declared. */
-export type EventName = [DeclaredName] extends [never] ? string : DeclaredName | ConstantName<DeclaredName>
+export type EventName = [DeclaredName] extends [never] ? string : DeclaredName | SpellingOf<DeclaredName>
 
 /** The data that an event of this name carries. */
 export type EventData<Name extends EventName> =
   [DeclaredName] extends [never] ? unknown
-    : { [Declared in DeclaredName]: Name extends Declared | ConstantName<Declared> ? EventTypes[Declared] : never }[DeclaredName]
+    : { [Declared in DeclaredName]: Name extends Declared | SpellingOf<Declared> ? EventTypes[Declared] : never }[DeclaredName]
 
 /** How the plugin serves: not at all, each instance in its own namespace, or all of them at the root besides. */
 export type Mode = 'disabled' | 'traditional' | 'global'
@@ -215,7 +217,7 @@ export interface Limits {
    */
   refusalsPerMinute: number
   /**
-   * Namespaces that one connection may be in.
+   * Namespaces that one connection may be in, and refusals after which a connection that serves nobody is ended.
    * @default 256
    */
   namespacesPerConnection: number
@@ -305,7 +307,7 @@ export interface WsEventsOptions {
    */
   events?: EventDefinitions | undefined
   /** Bounds; `0` is no limit. */
-  limits?: Partial<Limits> | undefined
+  limits?: { [Name in keyof Limits]?: Limits[Name] | undefined } | undefined
   /**
    * Where the routes live; `false`: no routes.
    * @default { prefix: '' }

@@ -11,7 +11,7 @@ import { listEvents } from '../lib/events/event-set.js'
 import { evolutionEvents } from '../lib/events/evolution.js'
 import wsEvents, { type VerifyAnswer, type VerifyRequest, type WsEventsOptions } from '../lib/index.js'
 import { readSettings } from '../lib/options.js'
-import { admitted, connect } from './helpers/client.js'
+import { admitted, connect, refused } from './helpers/client.js'
 import { latch } from './helpers/latch.js'
 import { type LogLine, recordLog } from './helpers/log.js'
 import { PREFIX, shortCode } from './helpers/outcome.js'
@@ -422,4 +422,36 @@ t.test('a trustProxy of the host that throws refuses a client for now, and nothi
   broken = false
   await admitted(socket)
   t.equal(fastify.wsEvents.stats().refused.VERIFY_FAILED, 1)
+})
+
+t.test("a page from elsewhere cannot use its visitor's cookie, whatever key it brings", async t => {
+  const asked: VerifyRequest[] = []
+  const { url } = await startServer(t, {
+    defaultConfig: { enabled: true },
+    verify: request => { asked.push(request); return request.headers.cookie === 'session=visitor' }
+  })
+  const cookie = { cookie: 'session=visitor' }
+  await admitted(connect(t, `${url}/acme`, { extraHeaders: cookie }))
+  const { code } = await refused(connect(t, `${url}/acme`, { auth: { apikey: 'junk' }, extraHeaders: { ...cookie, origin: 'https://evil.example' } }))
+  t.equal(code, `${PREFIX}FORBIDDEN`)
+  t.equal(asked.at(-1)?.headers.cookie, undefined)
+})
+
+t.test('a proxy that names no address by X-Forwarded-For hides the client, whatever else it says', async t => {
+  const { url } = await startServer(t)
+  const status = async (headers: Record<string, string>) => (await fetch(`${url}/instance/acme/websocket`, { headers })).status
+  t.equal(await status({}), 404, 'this machine needs no key')
+  const hiding: Array<Record<string, string>> = [
+    { 'x-real-ip': '8.8.8.8' }, { 'x-real-ip': '8.8.8.8', 'x-forwarded-for': '' }, { 'x-real-ip': '8.8.8.8', 'x-forwarded-for': ',' },
+    { 'x-client-ip': '8.8.8.8' }, { 'x-forwarded-port': '443' }, { 'x-cluster-client-ip': '8.8.8.8' }, { 'fly-client-ip': '8.8.8.8' }
+  ]
+  for (const headers of hiding) t.equal(await status(headers), 401, JSON.stringify(headers))
+})
+
+t.test('behind a trusted proxy, the page of the same origin is told by the host that it forwards', async t => {
+  const { url } = await startServer(t, { defaultConfig: { enabled: true }, apiKey: 'key', cors: [], trustProxy: 'loopback' })
+  const page = { origin: 'https://app.example', 'x-forwarded-for': '8.8.8.8', 'x-forwarded-host': 'app.example' }
+  await admitted(connect(t, `${url}/acme`, { auth: { apikey: 'key' }, extraHeaders: page }))
+  const { code } = await refused(connect(t, `${url}/acme`, { auth: { apikey: 'key' }, extraHeaders: { ...page, 'x-forwarded-host': 'other.example' } }))
+  t.equal(code, `${PREFIX}ORIGIN`)
 })

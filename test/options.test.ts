@@ -146,7 +146,7 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
     ],
     bad: [
       { value: 5, says: /connectionsPerInstance/ },
-      ...Object.keys(limitDefaults).flatMap(name => [-1, 1.5, '10', null, Infinity, NaN].map(value => ({ value: { [name]: value }, says: /whole number of \w+, 0 for no limit/, named: `limits.${name}` }))),
+      ...Object.keys(limitDefaults).flatMap(name => [-1, 1.5, '10', null, Infinity, NaN].map(value => ({ value: { [name]: value }, says: /whole number of \w+( up to \d+)?, 0 for no limit/, named: `limits.${name}` }))),
       { value: { connectionPerInstance: 5 }, says: /unknown.*connectionsPerInstance/, named: 'limits.connectionPerInstance' }
     ]
   },

@@ -45,7 +45,7 @@ export class Catalogue {
       ? definitions.map((name: string) => [name, true] as const)
       : Object.entries(definitions as Readonly<Record<string, EventSchema | true>>)
     if (entries.length === 0) throw new errors.OPTION('option "events" is empty: give at least one event, or leave it out for the events of Evolution API')
-    const validator = createValidator({ allErrors: true })
+    const validator = createValidator()
     this.events = entries.map(([name, schema], index) => this.#define(validator, name, schema, index))
     for (const [alias, name] of evolutionAliases) {
       const event = this.#bySpelling.get(name)
@@ -72,6 +72,7 @@ export class Catalogue {
   #compile (validator: Ajv, name: string, schema: EventSchema | true): ValidateFunction | undefined {
     if (schema === true) return
     if (typeof schema !== 'object' || schema === null) throw new errors.OPTION(`option "events": the schema of "${name}" must be a JSON Schema or true`)
+    if (schema.$async !== undefined) throw new errors.OPTION(`option "events": the schema of "${name}" is asynchronous ($async), and data is checked at once`)
     if (Object.keys(schema).every(key => ANNOTATIONS.has(key))) return
     try {
       return validator.compile(schema)
@@ -112,7 +113,7 @@ export class Catalogue {
    */
   validate (event: EventType, data: unknown): void {
     if (event.validate === undefined || event.validate(data) === true) return
-    const faults = (event.validate.errors ?? []).map(fault => describeFault(fault, 'data'))
-    throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${faults.join('; ')}`)
+    const [fault] = event.validate.errors ?? []
+    throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${fault === undefined ? 'it is not valid' : describeFault(fault, 'data')}`)
   }
 }

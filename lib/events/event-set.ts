@@ -45,12 +45,13 @@ export function intersectEvents (catalogue: Catalogue, a: EventSet, b: EventSet)
  * @throws what `onUnknown` makes of the first name that matches nothing
  */
 export function parseEventPatterns (catalogue: Catalogue, patterns: readonly string[], onUnknown: (pattern: string) => Error): EventSet {
-  const found = patterns.flatMap(pattern => {
+  const found = new Set<EventType>()
+  for (const pattern of new Set(patterns)) {
     const matches = eventsMatching(catalogue, pattern)
     if (matches.length === 0) throw onUnknown(pattern)
-    return matches
-  })
-  return eventSet(catalogue, found)
+    for (const event of matches) found.add(event)
+  }
+  return eventSet(catalogue, [...found])
 }
 
 function eventsMatching (catalogue: Catalogue, pattern: string): readonly EventType[] {

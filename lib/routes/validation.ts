@@ -2,7 +2,7 @@ import type { ErrorObject } from 'ajv'
 import type { FastifySchemaCompiler, RouteOptions } from 'fastify'
 import { createValidator, describeFault } from '../json-schema.js'
 
-export const validator = createValidator({ allErrors: false })
+export const validator = createValidator()
 
 export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema }) => validator.compile(schema)
 

@@ -163,3 +163,17 @@ t.test('two events may have the same schema, and schemas with $id', async t => {
   const catalogue = new Catalogue({ a: schema, b: schema })
   t.equal(thrown(() => { catalogue.validate(catalogue.get('b'), 5) }).code, 'FST_ERR_WS_EVENTS_INVALID_DATA')
 })
+
+t.test('a schema that is checked asynchronously is refused', async t => {
+  t.throws(() => new Catalogue({ order: { $async: true, type: 'object' } }), { code: 'FST_ERR_WS_EVENTS_OPTION', message: /\$async/ })
+})
+
+t.test('data with very many faults makes a short error', async t => {
+  const catalogue = new Catalogue({ order: { type: 'array', items: { type: 'number' } } })
+  try {
+    catalogue.validate(catalogue.get('order'), new Array(100_000).fill('no'))
+    t.fail('it is against the schema')
+  } catch (error) {
+    t.ok((error as Error).message.length < 500)
+  }
+})
