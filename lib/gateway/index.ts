@@ -7,7 +7,7 @@ import type { Instances } from '../instances.js'
 import { excerpt, instanceName } from '../names.js'
 import type { Settings } from '../options.js'
 import type { Route } from '../router.js'
-import type { ClientInfo, DisconnectTarget } from '../types.js'
+import type { ClientInfo, DisconnectTarget, Stats } from '../types.js'
 import { Admission, isPassing, refusalOf, targetOf } from './admission.js'
 import type { Outgoing } from './batch.js'
 import type { Channel } from './channel.js'
@@ -44,17 +44,8 @@ interface Arrival {
   isSentAway: boolean
 }
 
-export interface GatewayStats {
-  delivered: number
-  admitted: number
-  refused: Record<string, number>
-  dropped: number
-  slow: number
-  rootClients: number
-  instanceClients: number
-  connections: number
-  namespaces: number
-}
+/** The part of the stats that is about clients. */
+export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'skipped'>
 
 /** The clients of this node: lets them in, and brings them the events that they are entitled to. */
 export class Gateway {
