@@ -1,26 +1,25 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Server, Socket } from 'socket.io'
 import { type Access, hashKey } from '../access.js'
-import { type CodedError, errorName, type ErrorName, errors } from '../errors.js'
+import { errors } from '../errors.js'
 import type { Catalogue, EventType } from '../events/catalogue.js'
 import type { Instances } from '../instances.js'
-import { excerpt, instanceName } from '../names.js'
+import { instanceName } from '../names.js'
 import type { Settings } from '../options.js'
 import type { Route } from '../router.js'
 import type { ClientInfo, DisconnectTarget, Stats } from '../types.js'
-import { Admission, isPassing, refusalOf, targetOf } from './admission.js'
+import { Admission } from './admission.js'
+import { Arrivals } from './arrivals.js'
 import type { Outgoing } from './batch.js'
 import type { Channel } from './channel.js'
 import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
-import { keyOf } from './handshake.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
-import { type Connection, connectionsOf, endConnection, endGently, listenToAll, namespaceCount, usesStockParser } from './internals.js'
-import { isOwnLimit, Places } from './limits.js'
-import { Link } from './link.js'
+import { type Connection, connectionsOf, endConnection, endGently, listenToAll, usesStockParser } from './internals.js'
+import { Places } from './limits.js'
 import { Namespaces } from './namespaces.js'
-import { type Admitted, Subscriber } from './subscriber.js'
+import { Subscriber } from './subscriber.js'
 import { queuedBytes } from './wire.js'
 
 /** How long a connection may take to end when the server closes, in ms. */
@@ -34,16 +33,6 @@ interface Parts {
   readonly log: FastifyBaseLogger
 }
 
-/** A client between its first packet and its first moment inside. */
-interface Arrival {
-  /** Of the key that it brings, whether accepted or not. */
-  readonly keyHash: string | null
-  /** What it holds, once it is checked. */
-  admitted: Admitted | null
-  /** Told to go by `disconnect` before it was in. */
-  isSentAway: boolean
-}
-
 /** The part of the stats that is about clients. */
 export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'skipped'>
 
@@ -54,26 +43,23 @@ export class Gateway {
   readonly #own: boolean
   readonly #places: Places
   readonly #admission: Admission
+  readonly #arrivals: Arrivals
   readonly #namespaces: Namespaces
   readonly #delivery: Delivery
   readonly #inbound: Inbound
   readonly #idle: IdleConnections
   // Map(client -> subscriber)
   readonly #subscribers = new Map<Socket, Subscriber>()
-  // Map(client that is not in yet -> how far it is)
-  readonly #arrivals = new Map<Socket, Arrival>()
   // One function each for all clients, because there may be many.
   readonly #onDisconnect: (this: Socket) => void
   readonly #onAny: (this: Socket, event: string, ...args: unknown[]) => void
-  // Map(error name -> clients)
-  readonly #refused = new Map<string, number>()
   #admissions = 0
   #closing = false
   #rootHinted = false
 
   /** @param own whether this plugin made the server */
   constructor (io: Server, own: boolean, parts: Parts) {
-    const { settings: { limits, mode, fastPath, evolution }, log, catalogue } = parts
+    const { settings: { limits, mode, fastPath, evolution }, access, log, catalogue } = parts
     this.#parts = parts
     this.#io = io
     this.#own = own
@@ -82,14 +68,23 @@ export class Gateway {
     this.#delivery = new Delivery({ queuedBytes: limits.queuedBytes, direct: fastPath && usesStockParser(io) }, log)
     this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
     this.#admission = new Admission({ ...parts, places: this.#places, isClosing: () => this.#closing })
+    this.#arrivals = new Arrivals({
+      access,
+      admission: this.#admission,
+      places: this.#places,
+      maxRefusals: limits.namespacesPerConnection,
+      end: link => { this.#dismiss(() => { link.end() }) },
+      checkAnswers: link => { this.#delivery.checkAnswers(link) },
+      log
+    })
     const received = (socket: Socket, event: string, args: unknown[]) => { this.#received(socket, event, args) }
     const left = (socket: Socket) => { this.#left(socket) }
     this.#onDisconnect = function () { left(this) }
     this.#onAny = function (event, ...args) { received(this, event, args) }
     this.#namespaces = new Namespaces(io, {
-      guard: async socket => await this.#guard(socket),
+      guard: async socket => await this.#arrivals.check(socket),
       connected: socket => { this.#connected(socket) },
-      settled: socket => { this.#settled(socket) }
+      settled: socket => { this.#arrivals.settled(socket) }
     })
     if (own || mode === 'global') this.#namespaces.serveRoot()
     if (own) io.engine.on('connection', (connection: Connection) => { this.#came(connection) })
@@ -101,72 +96,14 @@ export class Gateway {
     else this.#idle.came(connection)
   }
 
-  /** Resolves to what refuses a client, and `undefined` when it may come in. */
-  async #guard (socket: Socket): Promise<Error | undefined> {
-    const { conn, handshake } = socket
-    const apikey = keyOf(socket)
-    const arrival: Arrival = { keyHash: apikey === null ? null : hashKey(apikey), admitted: null, isSentAway: false }
-    this.#arrivals.set(socket, arrival)
-    try {
-      // Not from the request: it may have lost its socket by the time that a second namespace is joined.
-      const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
-      const link = Link.of(conn, peer.address)
-      if (link.ended) throw new errors.LIMIT('namespacesPerConnection')
-      arrival.admitted = await this.#admission.admit(socket, link, peer)
-      if (arrival.isSentAway) throw new errors.FORBIDDEN('this any more')
-    } catch (error) {
-      return await this.#refuse(socket, Link.of(conn, conn.remoteAddress ?? null), error)
-    }
-  }
-
-  async #refuse (socket: Socket, link: Link, error: unknown): Promise<Error> {
-    const known = errorName(error)
-    const name = known ?? 'VERIFY_FAILED'
-    const refusal = refusalOf(known === undefined ? new errors.VERIFY_FAILED() : error as CodedError, name)
-    const answer = Object.assign(new Error(refusal.message), { data: refusal })
-    // What an ended connection had sent before is read on, and there may be much of it.
-    if (link.ended) return answer
-    const { log } = this.#parts
-    const shown = { code: refusal.code, namespace: excerpt(socket.nsp.name), address: link.address }
-    if (known === undefined) log.error({ err: error, ...shown }, 'a client could not be checked')
-    this.#countRefusal(name, link.address)
-    log.info(shown, 'client refused')
-    if (isPassing(name) && !isOwnLimit(error) && !servesAnother(socket, link)) await ended(link.connection)
-    else this.#limitRefusals(link)
-    return answer
-  }
-
-  /** A connection that serves nobody cannot be refused for ever, nor leave the answers unread. */
-  #limitRefusals (link: Link): void {
-    const { namespacesPerConnection: most } = this.#parts.settings.limits
-    link.refusals++
-    if (most !== 0 && link.refusals > most && link.subscribers.length === 0) this.#dismiss(() => { link.end() })
-    else this.#delivery.checkAnswers(link)
-  }
-
-  /** Sends a client away. Listeners of the host's hear of it at once, and one that throws must not keep us from others. */
-  #dismiss (end: () => void): void {
-    try {
-      end()
-    } catch (err) {
-      this.#parts.log.error({ err }, 'a listener of the application has failed')
-    }
-  }
-
-  #countRefusal (name: ErrorName, address: string | null): void {
-    this.#refused.set(name, (this.#refused.get(name) ?? 0) + 1)
-    if (name !== 'LIMIT') this.#places.refused(address)
-  }
-
   #connected (socket: Socket): void {
-    const arrival = this.#arrivals.get(socket)
-    if (arrival === undefined || arrival.admitted === null) {
+    const arrival = this.#arrivals.take(socket)
+    if (arrival === null) {
       // Socket.IO skipped the middleware, as it does for a client whose state it recovered.
       socket.disconnect(true)
       return
     }
     const subscriber = new Subscriber(socket, arrival.admitted)
-    arrival.admitted = null
     this.#replaceOlder(subscriber)
     this.#subscribers.set(socket, subscriber)
     subscriber.link.add(subscriber)
@@ -209,11 +146,13 @@ export class Gateway {
     this.#parts.log.warn({ address: link.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
   }
 
-  /** A client is in, was refused, or is gone: what it held without being in is given back. */
-  #settled (socket: Socket): void {
-    const arrival = this.#arrivals.get(socket)
-    this.#arrivals.delete(socket)
-    if (arrival?.admitted != null) this.#admission.forget(arrival.admitted)
+  /** Sends a client away. Listeners of the host's hear of it at once, and one that throws must not keep us from others. */
+  #dismiss (end: () => void): void {
+    try {
+      end()
+    } catch (err) {
+      this.#parts.log.error({ err }, 'a listener of the application has failed')
+    }
   }
 
   #received (socket: Socket, event: string, args: readonly unknown[]): void {
@@ -237,7 +176,7 @@ export class Gateway {
 
   #sendAway ({ socket, link }: Subscriber): void {
     const { address } = link
-    this.#countRefusal('LIMIT', address)
+    this.#arrivals.count('LIMIT', address)
     this.#parts.log.info({ namespace: socket.nsp.name, address }, 'a client sends more than limits.inboundPerSecond: its connection is ended')
     this.#dismiss(() => { link.end() })
   }
@@ -280,7 +219,7 @@ export class Gateway {
     return {
       ...this.#delivery.counters,
       admitted: this.#admissions,
-      refused: Object.fromEntries(this.#refused),
+      refused: this.#arrivals.refused,
       dropped: this.#inbound.dropped,
       rootClients,
       instanceClients: this.#subscribers.size - rootClients,
@@ -314,9 +253,7 @@ export class Gateway {
       const isMeant = (name === undefined || subscriber.instance === name) && (keyHash === undefined || subscriber.grant.keyHash === keyHash)
       if (isMeant) this.#dismiss(() => { subscriber.socket.disconnect() })
     }
-    for (const [socket, arrival] of this.#arrivals) {
-      if ((name === undefined || instanceAt(socket) === name) && (keyHash === undefined || arrival.keyHash === keyHash)) arrival.isSentAway = true
-    }
+    this.#arrivals.sendAway(name, keyHash)
   }
 
   /** Sends what was emitted, and ends every connection so that its client comes back, to this node or another. */
@@ -330,30 +267,5 @@ export class Gateway {
     // Those of a server of ours that are in no namespace, or in one of the host's, would keep it from closing too.
     if (this.#own) for (const connection of connectionsOf(this.#io)) connections.add(connection)
     await Promise.all([...connections].map(async connection => { await endGently(connection, END_TIMEOUT) }))
-  }
-}
-
-/** Ends a connection; resolves when it has ended. */
-async function ended (connection: Connection): Promise<void> {
-  if (connection.readyState === 'closed') return
-  await new Promise<void>(resolve => {
-    // First, because a listener of the host's that throws keeps those after it from being called.
-    connection.prependOnceListener('close', () => { resolve() })
-    endConnection(connection)
-  })
-}
-
-/** Whether a connection serves another namespace, which must not suffer. Evolution's silent root is none. */
-function servesAnother (socket: Socket, { subscribers }: Link): boolean {
-  const hosts = namespaceCount(socket) - subscribers.length
-  return hosts > 0 || subscribers.some(({ listens }) => listens)
-}
-
-/** The instance whose namespace a client asks for; `undefined` for the root and for what is no name. */
-function instanceAt (socket: Socket): string | null | undefined {
-  try {
-    return targetOf(socket.nsp.name)
-  } catch {
-    return undefined
   }
 }

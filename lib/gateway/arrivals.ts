@@ -1,0 +1,158 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Socket } from 'socket.io'
+import { type Access, hashKey } from '../access.js'
+import { type CodedError, errorName, type ErrorName, errors } from '../errors.js'
+import { excerpt } from '../names.js'
+import { type Admission, isPassing, refusalOf, targetOf } from './admission.js'
+import { keyOf } from './handshake.js'
+import { type Connection, endConnection, namespaceCount } from './internals.js'
+import { isOwnLimit, type Places } from './limits.js'
+import { Link } from './link.js'
+import type { Admitted } from './subscriber.js'
+
+/** A client between its first packet and its first moment inside. */
+interface Arrival {
+  /** Of the key that it brings, whether accepted or not. */
+  readonly keyHash: string | null
+  /** What it holds, once it is checked. */
+  admitted: Admitted | null
+  /** Told to go by `disconnect` before it was in. */
+  isSentAway: boolean
+}
+
+interface Parts {
+  readonly access: Access
+  readonly admission: Admission
+  readonly places: Places
+  /** Refusals after which a connection that serves nobody is ended; 0 is never. */
+  readonly maxRefusals: number
+  /** Ends a connection, whatever listeners of the host's do. */
+  readonly end: (link: Link) => void
+  /** Ends a connection that does not read what it is answered. */
+  readonly checkAnswers: (link: Link) => void
+  readonly log: FastifyBaseLogger
+}
+
+/** Clients on their way in: checks each, and says no so that the stock client does the right thing. */
+export class Arrivals {
+  readonly #parts: Parts
+  // Map(client that is not in yet -> how far it is)
+  readonly #arrivals = new Map<Socket, Arrival>()
+  // Map(error name -> clients)
+  readonly #refused = new Map<string, number>()
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** Clients refused or sent away, by the code without its prefix. */
+  get refused (): Record<string, number> {
+    return Object.fromEntries(this.#refused)
+  }
+
+  /** Resolves to what refuses a client, and `undefined` when it may come in. */
+  async check (socket: Socket): Promise<Error | undefined> {
+    const { conn, handshake } = socket
+    const apikey = keyOf(socket)
+    const arrival: Arrival = { keyHash: apikey === null ? null : hashKey(apikey), admitted: null, isSentAway: false }
+    this.#arrivals.set(socket, arrival)
+    try {
+      // Not from the request: it may have lost its socket by the time that a second namespace is joined.
+      const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
+      const link = Link.of(conn, peer.address)
+      if (link.ended) throw new errors.LIMIT('namespacesPerConnection')
+      arrival.admitted = await this.#parts.admission.admit(socket, link, peer)
+      if (arrival.isSentAway) throw new errors.FORBIDDEN('this any more')
+    } catch (error) {
+      return await this.#refuse(socket, Link.of(conn, conn.remoteAddress ?? null), error)
+    }
+  }
+
+  async #refuse (socket: Socket, link: Link, error: unknown): Promise<Error> {
+    const known = errorName(error)
+    const name = known ?? 'VERIFY_FAILED'
+    const refusal = refusalOf(known === undefined ? new errors.VERIFY_FAILED() : error as CodedError, name)
+    const answer = Object.assign(new Error(refusal.message), { data: refusal })
+    // What an ended connection had sent before is read on, and there may be much of it.
+    if (link.ended) return answer
+    const { log } = this.#parts
+    const shown = { code: refusal.code, namespace: excerpt(socket.nsp.name), address: link.address }
+    if (known === undefined) log.error({ err: error, ...shown }, 'a client could not be checked')
+    this.count(name, link.address)
+    log.info(shown, 'client refused')
+    if (isPassing(name) && !isOwnLimit(error) && !servesAnother(socket, link)) await ended(link.connection)
+    else this.#limitRefusals(link)
+    return answer
+  }
+
+  /** A connection that serves nobody cannot be refused for ever, nor leave the answers unread. */
+  #limitRefusals (link: Link): void {
+    const { maxRefusals } = this.#parts
+    link.refusals++
+    if (maxRefusals !== 0 && link.refusals > maxRefusals && link.subscribers.length === 0) this.#parts.end(link)
+    else this.#parts.checkAnswers(link)
+  }
+
+  /** Counts a client that is refused, or sent away. */
+  count (name: ErrorName, address: string | null): void {
+    this.#refused.set(name, (this.#refused.get(name) ?? 0) + 1)
+    if (name !== 'LIMIT') this.#parts.places.refused(address)
+  }
+
+  /**
+   * Hands over what a client holds that is in now.
+   *
+   * @returns `null` for one that was never checked
+   */
+  take (socket: Socket): { admitted: Admitted, isSentAway: boolean } | null {
+    const arrival = this.#arrivals.get(socket)
+    if (arrival === undefined || arrival.admitted === null) return null
+    const { admitted, isSentAway } = arrival
+    arrival.admitted = null
+    return { admitted, isSentAway }
+  }
+
+  /** A client is in, was refused, or is gone: what it held without being in is given back. */
+  settled (socket: Socket): void {
+    const arrival = this.#arrivals.get(socket)
+    this.#arrivals.delete(socket)
+    if (arrival?.admitted != null) this.#parts.admission.forget(arrival.admitted)
+  }
+
+  /**
+   * Refuses those that are on their way, even if they are being let in already.
+   *
+   * @param instance left out: of all
+   * @param keyHash left out: with any key or none
+   */
+  sendAway (instance: string | undefined, keyHash: string | undefined): void {
+    for (const [socket, arrival] of this.#arrivals) {
+      if ((instance === undefined || instanceAt(socket) === instance) && (keyHash === undefined || arrival.keyHash === keyHash)) arrival.isSentAway = true
+    }
+  }
+}
+
+/** Ends a connection; resolves when it has ended. */
+async function ended (connection: Connection): Promise<void> {
+  if (connection.readyState === 'closed') return
+  await new Promise<void>(resolve => {
+    // First, because a listener of the host's that throws keeps those after it from being called.
+    connection.prependOnceListener('close', () => { resolve() })
+    endConnection(connection)
+  })
+}
+
+/** Whether a connection serves another namespace, which must not suffer. Evolution's silent root is none. */
+function servesAnother (socket: Socket, { subscribers }: Link): boolean {
+  const hosts = namespaceCount(socket) - subscribers.length
+  return hosts > 0 || subscribers.some(({ listens }) => listens)
+}
+
+/** The instance whose namespace a client asks for; `undefined` for the root and for what is no name. */
+function instanceAt (socket: Socket): string | null | undefined {
+  try {
+    return targetOf(socket.nsp.name)
+  } catch {
+    return undefined
+  }
+}
