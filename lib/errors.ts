@@ -15,6 +15,7 @@ export const errors = {
    * Registration
    */
   OPTION: coded('OPTION', '%s', 500),
+  STORE_OPEN: coded('STORE_OPEN', 'the store %s cannot be opened: %s', 500),
   DUPLICATE: coded('DUPLICATE', 'fastify-ws-events is registered already on this server: register it once, on the root instance, and use fastify.wsEvents everywhere below', 500),
 
   /**
@@ -48,6 +49,7 @@ export const errors = {
    * The service
    */
   DISABLED: coded('DISABLED', 'WebSocket events are disabled on this server (WEBSOCKET_ENABLED)', 503),
+  STORE_UNAVAILABLE: coded('STORE_UNAVAILABLE', 'the store is not available: %s', 503),
   CLOSED: coded('CLOSED', 'the server is shutting down', 503)
 } as const
 

@@ -13,7 +13,7 @@ import { Router } from './router.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes, type Configs } from './routes/instance.js'
 import { routeSchemas } from './routes/schemas.js'
-import { MemoryConfigStore } from './stores/memory.js'
+import { MemoryConfigStore } from './stores/memory/configs.js'
 import type { WsEventsOptions } from './types.js'
 import { WsEventsService } from './ws-events.js'
 

@@ -4,8 +4,31 @@ import { randomInt } from 'node:crypto'
 const TIME = 9
 const SEQUENCE = 4
 const EPOCH = 6
+const WIDTH = TIME + SEQUENCE + EPOCH
 
 const digits = (value: number, width: number): string => value.toString(36).padStart(width, '0')
+const FORMAT = new RegExp(`^[0-9a-z]{${WIDTH}}$`)
+
+/** The epoch of a log that begins now. */
+export const newEpoch = (): string => digits(randomInt(36 ** EPOCH), EPOCH)
+
+/** When an id was made, in ms since 1970; where the clock was set back, somewhat later than that. */
+export const timeOf = (id: string): number => parseInt(id.slice(0, TIME), 36)
+
+/** The least id that can have been made at a time, in ms since 1970: to compare with. */
+export const leastIdAt = (time: number): string => digits(Math.max(0, Math.floor(time)), TIME)
+
+/** The epoch that an id carries. */
+export const epochOf = (id: string): string => id.slice(TIME + SEQUENCE)
+
+interface IdsOptions {
+  /** Six base-36 digits; left out: a new one. */
+  readonly epoch?: string
+  /** The newest id that this log ever gave; what follows is greater. */
+  readonly after?: string
+  /** The clock, in ms since 1970. */
+  readonly now?: () => number
+}
 
 /**
  * Makes the ids of one log: opaque to clients, all of one width, and as strings in the order that they were made in,
@@ -13,22 +36,39 @@ const digits = (value: number, width: number): string => value.toString(36).padS
  * other's events apart.
  */
 export class Ids {
-  readonly #epoch = digits(randomInt(36 ** EPOCH), EPOCH)
+  readonly epoch: string
   readonly #now: () => number
   #time = -1
   #sequence = 0
   #timeDigits = ''
+  #last: string
 
-  /** @param now the clock, in ms since 1970 */
-  constructor (now: () => number = Date.now) {
+  constructor ({ epoch = newEpoch(), after, now = Date.now }: IdsOptions = {}) {
+    this.epoch = epoch
     this.#now = now
+    if (after !== undefined) {
+      this.#start(timeOf(after))
+      this.#sequence = parseInt(after.slice(TIME, TIME + SEQUENCE), 36)
+    }
+    this.#last = after ?? this.next()
+  }
+
+  /** The newest id. The first one is nobody's: it stands for the beginning. */
+  get last (): string {
+    return this.#last
   }
 
   next (): string {
     const now = this.#now()
     if (now > this.#time) this.#start(now)
     else if (++this.#sequence === 36 ** SEQUENCE) this.#start(this.#time + 1)
-    return this.#timeDigits + digits(this.#sequence, SEQUENCE) + this.#epoch
+    this.#last = this.#timeDigits + digits(this.#sequence, SEQUENCE) + this.epoch
+    return this.#last
+  }
+
+  /** Whether a text is an id that was made here, or may have been. */
+  isOurs (text: string): boolean {
+    return FORMAT.test(text) && text.endsWith(this.epoch) && text <= this.#last
   }
 
   #start (time: number): void {

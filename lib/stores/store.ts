@@ -1,3 +1,5 @@
+import type { EventLog, Retention } from '../log/event-log.js'
+
 /** The config of an instance as it is stored. */
 export interface StoredConfig {
   readonly enabled: boolean
@@ -18,4 +20,34 @@ export interface ConfigStore {
   delete(name: string): Promise<boolean>
   /** All configs, each name once, in no particular order. One that is set or deleted meanwhile may show or not. */
   list(): AsyncIterable<readonly [name: string, config: StoredConfig]>
+}
+
+/** Where a store says what happens to it. */
+export interface StoreLogger {
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
+export interface OpenOptions {
+  /** What the user asked for, with the store's own {@link Store.retention} where nothing was said. */
+  readonly retention: Retention
+  readonly logger: StoreLogger
+}
+
+/** A store that is open. */
+export interface OpenStore {
+  readonly log: EventLog
+  readonly configs: ConfigStore
+  /** Lets go of all that `open` took: files, connections, timers. What was appended before is kept; nothing is called afterwards. */
+  close(): Promise<void>
+}
+
+/** Where events are remembered and configs kept: what the option `store` takes. */
+export interface Store {
+  /** As the log and errors show it, such as `lmdb:./data`. Has no password in it. */
+  readonly name: string
+  /** How much is remembered where the option `retention` says nothing. */
+  readonly retention: Retention
+  /** @throws STORE_OPEN saying what is wrong and what to do */
+  open(options: OpenOptions): Promise<OpenStore>
 }

@@ -1,4 +1,4 @@
-import type { ConfigStore, StoredConfig } from './store.js'
+import type { ConfigStore, StoredConfig } from '../store.js'
 
 /** Configs that end with the process. */
 export class MemoryConfigStore implements ConfigStore {

@@ -1,0 +1,111 @@
+/**
+ * The contract of an event log: what happened to each instance, in order, for as long as retention says. Nothing here
+ * knows how an event reaches a client. `fastify-ws-events/suites` shows whether a log keeps this contract.
+ */
+
+/** A stream of a log: that of an instance, by its name, or (`null`) the root's, which in global mode has the events of all. */
+export type StreamName = string | null
+
+/** An event as a log keeps it. */
+export interface LogRecord {
+  readonly instance: string
+  /** Its dotted name. */
+  readonly event: string
+  /**
+   * The message as JSON but for its beginning, `{"id":"ID"`, because the log gives the id: `,"event":"call",…}`. A
+   * binary part of the data is written as Socket.IO does, `{"_placeholder":true,"num":0}`.
+   */
+  readonly rest: string
+  /** The binary parts, by the number of their placeholder. */
+  readonly attachments: readonly Buffer[]
+}
+
+/** An event that a log has taken. */
+export interface LogEntry extends LogRecord {
+  /** As strings, ids of a log are in the order that they were given in. See {@link Ids}. */
+  readonly id: string
+}
+
+/** How much of each stream is remembered. What is over any bound is dropped, the oldest first. */
+export interface Retention {
+  /** Milliseconds. */
+  readonly maxAge: number
+  /** Records. */
+  readonly maxEvents: number
+  /** Bytes. */
+  readonly maxBytes: number
+}
+
+/** What came after an id, in order. Or that it cannot be told: something that came after was dropped, or never kept. */
+export type LogPage = readonly LogEntry[] | 'gap'
+
+/** Told of each event of a stream, in order, when it is remembered for good. Must not throw. */
+export type LogListener = (entry: LogEntry) => void
+
+export interface Watch {
+  /** Resolves when nothing more can be missed. */
+  readonly ready: Promise<void>
+  close(): void
+}
+
+/** What a log holds now. */
+export interface LogStats {
+  readonly streams: number
+  readonly records: number
+  readonly bytes: number
+}
+
+/**
+ * An event log. A value that comes at once may come as it is or as a promise; who reads should not wait where there is
+ * nothing to wait for.
+ *
+ * `read` and `watch` agree. What has been told to those who watch a stream is there to be read, until it is dropped;
+ * what has been read is not told afterwards. So who reads until there is no more, and then watches in the same turn
+ * of the event loop, gets each event once.
+ */
+export interface EventLog {
+  /**
+   * The newest id that a client of this stream may count as its own: it has missed nothing, and everything after it
+   * is still to be told. There is one from the start, before any event. Asked for while the stream is watched.
+   */
+  head(stream: StreamName): string
+
+  /** Whether an event of these streams would be remembered in any. If not, it is not appended, and the log knows that there was one. */
+  wants(streams: readonly StreamName[]): boolean
+
+  /**
+   * Remembers an event in all of these streams under one id, and then tells those who watch them. What is appended
+   * for one stream is told in the order of the calls.
+   *
+   * @returns its id, when the event is remembered for good
+   * @throws STORE_UNAVAILABLE when it could not be remembered: then it is told to nobody
+   */
+  append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>
+
+  /**
+   * What came after an id, the oldest first: as much as `maxBytes` allow (bytes, about), at least one event if there
+   * is any. No events at all means that there is nothing after it.
+   *
+   * `'gap'` if events after it may be missing: it is not an id of this log or of this life of it, it was never given,
+   * or one that came later was dropped or not remembered. That a stream has been quiet is no gap, however long.
+   *
+   * @param after any text, as a client gave it
+   */
+  read(stream: StreamName, after: string, maxBytes: number): LogPage | Promise<LogPage>
+
+  /** Tells of each event of a stream from now on. */
+  watch(stream: StreamName, listener: LogListener): Watch
+
+  /** Drops all that a stream remembers. */
+  remove(stream: StreamName): Promise<void>
+
+  /** Resolves when everything that was appended before is told, or has failed. */
+  drained(): Promise<void>
+
+  stats(): LogStats
+}
+
+/** Bytes of an event, as retention counts them. */
+export function sizeOf ({ rest, event, instance, attachments }: LogRecord): number {
+  return attachments.reduce((sum, { length }) => sum + length, rest.length + event.length + instance.length)
+}

@@ -1,0 +1,190 @@
+import type { EventLog, LogEntry, LogListener, LogPage, LogRecord, LogStats, Retention, StreamName, Watch } from '../../log/event-log.js'
+import { Horizon } from '../../log/horizon.js'
+import { Ids, leastIdAt } from '../../log/ids.js'
+import { waterLevel } from '../../log/water-level.js'
+import { MemoryStream } from './stream.js'
+
+/** Streams without clients of which it is known how far back they reach: some 10 MB. */
+const MAX_HORIZONS = 100_000
+/** What is left of all bytes when they had grown too many. */
+const KEPT_SHARE = 0.9
+/** Between two looks for what is too old, in ms. */
+const MIN_PAUSE = 1000
+const MAX_PAUSE = 30_000
+
+interface Settings {
+  readonly retention: Retention
+  /** Of all streams, in bytes. */
+  readonly maxTotalBytes: number
+  readonly now: () => number
+}
+
+interface Telling {
+  readonly entry: LogEntry
+  readonly streams: readonly MemoryStream[]
+}
+
+/**
+ * An event log that ends with the process. It remembers only streams that somebody watches, or has watched within
+ * `maxAge`: of the others there is nobody who could want to know, and to emit for nobody must cost next to nothing.
+ */
+export class MemoryLog implements EventLog {
+  readonly #settings: Settings
+  readonly #ids: Ids
+  // Map(name -> stream that is remembered)
+  readonly #streams = new Map<StreamName, MemoryStream>()
+  // Map(name -> how far back a stream reaches that is not remembered now), those that were remembered last at the end
+  readonly #horizons = new Map<StreamName, Horizon>()
+  /** Of all other streams. */
+  readonly #others: Horizon
+  readonly #sweep: NodeJS.Timeout
+  #bytes = 0
+  #telling: Telling[] | null = null
+
+  constructor (settings: Settings) {
+    this.#settings = settings
+    this.#ids = new Ids({ now: settings.now })
+    this.#others = new Horizon(this.#ids.last)
+    this.#sweep = setInterval(() => { this.#dropOld() }, Math.min(Math.max(settings.retention.maxAge / 4, MIN_PAUSE), MAX_PAUSE)).unref()
+  }
+
+  head (): string {
+    return this.#ids.last
+  }
+
+  wants (streams: readonly StreamName[]): boolean {
+    if (streams.some(name => this.#kept(name) !== undefined)) return true
+    for (const name of streams) this.#horizonOf(name).missed(this.#ids.last)
+    return false
+  }
+
+  append (streams: readonly StreamName[], { instance, event, rest, attachments }: LogRecord): string {
+    const last = this.#ids.last
+    const entry: LogEntry = { id: this.#ids.next(), instance, event, rest, attachments }
+    const keeping: MemoryStream[] = []
+    for (const name of streams) {
+      const stream = this.#kept(name)
+      if (stream === undefined) this.#horizonOf(name).missed(last)
+      else keeping.push(stream)
+    }
+    for (const stream of keeping) this.#push(stream, entry)
+    if (this.#bytes > this.#settings.maxTotalBytes) this.#shorten()
+    this.#tell({ entry, streams: keeping })
+    return entry.id
+  }
+
+  #push (stream: MemoryStream, entry: LogEntry): void {
+    const { maxEvents, maxBytes } = this.#settings.retention
+    this.#counting(stream, () => {
+      stream.push(entry)
+      stream.trim(maxEvents, maxBytes)
+    })
+  }
+
+  #counting (stream: MemoryStream, change: () => void): void {
+    const before = stream.bytes
+    change()
+    this.#bytes += stream.bytes - before
+  }
+
+  /** A listener may come to append, by way of the application: what it appends is told to all after this one. */
+  #tell (telling: Telling): void {
+    if (this.#telling !== null) {
+      this.#telling.push(telling)
+      return
+    }
+    this.#telling = [telling]
+    try {
+      for (const { entry, streams } of this.#telling) {
+        for (const { listeners } of streams) for (const listener of listeners) listener(entry)
+      }
+    } finally {
+      this.#telling = null
+    }
+  }
+
+  read (name: StreamName, after: string, maxBytes: number): LogPage {
+    const stream = this.#streams.get(name)
+    const horizon = stream?.horizon ?? this.#horizonOf(name)
+    if (!this.#ids.isOurs(after) || !horizon.reaches(after)) return 'gap'
+    return stream?.after(after, maxBytes) ?? []
+  }
+
+  watch (name: StreamName, listener: LogListener): Watch {
+    const stream = this.#kept(name) ?? this.#keep(name)
+    // One of its own for each watch, so that one who watches twice can end one of them.
+    const own: LogListener = entry => { listener(entry) }
+    stream.listeners.add(own)
+    return {
+      ready: Promise.resolve(),
+      close: () => {
+        if (stream.listeners.delete(own)) stream.keptUntil = this.#settings.now() + this.#settings.retention.maxAge
+      }
+    }
+  }
+
+  async remove (name: StreamName): Promise<void> {
+    const stream = this.#streams.get(name)
+    if (stream !== undefined) this.#counting(stream, () => { stream.clear() })
+  }
+
+  async drained (): Promise<void> {}
+
+  stats (): LogStats {
+    let records = 0
+    for (const { size } of this.#streams.values()) records += size
+    return { streams: this.#streams.size, records, bytes: this.#bytes }
+  }
+
+  close (): void {
+    clearInterval(this.#sweep)
+    this.#streams.clear()
+  }
+
+  /** The stream of a name, if it is to be remembered. */
+  #kept (name: StreamName): MemoryStream | undefined {
+    const stream = this.#streams.get(name)
+    if (stream === undefined || stream.listeners.size > 0 || stream.isKept(this.#settings.now())) return stream
+    this.#forget(name, stream)
+    return undefined
+  }
+
+  #keep (name: StreamName): MemoryStream {
+    const stream = new MemoryStream(this.#horizons.get(name) ?? this.#others.copy())
+    this.#horizons.delete(name)
+    this.#streams.set(name, stream)
+    return stream
+  }
+
+  #forget (name: StreamName, stream: MemoryStream): void {
+    this.#counting(stream, () => { stream.clear() })
+    this.#streams.delete(name)
+    this.#horizons.set(name, stream.horizon)
+    if (this.#horizons.size <= MAX_HORIZONS) return
+    const [oldest] = this.#horizons
+    if (oldest === undefined) return
+    this.#others.add(oldest[1])
+    this.#horizons.delete(oldest[0])
+  }
+
+  #horizonOf (name: StreamName): Horizon {
+    return this.#horizons.get(name) ?? this.#others
+  }
+
+  #dropOld (): void {
+    const now = this.#settings.now()
+    const least = leastIdAt(now - this.#settings.retention.maxAge)
+    for (const [name, stream] of this.#streams) {
+      if (stream.isKept(now)) this.#counting(stream, () => { stream.dropBefore(least) })
+      else this.#forget(name, stream)
+    }
+  }
+
+  /** Shortens those that hold the most. */
+  #shorten (): void {
+    const level = waterLevel([...this.#streams.values()].map(({ bytes }) => bytes), this.#settings.maxTotalBytes * KEPT_SHARE)
+    for (const stream of this.#streams.values()) {
+      if (stream.bytes > level) this.#counting(stream, () => { stream.trim(Infinity, level) })
+    }
+  }
+}
