@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { Access } from './access.js'
 import { errors } from './errors.js'
@@ -7,33 +7,40 @@ import { evolutionEvents } from './events/evolution.js'
 import { Gateway } from './gateway/index.js'
 import { addDisabledRoute, addEngineRoute, openServer } from './gateway/server.js'
 import { Instances } from './instances.js'
-import { Ids } from './log/ids.js'
+import type { EventLog } from './log/event-log.js'
 import { readSettings, type Settings } from './options.js'
 import { Router } from './router.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes, type Configs } from './routes/instance.js'
 import { routeSchemas } from './routes/schemas.js'
-import { MemoryConfigStore } from './stores/memory/configs.js'
+import { HostConfigStore } from './stores/host-configs.js'
+import type { ConfigStore } from './stores/store.js'
 import type { WsEventsOptions } from './types.js'
 import { WsEventsService } from './ws-events.js'
 
 const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => {
   const settings = readSettings(options as Readonly<Record<string, unknown>>)
   claim(fastify)
-  const log = fastify.log.child({ plugin: 'fastify-ws-events' })
+  const logger = fastify.log.child({ plugin: 'fastify-ws-events' })
   const catalogue = new Catalogue(settings.events)
-  const access = new Access(settings, catalogue, log)
+  const access = new Access(settings, catalogue, logger)
 
   // The gateway needs the instances to admit clients, and the instances tell it of their changes.
   let gateway: Gateway | null = null
   const isHosts = (name: string) => gateway?.isHosts(name) ?? false
   checkDefault(settings, catalogue)
-  const instances = new Instances(catalogue, new MemoryConfigStore(), settings.defaultConfig, {
+  const { log, configs } = await openStore(fastify, settings, logger)
+  const instances = new Instances(catalogue, configs, settings.defaultConfig, {
     allow: name => { if (isHosts(name)) throw new errors.HOST_NAMESPACE(name) },
-    changed: name => gateway?.configChanged(name),
-    removed: name => gateway?.instanceRemoved(name)
+    changed: async name => { await gateway?.configChanged(name) },
+    removed: async name => {
+      await gateway?.instanceRemoved(name)
+      await log.remove(name)
+    }
   })
   await instances.load()
+  // What happens while the root gets nothing is not remembered for it: nobody may take the past for whole later on.
+  if (settings.mode === 'traditional') await log.remove(null)
   const router = new Router(settings.mode, instances, isHosts)
 
   // A registration that fails half-way is closed too.
@@ -45,13 +52,22 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
     fastify.addHook('preClose', close)
   } else {
     const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
-    gateway = new Gateway(io, own, { settings, access, catalogue, instances, log })
+    gateway = new Gateway(io, own, { settings, access, catalogue, instances, log, logger })
     addEngineRoute(fastify, io.path())
   }
 
-  service = new WsEventsService({ settings, catalogue, instances, router, ids: new Ids(), gateway, log })
+  service = new WsEventsService({ settings, catalogue, instances, router, log, gateway, logger })
   fastify.decorate('wsEvents', service)
   addRoutes(fastify, settings, { access, catalogue, instances })
+}
+
+/** Opens where events are remembered and configs kept, until the server is closed. */
+async function openStore (fastify: FastifyInstance, { store, retention, configs }: Settings, logger: FastifyBaseLogger): Promise<{ log: EventLog, configs: ConfigStore }> {
+  const open = await store.open({ retention, logger })
+  // After the routes have been answered, which need the configs.
+  fastify.addHook('onClose', async () => { await open.close() })
+  if (store.name === 'memory:') logger.info(`events${configs === null ? ' and configs' : ''} are kept in memory, and end with the process: the option store (WEBSOCKET_STORE) keeps them`)
+  return { log: open.log, configs: configs === null ? open.configs : new HostConfigStore(configs) }
 }
 
 function checkDefault ({ defaultConfig }: Settings, catalogue: Catalogue): void {
@@ -98,6 +114,8 @@ export default wsEvents
 export { wsEvents, evolutionEvents, errors }
 export type { EventDefinitions, EventSchema } from './events/catalogue.js'
 export type { CodedError, ErrorName } from './errors.js'
+export type { LogStats, Retention } from './log/event-log.js'
+export type { HostConfigs, Store, StoredConfig } from './stores/store.js'
 export type * from './types.js'
 
 // What `require` returns: the plugin itself, with everything else on it, as Fastify's own plugins have it.

@@ -24,9 +24,9 @@ interface Hooks {
   /** Asked before a config is stored. @throws when the name cannot be an instance */
   allow(name: string): void
   /** Told when a config in force has changed. */
-  changed(name: string): void
+  changed(name: string): void | Promise<void>
   /** Told when an instance was removed. */
-  removed(name: string): void
+  removed(name: string): void | Promise<void>
 }
 
 /** The configs of all instances, in force in memory and kept in a store. */
@@ -73,7 +73,7 @@ export class Instances {
       await this.#store.set(name, stored)
       const force = this.#force(stored)
       this.#inForce.set(name, force)
-      this.#hooks.changed(name)
+      await this.#hooks.changed(name)
       return { config: this.#shown(name, force), created: before === null }
     })
   }
@@ -91,7 +91,7 @@ export class Instances {
     return await this.#inTurn(name, async () => {
       const existed = await this.#store.delete(name)
       this.#inForce.delete(name)
-      this.#hooks.removed(name)
+      await this.#hooks.removed(name)
       return existed
     })
   }

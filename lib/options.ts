@@ -5,7 +5,10 @@ import { errors } from './errors.js'
 import { type EventDefinitions } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
 import type { SocketIOOption } from './gateway/option.js'
+import type { Retention } from './log/event-log.js'
 import { excerpt } from './names.js'
+import { storeFrom } from './stores/from-text.js'
+import type { HostConfigs, Store } from './stores/store.js'
 import type { InstanceConfigInput, Limits, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
 
 /** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
@@ -20,6 +23,10 @@ export interface Settings {
   /** `null`: the option was left out. */
   readonly cors: readonly string[] | null
   readonly serverUrl: string | null
+  readonly store: Store
+  /** `null`: the store's. */
+  readonly configs: HostConfigs | null
+  readonly retention: Retention
   readonly defaultConfig: InstanceConfigInput | null
   readonly instanceExists: ((name: string) => boolean | Promise<boolean>) | null
   readonly events: EventDefinitions
@@ -59,6 +66,13 @@ const limits = {
   inboundPerSecond: limit(50, 'messages')
 } satisfies Record<keyof Limits, TSchema>
 
+const bound = (unit: string) => Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, allowed: `a whole number of ${unit}, at least 1` }))
+const retention = {
+  maxAge: bound('milliseconds'),
+  maxEvents: bound('records'),
+  maxBytes: bound('bytes')
+} satisfies Record<keyof Retention, TSchema>
+
 /** Every option: what it may be, its variable, how the variable's text is read, and its default. */
 export const optionSchemas = {
   enabled: bool({ env: 'WEBSOCKET_ENABLED', fromText: asBoolean, default: true }),
@@ -73,6 +87,10 @@ export const optionSchemas = {
   }),
   cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', fromText: asList }),
   serverUrl: Type.String({ env: 'SERVER_URL', fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
+  // Its text may have a password in it.
+  store: Type.Union([Type.String(), Type.Object({ open: func('') })], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
+  configs: Type.Object({ get: func(''), set: func(''), delete: func(''), list: func('') }, { allowed: 'an object of functions { get, set, delete, list }' }),
+  retention: optional(retention, `an object of ${Object.keys(retention).join(', ')}`),
   defaultConfig: Type.Object({ enabled: bool({}), events: Type.Optional(Type.Array(Type.String(), { allowed: 'a list of event names' })) }, {
     additionalProperties: false,
     allowed: '{ enabled, events? }'
@@ -109,6 +127,7 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
   check(options)
   const variables = readEnvironment(options)
   const use = { ...variables, ...options } as WsEventsOptions
+  const store = typeof use.store === 'object' ? use.store : storeFrom(use.store ?? optionSchemas.store.default) as Store
   const hasKeys = use.apiKey !== undefined || use.verify !== undefined
   return {
     mode: use.enabled === false ? 'disabled' : use.globalEvents === true ? 'global' : 'traditional',
@@ -119,6 +138,13 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     trustProxy: use.trustProxy ?? optionSchemas.trustProxy.default,
     cors: use.cors === undefined ? null : asListed(use.cors).map(origin => originOf(origin) ?? origin),
     serverUrl: use.serverUrl ?? null,
+    store,
+    configs: use.configs ?? null,
+    retention: {
+      maxAge: use.retention?.maxAge ?? store.retention.maxAge,
+      maxEvents: use.retention?.maxEvents ?? store.retention.maxEvents,
+      maxBytes: use.retention?.maxBytes ?? store.retention.maxBytes
+    },
     defaultConfig: use.defaultConfig ?? null,
     instanceExists: use.instanceExists ?? null,
     events: use.events ?? evolutionEvents,
@@ -161,6 +187,7 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),
   trustProxy: (trust: TrustProxy) => typeof trust === 'boolean' || typeof trust === 'function' || areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
   cors: (origins: string | string[]) => asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
+  store: (store: string | Store) => (typeof store === 'string' ? storeFrom(store) : store) !== undefined,
   serverUrl: (url: string) => /^https?:\/\//.test(url) && URL.canParse(url),
   routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
 }
@@ -176,7 +203,10 @@ function originOf (text: string): string | undefined {
 /** @param source the variable that the option comes from, and its text */
 function check (options: Record<string, unknown>, source?: { readonly name: string, readonly text: string }): void {
   checkNames(Object.keys(options), optionNames)
-  if (typeof options.limits === 'object' && options.limits !== null) checkNames(Object.keys(options.limits), Object.keys(limits), 'limits')
+  for (const [group, known] of Object.entries({ limits, retention })) {
+    const given = options[group]
+    if (typeof given === 'object' && given !== null) checkNames(Object.keys(given), Object.keys(known), group)
+  }
   const fault = Value.Errors(allOptions, options).First()
   if (fault !== undefined) {
     const path = fault.path.slice(1).replaceAll('/', '.')

@@ -1,14 +1,15 @@
 import type { EventType } from './events/catalogue.js'
 import type { Instances } from './instances.js'
+import type { StreamName } from './log/event-log.js'
 import { namespaceOf } from './names.js'
 import type { Mode, SkipReason } from './types.js'
 
 /** Where an event goes. */
 export interface Route {
-  /** Whether clients of the root are entitled to it. */
-  readonly root: boolean
-  /** Whether clients of its instance's namespace are, or why not. */
-  readonly instance: 'served' | SkipReason
+  /** Those whose clients are entitled to it. */
+  readonly streams: readonly StreamName[]
+  /** Why its own instance's are not. */
+  readonly skipped: SkipReason | null
 }
 
 /** Decides by the mode and the instance's config which namespaces are entitled to an event. */
@@ -25,15 +26,16 @@ export class Router {
   }
 
   route (name: string, event: EventType): Route {
-    if (this.#mode === 'disabled') return { root: false, instance: 'disabled' }
-    const instance = this.#isHosts(name) ? 'host-namespace' : this.#instances.standing(name, event)
-    return { root: this.#mode === 'global', instance }
+    if (this.#mode === 'disabled') return { streams: [], skipped: 'disabled' }
+    const standing = this.#isHosts(name) ? 'host-namespace' : this.#instances.standing(name, event)
+    const root = this.#mode === 'global' ? ROOT : NONE
+    return standing === 'served' ? { streams: [...root, name], skipped: null } : { streams: root, skipped: standing }
   }
 }
 
+const ROOT: readonly StreamName[] = [null]
+const NONE: readonly StreamName[] = []
+
 /** The namespaces of a route, as `emit` reports them. */
-export function namespacesOf (route: Route, name: string): string[] {
-  const namespaces = route.root ? ['/'] : []
-  if (route.instance === 'served') namespaces.push(namespaceOf(name))
-  return namespaces
-}
+export const namespacesOf = ({ streams }: Route): string[] =>
+  streams.map(stream => stream === null ? '/' : namespaceOf(stream))

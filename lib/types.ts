@@ -2,6 +2,8 @@ import type { Static, TSchema } from '@sinclair/typebox'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { EventDefinitions } from './events/catalogue.js'
 import type { SocketIOOption } from './gateway/option.js'
+import type { LogStats, Retention } from './log/event-log.js'
+import type { HostConfigs, Store } from './stores/store.js'
 
 /**
  * The host's own events and the types of their data. Open, so that a host declares its own, by hand or from the
@@ -119,6 +121,28 @@ export interface Message<Data = unknown> {
   apikey?: string
 }
 
+/** What a client that gives `auth.lastEventId` is told first, as the event `ws.ready`. */
+export interface Ready {
+  /** `null` at the root. */
+  instance: string | null
+  mode: Mode
+  /** Whether the instance is enabled; always `true` at the root. */
+  enabled: boolean
+  /**
+   * `true`: all that came after its id follows, and then what is live. `false`: that cannot be had any more, nothing
+   * is replayed, and it must load its state anew. `null`: it gave no id, so as to take part from now on.
+   */
+  recovered: boolean | null
+  /** The id that it brought if `recovered` is `true`, else the newest. */
+  lastEventId: string
+}
+
+/** What a client that gave `auth.lastEventId` is told when it has had no event for a while, as the event `ws.position`. */
+export interface Position {
+  /** It has had everything up to here. */
+  lastEventId: string
+}
+
 /** A client that is connected to this node. */
 export interface ClientInfo {
   /** `null` at the root. */
@@ -156,6 +180,14 @@ export interface Stats {
   admitted: number
   /** Clients refused or sent away, by the code without its prefix. */
   refused: Record<string, number>
+  /** Messages handed over again, to clients that came back. Counted in `delivered` too. */
+  replayed: number
+  /** Clients that came with `auth.lastEventId`, by what became of it: all there, a gap, or no id yet. */
+  resumed: { recovered: number, gap: number, fresh: number }
+  /** What the event log of this node holds: streams, records, and bytes. */
+  log: LogStats
+  /** `emit` calls that were rejected because the store failed. Counted in `rejected` too. */
+  storeFailures: number
   /** Messages of clients that nothing handles, or that were refused. */
   dropped: number
   /** Connections ended because too much waited for them. */
@@ -291,6 +323,22 @@ export interface WsEventsOptions {
    * @default none
    */
   serverUrl?: string | undefined
+  /**
+   * Where events are remembered and configs kept: `memory:`, `lmdb:PATH`, or a store from `fastify-ws-events/stores`.
+   * With `memory:` both end with the process. Environment: `WEBSOCKET_STORE`.
+   * @default memory:
+   */
+  store?: string | Store | undefined
+  /**
+   * The host's own place for configs.
+   * @default the store's
+   */
+  configs?: HostConfigs | undefined
+  /**
+   * How much of each stream is remembered: milliseconds, records, bytes.
+   * @default by store
+   */
+  retention?: { [Bound in keyof Retention]?: Retention[Bound] | undefined } | undefined
   /**
    * What an instance that was never set counts as.
    * @default none

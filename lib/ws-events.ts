@@ -1,11 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { errors } from './errors.js'
+import { errorName, errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { buildMessage } from './events/message.js'
 import type { Gateway, GatewayStats } from './gateway/index.js'
-import { Packet } from './gateway/packet.js'
+import { encodeRecord } from './gateway/packet.js'
 import type { Instances } from './instances.js'
-import type { Ids } from './log/ids.js'
+import type { EventLog, LogRecord, StreamName } from './log/event-log.js'
 import { excerpt, instanceName } from './names.js'
 import type { Settings } from './options.js'
 import { namespacesOf, type Route, type Router } from './router.js'
@@ -16,13 +16,13 @@ interface Parts {
   readonly catalogue: Catalogue
   readonly instances: Instances
   readonly router: Router
-  readonly ids: Ids
+  readonly log: EventLog
   /** `null` in disabled mode. */
   readonly gateway: Gateway | null
-  readonly log: FastifyBaseLogger
+  readonly logger: FastifyBaseLogger
 }
 
-const NOBODY: GatewayStats = { delivered: 0, admitted: 0, refused: {}, dropped: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
+const NOBODY: GatewayStats = { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, admitted: 0, refused: {}, dropped: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
 
 /** What `fastify.wsEvents` is. */
 export class WsEventsService implements WsEvents {
@@ -31,6 +31,7 @@ export class WsEventsService implements WsEvents {
   readonly #skipped: Record<SkipReason, number> = { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 }
   #emitted = 0
   #rejected = 0
+  #storeFailures = 0
   #closed = false
 
   constructor (parts: Parts) {
@@ -40,44 +41,65 @@ export class WsEventsService implements WsEvents {
 
   emit (instance: string, event: string, data: unknown, options?: EmitOptions | null): Promise<EmitResult> {
     try {
-      return Promise.resolve(this.#emit(instance, event, data, options ?? {}))
+      const result = this.#emit(instance, event, data, options ?? {})
+      return result instanceof Promise ? this.#guarded(result, instance, event) : Promise.resolve(result)
     } catch (err) {
       return this.#reject(err, instance, event)
     }
   }
 
-  #emit (instance: string, spelling: string, data: unknown, options: EmitOptions): EmitResult {
-    const { catalogue, router, gateway, ids, settings } = this.#parts
+  #emit (instance: string, spelling: string, data: unknown, options: EmitOptions): EmitResult | Promise<EmitResult> {
+    const { catalogue, router, log, settings } = this.#parts
     this.#checkOpen()
     const name = instanceName(instance)
     const event = catalogue.get(spelling)
     const route = router.route(name, event)
-    if (gateway === null) return this.#accepted(null, route, name)
+    if (this.mode === 'disabled') return this.#accepted(null, route)
     catalogue.validate(event, data)
-    const channels = gateway.listening(route, name, event)
-    if (channels.length === 0) return this.#accepted(null, route, name)
-    const id = ids.next()
-    const packet = new Packet(buildMessage({ id, event, instance: name, data, serverUrl: settings.serverUrl, options }))
-    gateway.publish(channels, { event, instance: name, packet })
-    return this.#accepted(id, route, name)
+    if (!log.wants(route.streams)) return this.#accepted(null, route)
+    const record = encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options }))
+    const id = this.#append(route.streams, record)
+    return typeof id === 'string' ? this.#accepted(id, route) : id.then(id => this.#accepted(id, route))
   }
 
-  #accepted (id: string | null, route: Route, name: string): EmitResult {
+  #append (streams: readonly StreamName[], record: LogRecord): string | Promise<string> {
+    try {
+      const id = this.#parts.log.append(streams, record)
+      return typeof id === 'string' ? id : Promise.resolve(id).catch((err: unknown) => { throw this.#storeFailure(err) })
+    } catch (err) {
+      throw this.#storeFailure(err)
+    }
+  }
+
+  #storeFailure (err: unknown): Error {
+    this.#storeFailures++
+    if (errorName(err) !== undefined) return err as Error
+    return Object.assign(new errors.STORE_UNAVAILABLE(err instanceof Error ? err.message : String(err)), { cause: err })
+  }
+
+  #accepted (id: string | null, route: Route): EmitResult {
     this.#emitted++
-    const result: EmitResult = { id, routes: namespacesOf(route, name) }
-    if (route.instance !== 'served') {
-      this.#skipped[route.instance]++
-      result.skipped = route.instance
+    const result: EmitResult = { id, routes: namespacesOf(route) }
+    if (route.skipped !== null) {
+      this.#skipped[route.skipped]++
+      result.skipped = route.skipped
     }
     return result
+  }
+
+  #guarded (result: Promise<EmitResult>, instance: unknown, event: unknown): Promise<EmitResult> {
+    const guarded = result.catch((err: unknown) => this.#reject(err, instance, event))
+    // The rejection is in the log already. Most callers do not await, and theirs must not end the process.
+    guarded.catch(() => {})
+    return guarded
   }
 
   #reject (err: unknown, instance: unknown, event: unknown): Promise<never> {
     this.#rejected++
     const shown = (value: unknown) => typeof value === 'string' ? excerpt(value) : typeof value
-    this.#parts.log.error({ err, instance: shown(instance), event: shown(event) }, 'an event was not emitted')
+    this.#parts.logger.error({ err, instance: shown(instance), event: shown(event) }, 'an event was not emitted')
     const rejected = Promise.reject(err instanceof Error ? err : new Error(String(err)))
-    // The rejection is in the log already. Most callers do not await, and theirs must not end the process.
+    // As above.
     rejected.catch(() => {})
     return rejected
   }
@@ -109,8 +131,15 @@ export class WsEventsService implements WsEvents {
   }
 
   stats (): Stats {
-    const { gateway } = this.#parts
-    return { emitted: this.#emitted, rejected: this.#rejected, skipped: { ...this.#skipped }, ...gateway?.stats() ?? NOBODY }
+    const { gateway, log } = this.#parts
+    return {
+      emitted: this.#emitted,
+      rejected: this.#rejected,
+      storeFailures: this.#storeFailures,
+      skipped: { ...this.#skipped },
+      log: log.stats(),
+      ...gateway?.stats() ?? NOBODY
+    }
   }
 
   #checkOpen (): void {
@@ -120,6 +149,7 @@ export class WsEventsService implements WsEvents {
   /** Sends what was emitted, ends the connections, and takes nothing more. */
   async close (): Promise<void> {
     this.#closed = true
+    await this.#parts.log.drained()
     await this.#parts.gateway?.close()
   }
 }

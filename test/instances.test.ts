@@ -3,7 +3,7 @@ import t from 'tap'
 import { Catalogue } from '../lib/events/catalogue.js'
 import { evolutionEvents } from '../lib/events/evolution.js'
 import { Instances } from '../lib/instances.js'
-import { MemoryConfigStore } from '../lib/stores/memory.js'
+import { MemoryConfigStore } from '../lib/stores/memory/configs.js'
 import type { ConfigStore, StoredConfig } from '../lib/stores/store.js'
 import type { InstanceConfig, InstanceConfigInput } from '../lib/types.js'
 

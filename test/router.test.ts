@@ -2,7 +2,7 @@ import t from 'tap'
 import { Catalogue } from '../lib/events/catalogue.js'
 import { Instances } from '../lib/instances.js'
 import { namespacesOf, Router } from '../lib/router.js'
-import { MemoryConfigStore } from '../lib/stores/memory.js'
+import { MemoryConfigStore } from '../lib/stores/memory/configs.js'
 import type { InstanceConfigInput, Mode } from '../lib/types.js'
 
 const catalogue = new Catalogue(['call', 'chats.set'])
@@ -44,18 +44,18 @@ for (const { mode, config, hosts, routes, skipped } of cases) {
   t.test(`in ${mode} mode, an event of ${state} goes to ${routes.join(' and ') || 'nobody'}`, async t => {
     const router = await routerFor(mode, config, hosts)
     const route = router.route('acme', call)
-    t.same(namespacesOf(route, 'acme'), routes)
-    t.equal(route.root, routes.includes('/'))
-    t.equal(route.instance, skipped ?? 'served')
+    t.same(namespacesOf(route), routes)
+    t.equal(route.streams.includes(null), routes.includes('/'))
+    t.equal(route.skipped, skipped ?? null)
   })
 }
 
 t.test('the config that counts is the one at the moment of the event', async t => {
   const instances = new Instances(catalogue, new MemoryConfigStore(), null, { allow () {}, changed () {}, removed () {} })
   const router = new Router('traditional', instances, () => false)
-  t.equal(router.route('acme', call).instance, 'not-set')
+  t.equal(router.route('acme', call).skipped, 'not-set')
   await instances.set('acme', served)
-  t.equal(router.route('acme', call).instance, 'served')
+  t.equal(router.route('acme', call).skipped, null)
   await instances.remove('acme')
-  t.equal(router.route('acme', call).instance, 'not-set')
+  t.equal(router.route('acme', call).skipped, 'not-set')
 })

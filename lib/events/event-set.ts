@@ -24,7 +24,8 @@ export class EventBits {
   }
 }
 
-export const includes = (set: EventSet, event: EventType): boolean => set === null || set.has(event)
+/** @param event left out: one that this catalogue does not have */
+export const includes = (set: EventSet, event: EventType | undefined): boolean => set === null || (event !== undefined && set.has(event))
 
 /** The events of a set, in the order of the catalogue. */
 export function listEvents (catalogue: Catalogue, set: EventSet): readonly EventType[] {

@@ -4,7 +4,6 @@ import type { EventType } from './catalogue.js'
 
 /** What a message is made of. */
 export interface MessageParts {
-  readonly id: string
   readonly event: EventType
   readonly instance: string
   readonly data: unknown
@@ -12,16 +11,19 @@ export interface MessageParts {
   readonly options: EmitOptions
 }
 
+/** Stands in a message for the id, which the log gives. */
+export const NO_ID = ''
+
 /**
- * The one argument of every event. Keys that every message has win over those of `options.extra`, and `apikey` is
+ * The one argument of every event, but for its id. Keys that every message has win over those of `options.extra`, and `apikey` is
  * there only if `options.apikey` is.
  *
  * @throws INVALID_DATA for a `dateTime` that is none
  */
-export function buildMessage ({ id, event, instance, data, serverUrl, options }: MessageParts): Message {
+export function buildMessage ({ event, instance, data, serverUrl, options }: MessageParts): Message {
   const { apikey, extra } = options
   const message: Message = {
-    id,
+    id: NO_ID,
     event: event.name,
     instance,
     data: data === undefined ? null : data,

@@ -24,7 +24,7 @@ export interface Refusal {
 }
 
 /** Faults that pass by themselves. Their clients come back when the connection is ended, and only then. */
-const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(['VERIFY_FAILED', 'LIMIT', 'DISABLED', 'CLOSED'])
+const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(['VERIFY_FAILED', 'LIMIT', 'DISABLED', 'STORE_UNAVAILABLE', 'CLOSED'])
 /** Refusals that end when somebody changes a config. */
 const RETRY: ReadonlySet<ErrorName> = new Set<ErrorName>(['GLOBAL_DISABLED', 'NOT_SET', 'INSTANCE_DISABLED'])
 

@@ -9,6 +9,7 @@ import { type Connection, endConnection, namespaceCount } from './internals.js'
 import { isOwnLimit, type Places } from './limits.js'
 import { Link } from './link.js'
 import type { Admitted } from './subscriber.js'
+import type { Writer } from './writer.js'
 
 /** A client between its first packet and its first moment inside. */
 interface Arrival {
@@ -26,11 +27,8 @@ interface Parts {
   readonly places: Places
   /** Refusals after which a connection that serves nobody is ended; 0 is never. */
   readonly maxRefusals: number
-  /** Ends a connection, whatever listeners of the host's do. */
-  readonly end: (link: Link) => void
-  /** Ends a connection that does not read what it is answered. */
-  readonly checkAnswers: (link: Link) => void
-  readonly log: FastifyBaseLogger
+  readonly writer: Writer
+  readonly logger: FastifyBaseLogger
 }
 
 /** Clients on their way in: checks each, and says no so that the stock client does the right thing. */
@@ -75,11 +73,11 @@ export class Arrivals {
     const answer = Object.assign(new Error(refusal.message), { data: refusal })
     // What an ended connection had sent before is read on, and there may be much of it.
     if (link.ended) return answer
-    const { log } = this.#parts
+    const { logger } = this.#parts
     const shown = { code: refusal.code, namespace: excerpt(socket.nsp.name), address: link.address }
-    if (known === undefined) log.error({ err: error, ...shown }, 'a client could not be checked')
+    if (known === undefined) logger.error({ err: error, ...shown }, 'a client could not be checked')
     this.count(name, link.address)
-    log.info(shown, 'client refused')
+    logger.info(shown, 'client refused')
     if (isPassing(name) && !isOwnLimit(error) && !servesAnother(socket, link)) await ended(link.connection)
     else this.#limitRefusals(link)
     return answer
@@ -87,10 +85,10 @@ export class Arrivals {
 
   /** A connection that serves nobody cannot be refused for ever, nor leave the answers unread. */
   #limitRefusals (link: Link): void {
-    const { maxRefusals } = this.#parts
+    const { maxRefusals, writer } = this.#parts
     link.refusals++
-    if (maxRefusals !== 0 && link.refusals > maxRefusals && link.subscribers.length === 0) this.#parts.end(link)
-    else this.#parts.checkAnswers(link)
+    if (maxRefusals !== 0 && link.refusals > maxRefusals && link.subscribers.length === 0) writer.end(link)
+    else writer.checkAnswers(link)
   }
 
   /** Counts a client that is refused, or sent away. */

@@ -1,15 +1,32 @@
 import type { EventType } from '../events/catalogue.js'
+import type { LogEntry } from '../log/event-log.js'
 import { type Filter, passes } from './filter.js'
-import type { Packet } from './packet.js'
+import { Packet } from './packet.js'
 
 /** An event on its way to the subscribers of a channel. */
-export interface Outgoing {
-  readonly event: EventType
-  readonly instance: string
-  readonly packet: Packet
+export class Outgoing {
+  readonly entry: LogEntry
+  /** `undefined`: the catalogue does not have it. */
+  readonly event: EventType | undefined
+  #packet: Packet | undefined
+
+  constructor (entry: LogEntry, event: EventType | undefined) {
+    this.entry = entry
+    this.event = event
+  }
+
+  /** Made for the first client that gets it. */
+  get packet (): Packet {
+    this.#packet ??= new Packet(this.entry)
+    return this.#packet
+  }
+
+  passes (filter: Filter): boolean {
+    return passes(filter, this.event, this.entry.instance)
+  }
 }
 
-/** Events that go to the same subscribers together. */
+/** Packets that go to the same subscribers together. */
 export class Parcel {
   readonly packets: readonly Packet[]
   // Map(namespace -> frames)
@@ -33,27 +50,31 @@ export class Parcel {
 /** The events of a channel that are written at once. */
 export class Batch {
   readonly #events: readonly Outgoing[]
-  readonly #all: Parcel
+  #all: Parcel | undefined
   // Map(which of the events -> parcel)
   readonly #some = new Map<string, Parcel>()
 
   constructor (events: readonly Outgoing[]) {
     this.#events = events
-    this.#all = new Parcel(events.map(({ packet }) => packet))
   }
 
   /** What a filter lets through; the same parcel for all filters that let the same through, `null` for nothing. */
   through (filter: Filter): Parcel | null {
-    if (filter.events === null && filter.instances === null) return this.#all
+    if (filter.events === null && filter.instances === null) return this.#whole()
     const passing: number[] = []
-    for (const [index, { event, instance }] of this.#events.entries()) {
-      if (passes(filter, event, instance)) passing.push(index)
+    for (const [index, event] of this.#events.entries()) {
+      if (event.passes(filter)) passing.push(index)
     }
-    if (passing.length === this.#events.length) return this.#all
+    if (passing.length === this.#events.length) return this.#whole()
     if (passing.length === 0) return null
     const key = passing.join()
-    const parcel = this.#some.get(key) ?? new Parcel(passing.map(index => this.#all.packets[index] as Packet))
+    const parcel = this.#some.get(key) ?? new Parcel(passing.map(index => (this.#events[index] as Outgoing).packet))
     this.#some.set(key, parcel)
     return parcel
+  }
+
+  #whole (): Parcel {
+    this.#all ??= new Parcel(this.#events.map(({ packet }) => packet))
+    return this.#all
   }
 }

@@ -1,12 +1,10 @@
-import type { FastifyBaseLogger } from 'fastify'
-import type { EventType } from '../events/catalogue.js'
-import type { Route } from '../router.js'
-import type { Outgoing, Parcel } from './batch.js'
-import { Channel, type Deliver } from './channel.js'
+import type { Catalogue } from '../events/catalogue.js'
+import { type EventLog, type LogEntry, sizeOf, type StreamName, type Watch } from '../log/event-log.js'
+import { Batch, Outgoing } from './batch.js'
+import { Channel } from './channel.js'
 import type { Filter } from './filter.js'
-import type { DirectSocket, Link } from './link.js'
 import type { Subscriber } from './subscriber.js'
-import { directSocket, queuedBytes, writeByEngine } from './wire.js'
+import type { Writer } from './writer.js'
 
 /** A batch is not let grow beyond this, in bytes, whatever is emitted in one turn of the event loop. */
 const MAX_BATCH = 256 * 1024
@@ -16,20 +14,22 @@ const MAX_PAUSE = 4
 /** Timers of Node are no finer, in ms. */
 const MIN_PAUSE = 1
 
-interface Settings {
-  /** Bytes that may wait for one client; 0 is no limit. */
-  readonly queuedBytes: number
-  /** `false`: by `socket.emit` alone, as Socket.IO's outgoing listeners and its admin UI, and other parsers, need it. */
-  readonly direct: boolean
+interface Parts {
+  readonly log: EventLog
+  readonly catalogue: Catalogue
+  readonly writer: Writer
+  /** To be told of every event, whether anybody is brought it or not. */
+  readonly passed: (stream: StreamName, channel: Channel, bytes: number) => void
 }
 
-export interface DeliveryCounters {
-  delivered: number
-  slow: number
+/** A channel, and what brings it the events of its stream. */
+interface Open {
+  readonly channel: Channel
+  readonly watch: Watch
 }
 
 /**
- * Brings events to their subscribers, each client once in a turn of the event loop.
+ * Brings events from the log to their subscribers, each client once in a turn of the event loop.
  *
  * Under load, turns are drawn together: after writing to many clients, it lets as much time pass as that took, so that
  * at least half of the event loop is left to all else, and more events share a write the more there are. Nothing
@@ -38,75 +38,107 @@ export interface DeliveryCounters {
  * Whoever changes who gets what (a join, a leave, a new filter) first has what waits flushed: it was emitted before.
  */
 export class Delivery {
-  readonly counters: DeliveryCounters = { delivered: 0, slow: 0 }
-  readonly #settings: Settings
-  readonly #log: FastifyBaseLogger
+  readonly #parts: Parts
   // Map(instance, or null for the root -> channel)
-  readonly #channels = new Map<string | null, Channel>()
-  readonly #deliver: Deliver
+  readonly #open = new Map<StreamName, Open>()
   #due: Channel[] = []
   /** Not to write before, by `performance.now()`. */
   #pauseUntil = 0
-  #turn = 0
+  /** The event that is being told: to the root, and to its instance. */
+  #told: Outgoing | undefined
 
-  constructor (settings: Settings, log: FastifyBaseLogger) {
-    this.#settings = settings
-    this.#log = log
-    this.#deliver = settings.direct
-      ? (subscribers, namespace, parcel) => { this.#write(subscribers, namespace, parcel) }
-      : (subscribers, namespace, parcel) => { this.#emit(subscribers, parcel) }
+  constructor (parts: Parts) {
+    this.#parts = parts
   }
 
   /** The clients in the namespace of an instance, or at the root. */
-  subscribersOf (instance: string | null): Subscriber[] {
-    return [...this.#channels.get(instance)?.subscribers() ?? []]
+  subscribersOf (stream: StreamName): Subscriber[] {
+    return [...this.#open.get(stream)?.channel.subscribers() ?? []]
   }
 
+  /** Every channel that has somebody, by its stream. */
+  * channels (): Generator<readonly [StreamName, Channel]> {
+    for (const [stream, { channel }] of this.#open) yield [stream, channel]
+  }
+
+  /** Takes a subscriber that is to be brought the past before it joins. From here on its stream is remembered. */
+  await (subscriber: Subscriber): void {
+    this.#channelOf(subscriber.instance).await(subscriber)
+  }
+
+  /** Whether a subscriber is still awaited. */
+  isAwaited (subscriber: Subscriber): boolean {
+    return this.#open.get(subscriber.instance)?.channel.isLate(subscriber) === true
+  }
+
+  /** Brings a subscriber all that is told from now on. */
   join (subscriber: Subscriber): void {
-    const channel = this.#channels.get(subscriber.instance) ?? new Channel()
-    this.#channels.set(subscriber.instance, channel)
-    this.#flush(channel)
+    const channel = this.#channelOf(subscriber.instance)
+    this.flush(channel)
     channel.join(subscriber)
   }
 
   leave (subscriber: Subscriber): void {
-    const channel = this.#channels.get(subscriber.instance)
-    if (channel === undefined) return
-    channel.leave(subscriber)
-    if (channel.size === 0) this.#channels.delete(subscriber.instance)
+    const open = this.#open.get(subscriber.instance)
+    if (open === undefined) return
+    open.channel.leave(subscriber)
+    if (!open.channel.isEmpty) return
+    open.watch.close()
+    this.#open.delete(subscriber.instance)
   }
 
-  /** Gives a subscriber another filter, for what is emitted from now on. */
+  #channelOf (stream: StreamName): Channel {
+    const known = this.#open.get(stream)
+    if (known !== undefined) return known.channel
+    const channel = new Channel()
+    this.#open.set(stream, { channel, watch: this.#parts.log.watch(stream, entry => { this.#tell(stream, channel, entry) }) })
+    return channel
+  }
+
+  /** Gives a subscriber another filter, for what is told from now on, and for what it is still to be brought of the past. */
   setFilter (subscriber: Subscriber, filter: Filter): void {
-    const channel = this.#channels.get(subscriber.instance)
+    const channel = this.#open.get(subscriber.instance)?.channel
     if (channel === undefined || filter.key === subscriber.filter.key) return
-    this.#flush(channel)
+    if (channel.isLate(subscriber)) {
+      subscriber.filter = filter
+      return
+    }
+    this.flush(channel)
     channel.leave(subscriber)
     subscriber.filter = filter
     channel.join(subscriber)
   }
 
-  /** The channels that have somebody for an event. */
-  listening (route: Route, instance: string, event: EventType): Channel[] {
-    const channels: Channel[] = []
-    if (this.#channels.size === 0) return channels
-    const root = route.root ? this.#channels.get(null) : undefined
-    if (root?.wants(event, instance) === true) channels.push(root)
-    const own = route.instance === 'served' ? this.#channels.get(instance) : undefined
-    if (own?.wants(event, instance) === true) channels.push(own)
-    return channels
+  /** Takes an event to a channel, to be written with all others of this turn. */
+  #tell (stream: StreamName, channel: Channel, entry: LogEntry): void {
+    const outgoing = this.#outgoingOf(entry)
+    this.#parts.passed(stream, channel, sizeOf(entry))
+    if (!channel.wants(outgoing)) return
+    if (channel.push(outgoing) && this.#due.push(channel) === 1) this.#beginTurn()
+    if (channel.waitingBytes >= MAX_BATCH) this.flush(channel)
   }
 
-  /** Sends an event to channels, with all others of this turn. */
-  publish (channels: readonly Channel[], outgoing: Outgoing): void {
-    for (const channel of channels) {
-      if (channel.push(outgoing) && this.#due.push(channel) === 1) this.#beginTurn()
-      if (channel.waitingBytes >= MAX_BATCH) this.#flush(channel)
-    }
+  /** One for all channels that an event goes to, so that it is encoded once. */
+  #outgoingOf (entry: LogEntry): Outgoing {
+    if (this.#told?.entry !== entry) this.#told = new Outgoing(entry, this.#parts.catalogue.find(entry.event))
+    return this.#told
+  }
+
+  /**
+   * Brings one subscriber what it lets through of these events, and no others.
+   *
+   * @returns how many that were
+   */
+  bring (subscriber: Subscriber, entries: readonly LogEntry[]): number {
+    const events = entries.map(entry => new Outgoing(entry, this.#parts.catalogue.find(entry.event)))
+    const parcel = new Batch(events).through(subscriber.filter)
+    if (parcel === null) return 0
+    this.#parts.writer.toOne(subscriber, parcel)
+    return parcel.packets.length
   }
 
   #beginTurn (): void {
-    this.#turn++
+    this.#parts.writer.turn++
     const pause = this.#pauseUntil - performance.now()
     const end = () => { this.#endTurn() }
     if (pause < MIN_PAUSE) setImmediate(end)
@@ -116,100 +148,26 @@ export class Delivery {
   #endTurn (): void {
     const due = this.#due
     this.#due = []
+    this.#told = undefined
     const started = performance.now()
-    for (const channel of due) this.#flush(channel)
+    for (const channel of due) this.flush(channel)
     const ended = performance.now()
     this.#pauseUntil = ended + Math.min(ended - started, MAX_PAUSE)
   }
 
   /** Writes what was emitted for an instance, to its own clients and to those of the root. */
   flushInstance (instance: string): void {
-    for (const channel of [this.#channels.get(null), this.#channels.get(instance)]) {
-      if (channel !== undefined) this.#flush(channel)
+    for (const open of [this.#open.get(null), this.#open.get(instance)]) {
+      if (open !== undefined) this.flush(open.channel)
     }
   }
 
   flushAll (): void {
-    for (const channel of this.#channels.values()) this.#flush(channel)
+    for (const { channel } of this.#open.values()) this.flush(channel)
   }
 
-  #flush (channel: Channel): void {
-    channel.flush(this.#deliver)
-  }
-
-  /** Straight to the sockets, where that can be, and otherwise by Engine.IO's own way. */
-  #write (subscribers: Iterable<Subscriber>, namespace: string, parcel: Parcel): void {
-    let frames: Buffer | undefined
-    let written = 0
-    for (const { link } of subscribers) {
-      if (link.ended) continue
-      const socket = directSocket(link)
-      if (this.#isTooSlow(link, socket)) continue
-      written++
-      if (socket === undefined) this.#guarded(link, () => { writeByEngine(link, namespace, parcel) })
-      else socket.write(frames ??= parcel.framesFor(namespace))
-    }
-    this.counters.delivered += written * parcel.packets.length
-  }
-
-  #emit (subscribers: Iterable<Subscriber>, parcel: Parcel): void {
-    for (const { link, socket } of subscribers) {
-      if (link.ended || this.#isTooSlow(link, undefined)) continue
-      this.counters.delivered += parcel.packets.length
-      this.#guarded(link, () => { for (const packet of parcel.packets) socket.emit(...packet.decoded()) })
-    }
-  }
-
-  /**
-   * Runs what listeners of the host's may hear. One of them that throws must not keep the event from the other
-   * clients; its own client is ended, because it may have got a part of it.
-   */
-  #guarded (link: Link, write: () => void): void {
-    try {
-      write()
-    } catch (err) {
-      this.#log.error({ err, address: link.address }, 'a client could not be written to: its connection is ended, and it will come back')
-      this.#end(link)
-    }
-  }
-
-  /**
-   * Ends the connection of a client for which too much waits from turns before. What is written in this turn does
-   * not count yet: the client has had no time to read it, and the bytes are shared with all others.
-   *
-   * @param socket where all that waits is, if it can be written to directly
-   */
-  #isTooSlow (link: Link, socket: DirectSocket | undefined): boolean {
-    if (link.turn === this.#turn) return false
-    link.turn = this.#turn
-    const { queuedBytes: limit } = this.#settings
-    if (limit === 0) return false
-    const queued = socket === undefined ? queuedBytes(link) : socket.writableLength
-    if (queued <= limit) return false
-    this.#endSlow(link, queued)
-    return true
-  }
-
-  /** Ends the connection of a client that does not read the answers to what it sends. */
-  checkAnswers (link: Link): void {
-    const { queuedBytes: limit } = this.#settings
-    if (limit === 0 || link.ended) return
-    const queued = queuedBytes(link)
-    if (queued > limit) this.#endSlow(link, queued)
-  }
-
-  #endSlow (link: Link, queued: number): void {
-    this.counters.slow++
-    this.#log.warn({ address: link.address, queued }, 'a client reads too slowly: its connection is ended, and it will come back')
-    this.#end(link)
-  }
-
-  /** A listener of the host's may hear of the end, and throw. */
-  #end (link: Link): void {
-    try {
-      link.end()
-    } catch (err) {
-      this.#log.error({ err, address: link.address }, 'a listener of the application has failed')
-    }
+  /** Writes what waits in a channel. */
+  flush (channel: Channel): void {
+    channel.flush(this.#parts.writer.toAll)
   }
 }

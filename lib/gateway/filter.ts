@@ -22,7 +22,8 @@ export interface AskedFilter {
   readonly instances?: unknown
 }
 
-export const passes = (filter: Filter, event: EventType, instance: string): boolean =>
+/** @param event left out: one that this catalogue does not have, of another version of the host's that shares the store */
+export const passes = (filter: Filter, event: EventType | undefined, instance: string): boolean =>
   includes(filter.events, event) && (filter.instances === null || filter.instances.has(instance))
 
 /**

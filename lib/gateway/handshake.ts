@@ -19,3 +19,16 @@ export function askedFilter (socket: Socket): AskedFilter {
   const { query } = socket.handshake
   return { events: events ?? query.events, instances: instances ?? query.instances }
 }
+
+/** No log gives it. */
+const RUBBISH = '-'
+
+/**
+ * The id that a client wants to resume after: any text, an empty one to take part from now on, `undefined` when it
+ * does not take part. Never from the query, which a stock client sends unchanged when it comes back.
+ */
+export function lastEventIdOf (socket: Socket): string | undefined {
+  const { lastEventId } = authOf(socket)
+  if (lastEventId === undefined || lastEventId === null) return undefined
+  return typeof lastEventId === 'string' ? lastEventId : RUBBISH
+}

@@ -4,10 +4,12 @@ import { refusalOf } from './admission.js'
 import type { Delivery } from './delivery.js'
 import { type AskedFilter, eventNames, makeFilter } from './filter.js'
 import type { Subscriber } from './subscriber.js'
+import type { Writer } from './writer.js'
 
 interface Parts {
   readonly catalogue: Catalogue
   readonly delivery: Delivery
+  readonly writer: Writer
   /** Messages from one client in a second; 0 is no limit. */
   readonly perSecond: number
   readonly evolution: boolean
@@ -46,7 +48,7 @@ export class Inbound {
     }
     const last = args.at(-1)
     const acknowledge = typeof last === 'function' ? last as Acknowledge : undefined
-    this.#parts.delivery.checkAnswers(subscriber.link)
+    this.#parts.writer.checkAnswers(subscriber.link)
     if (event === 'subscribe') this.#subscribe(subscriber, acknowledge === undefined ? args : args.slice(0, -1), acknowledge)
     else this.dropped++
   }

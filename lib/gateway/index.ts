@@ -2,25 +2,26 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Server, Socket } from 'socket.io'
 import { type Access, hashKey } from '../access.js'
 import { errors } from '../errors.js'
-import type { Catalogue, EventType } from '../events/catalogue.js'
+import type { Catalogue } from '../events/catalogue.js'
 import type { Instances } from '../instances.js'
+import type { EventLog } from '../log/event-log.js'
 import { instanceName } from '../names.js'
 import type { Settings } from '../options.js'
-import type { Route } from '../router.js'
 import type { ClientInfo, DisconnectTarget, Stats } from '../types.js'
 import { Admission } from './admission.js'
 import { Arrivals } from './arrivals.js'
-import type { Outgoing } from './batch.js'
-import type { Channel } from './channel.js'
 import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
 import { type Connection, connectionsOf, endConnection, endGently, listenToAll, usesStockParser } from './internals.js'
 import { Places } from './limits.js'
+import { Positions } from './positions.js'
+import { Resumption } from './resume.js'
 import { Namespaces } from './namespaces.js'
 import { Subscriber } from './subscriber.js'
 import { queuedBytes } from './wire.js'
+import { Writer } from './writer.js'
 
 /** How long a connection may take to end when the server closes, in ms. */
 const END_TIMEOUT = 1000
@@ -30,11 +31,12 @@ interface Parts {
   readonly access: Access
   readonly catalogue: Catalogue
   readonly instances: Instances
-  readonly log: FastifyBaseLogger
+  readonly log: EventLog
+  readonly logger: FastifyBaseLogger
 }
 
 /** The part of the stats that is about clients. */
-export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'skipped'>
+export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'storeFailures' | 'skipped' | 'log'>
 
 /** The clients of this node: lets them in, and brings them the events that they are entitled to. */
 export class Gateway {
@@ -45,7 +47,10 @@ export class Gateway {
   readonly #admission: Admission
   readonly #arrivals: Arrivals
   readonly #namespaces: Namespaces
+  readonly #writer: Writer
   readonly #delivery: Delivery
+  readonly #resumption: Resumption
+  readonly #positions: Positions
   readonly #inbound: Inbound
   readonly #idle: IdleConnections
   // Map(client -> subscriber)
@@ -59,23 +64,26 @@ export class Gateway {
 
   /** @param own whether this plugin made the server */
   constructor (io: Server, own: boolean, parts: Parts) {
-    const { settings: { limits, mode, fastPath, evolution }, access, log, catalogue } = parts
+    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, log, logger } = parts
+    const { queuedBytes } = limits
     this.#parts = parts
     this.#io = io
     this.#own = own
     this.#places = new Places(limits)
     this.#idle = new IdleConnections(limits.idleMs)
-    this.#delivery = new Delivery({ queuedBytes: limits.queuedBytes, direct: fastPath && usesStockParser(io) }, log)
-    this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
+    this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, logger)
+    this.#delivery = new Delivery({ log, catalogue, writer: this.#writer, passed: (stream, channel, bytes) => { this.#positions.passed(stream, channel, bytes) } })
+    this.#resumption = new Resumption({ log, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
+    this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) } })
+    this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, writer: this.#writer, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
     this.#admission = new Admission({ ...parts, places: this.#places, isClosing: () => this.#closing })
     this.#arrivals = new Arrivals({
       access,
       admission: this.#admission,
       places: this.#places,
       maxRefusals: limits.namespacesPerConnection,
-      end: link => { this.#dismiss(() => { link.end() }) },
-      checkAnswers: link => { this.#delivery.checkAnswers(link) },
-      log
+      writer: this.#writer,
+      logger
     })
     const received = (socket: Socket, event: string, args: unknown[]) => { this.#received(socket, event, args) }
     const left = (socket: Socket) => { this.#left(socket) }
@@ -116,7 +124,7 @@ export class Gateway {
     if (arrival.isSentAway || !this.#isWelcome(subscriber)) socket.disconnect()
     else if (subscriber.listens) this.#join(subscriber)
     else this.#hintAtRoot(subscriber)
-    this.#parts.log.debug({ namespace: socket.nsp.name, address: subscriber.link.address }, 'client connected')
+    this.#parts.logger.debug({ namespace: socket.nsp.name, address: subscriber.link.address }, 'client connected')
   }
 
   /**
@@ -131,7 +139,7 @@ export class Gateway {
 
   #join (subscriber: Subscriber): void {
     if (subscriber.instance !== null) this.#namespaces.claim(subscriber.instance)
-    this.#delivery.join(subscriber)
+    this.#resumption.enter(subscriber)
   }
 
   #isWelcome ({ instance }: Subscriber): boolean {
@@ -143,7 +151,7 @@ export class Gateway {
   #hintAtRoot ({ link }: Subscriber): void {
     if (this.#rootHinted) return
     this.#rootHinted = true
-    this.#parts.log.warn({ address: link.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
+    this.#parts.logger.warn({ address: link.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
   }
 
   /** Sends a client away. Listeners of the host's hear of it at once, and one that throws must not keep us from others. */
@@ -151,7 +159,7 @@ export class Gateway {
     try {
       end()
     } catch (err) {
-      this.#parts.log.error({ err }, 'a listener of the application has failed')
+      this.#parts.logger.error({ err }, 'a listener of the application has failed')
     }
   }
 
@@ -177,18 +185,8 @@ export class Gateway {
   #sendAway ({ socket, link }: Subscriber): void {
     const { address } = link
     this.#arrivals.count('LIMIT', address)
-    this.#parts.log.info({ namespace: socket.nsp.name, address }, 'a client sends more than limits.inboundPerSecond: its connection is ended')
-    this.#dismiss(() => { link.end() })
-  }
-
-  /** The channels that have somebody for an event. */
-  listening (route: Route, instance: string, event: EventType): Channel[] {
-    return this.#delivery.listening(route, instance, event)
-  }
-
-  /** Sends an event to channels. */
-  publish (channels: readonly Channel[], outgoing: Outgoing): void {
-    this.#delivery.publish(channels, outgoing)
+    this.#parts.logger.info({ namespace: socket.nsp.name, address }, 'a client sends more than limits.inboundPerSecond: its connection is ended')
+    this.#writer.end(link)
   }
 
   /** Whether the namespace of an instance's name is the host's own. */
@@ -217,7 +215,8 @@ export class Gateway {
   stats (): GatewayStats {
     const rootClients = [...this.#subscribers.values()].filter(({ instance }) => instance === null).length
     return {
-      ...this.#delivery.counters,
+      ...this.#writer.counters,
+      ...this.#resumption.counters,
       admitted: this.#admissions,
       refused: this.#arrivals.refused,
       dropped: this.#inbound.dropped,
@@ -228,8 +227,9 @@ export class Gateway {
     }
   }
 
-  /** Ends those clients of an instance that its config in force no longer serves. */
-  configChanged (instance: string): void {
+  /** Ends those clients of an instance that its config in force no longer serves, after what was emitted before. */
+  async configChanged (instance: string): Promise<void> {
+    await this.#parts.log.drained()
     this.#delivery.flushInstance(instance)
     for (const subscriber of this.#delivery.subscribersOf(instance)) {
       if (!this.#isWelcome(subscriber)) this.#dismiss(() => { subscriber.socket.disconnect() })
@@ -237,7 +237,8 @@ export class Gateway {
   }
 
   /** Ends the clients of an instance, after what was emitted before. */
-  instanceRemoved (instance: string): void {
+  async instanceRemoved (instance: string): Promise<void> {
+    await this.#parts.log.drained()
     this.#delivery.flushInstance(instance)
     for (const { socket } of this.#delivery.subscribersOf(instance)) this.#dismiss(() => { socket.disconnect() })
     this.#namespaces.release(instance)
@@ -262,6 +263,7 @@ export class Gateway {
     this.#closing = true
     this.#delivery.flushAll()
     this.#idle.close()
+    this.#positions.close()
     this.#parts.access.close()
     const connections = new Set([...this.#subscribers.keys()].map(({ conn }) => conn))
     // Those of a server of ours that are in no namespace, or in one of the host's, would keep it from closing too.

@@ -6,6 +6,8 @@ export interface DirectSocket {
   readonly writable: boolean
   readonly writableLength: number
   write(data: Buffer): boolean
+  once(event: 'drain', listener: () => void): unknown
+  off(event: 'drain', listener: () => void): unknown
 }
 
 /** A WebSocket that can be written to directly. */

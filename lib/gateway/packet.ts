@@ -1,5 +1,7 @@
 import { Decoder, Encoder, PacketType } from 'socket.io-parser'
 import { errors } from '../errors.js'
+import { NO_ID } from '../events/message.js'
+import type { LogEntry, LogRecord } from '../log/event-log.js'
 import type { Message } from '../types.js'
 import { BINARY, frameLength, TEXT, writeHeader } from './frame.js'
 
@@ -11,7 +13,7 @@ const ENGINE_MESSAGE = '4'
 
 const encoder = new Encoder()
 
-/** An event, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
+/** An event for clients, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
 export class Packet {
   /** The packet's type and, for binary events, `N-`. */
   readonly #head: string
@@ -22,16 +24,9 @@ export class Packet {
   /** The binary parts, in the order of their placeholders. */
   readonly attachments: readonly Buffer[]
 
-  /**
-   * Encodes an event as it is at this moment.
-   *
-   * @throws NOT_SERIALIZABLE
-   */
-  constructor (message: Message) {
-    const [text, ...attachments] = encode(message)
-    const start = text.indexOf('[')
-    this.#head = text.slice(0, start)
-    this.#body = text.slice(start)
+  constructor ({ event, id, rest, attachments }: LogEntry) {
+    this.#head = headOf(attachments.length)
+    this.#body = `[${JSON.stringify(event)},{"id":"${id}"${rest}]`
     this.attachments = attachments
   }
 
@@ -90,6 +85,23 @@ export class Packet {
     if (args === undefined) throw new Error('a packet of ours could not be decoded')
     return args
   }
+}
+
+/** The type of an event, and of one with binary parts. */
+const headOf = (attachments: number): string =>
+  attachments === 0 ? String(PacketType.EVENT) : `${PacketType.BINARY_EVENT}${attachments}-`
+
+/**
+ * Encodes an event as it is at this moment, for the log and for clients.
+ *
+ * @param message all of it but the id
+ * @throws NOT_SERIALIZABLE
+ */
+export function encodeRecord (message: Message): LogRecord {
+  const { event, instance } = message
+  const [text, ...attachments] = encode(message)
+  const beginning = `${headOf(attachments.length)}[${JSON.stringify(event)},{"id":"${NO_ID}"`
+  return { instance, event, rest: text.slice(beginning.length, -1), attachments }
 }
 
 function encode (message: Message): [string, ...Buffer[]] {

@@ -1,6 +1,7 @@
 import type { Namespace, Socket } from 'socket.io'
 import { type Grant, SILENT } from '../access.js'
 import type { Filter } from './filter.js'
+import { lastEventIdOf } from './handshake.js'
 import type { Link } from './link.js'
 
 /** Whom a namespace serves, as its middleware found out. */
@@ -18,6 +19,8 @@ export class Subscriber {
   readonly instance: string | null
   readonly link: Link
   readonly grant: Grant
+  /** Whether it keeps ids to resume from, and so wants to be told where it stands. */
+  readonly resumes: boolean
   /** Changed only by who moves it from one group of its channel to the other. */
   filter: Filter
 
@@ -27,6 +30,7 @@ export class Subscriber {
     this.link = link
     this.grant = grant
     this.filter = filter
+    this.resumes = lastEventIdOf(socket) !== undefined
   }
 
   /** When it asked to come in. */

@@ -90,3 +90,29 @@ export function queuedBytes ({ connection }: Link): number {
 function sizeOf (data: string | ArrayBufferView | undefined): number {
   return typeof data === 'string' ? data.length : data?.byteLength ?? 0
 }
+
+/** To look again, in ms, where no event tells that there is room. */
+const LOOK_AGAIN = 100
+
+/**
+ * Resolves when no more than `most` bytes wait for a client, or its connection has ended.
+ *
+ * @param most bytes
+ */
+export async function roomToWrite (link: Link, most: number): Promise<void> {
+  const { connection } = link
+  while (!link.ended && connection.readyState === 'open' && queuedBytes(link) > most) {
+    const stream = directSocket(link)
+    await new Promise<void>(resolve => {
+      const settle = () => {
+        clearTimeout(timer)
+        stream?.off('drain', settle)
+        for (const event of ['drain', 'close']) connection.off(event, settle)
+        resolve()
+      }
+      const timer = setTimeout(settle, LOOK_AGAIN)
+      stream?.once('drain', settle)
+      for (const event of ['drain', 'close']) connection.once(event, settle)
+    })
+  }
+}

@@ -22,6 +22,20 @@ export interface ConfigStore {
   list(): AsyncIterable<readonly [name: string, config: StoredConfig]>
 }
 
+type MaybePromise<T> = T | Promise<T>
+
+/** A host's own place for configs, on its own database: as a {@link ConfigStore}, but every answer may come at once. */
+export interface HostConfigs {
+  /** The config of a name; `null` or `undefined` if there is none. */
+  get(name: string): MaybePromise<StoredConfig | null | undefined>
+  /** Puts a config in place of the one before. */
+  set(name: string, config: StoredConfig): MaybePromise<unknown>
+  /** Forgets a config; whether there was one. */
+  delete(name: string): MaybePromise<boolean>
+  /** All configs, each name once: an array or a `Map` of `[name, config]`, or anything else that can be iterated. */
+  list(): MaybePromise<Iterable<readonly [name: string, config: StoredConfig]>> | AsyncIterable<readonly [name: string, config: StoredConfig]>
+}
+
 /** Where a store says what happens to it. */
 export interface StoreLogger {
   warn(details: object, message: string): void

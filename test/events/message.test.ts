@@ -1,20 +1,20 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Catalogue } from '../../lib/events/catalogue.js'
-import { buildMessage } from '../../lib/events/message.js'
+import { buildMessage, NO_ID } from '../../lib/events/message.js'
 import type { EmitOptions } from '../../lib/types.js'
 
 const event = new Catalogue(['messages.upsert']).get('MESSAGES_UPSERT')
 const hello = { text: 'hello' }
 const build = (options: EmitOptions = {}, data: unknown = hello, serverUrl: string | null = null) =>
-  buildMessage({ id: 'id1', event, instance: 'acme', data, serverUrl, options })
+  buildMessage({ event, instance: 'acme', data, serverUrl, options })
 
 const FIXED = ['id', 'event', 'instance', 'data', 'server_url', 'date_time', 'sender']
 
 t.test('a message has its keys, in their order, and no more', async t => {
   const message = build({ dateTime: 0 })
   t.strictSame(message, {
-    id: 'id1',
+    id: NO_ID,
     event: 'messages.upsert',
     instance: 'acme',
     data: hello,
@@ -39,7 +39,7 @@ t.test('apikey is there only if one was given, also when extra has one', async t
 
 t.test('data that is left out is null', async t => {
   t.equal(build({}, null).data, null)
-  t.equal(buildMessage({ id: 'id1', event, instance: 'acme', data: undefined, serverUrl: null, options: {} }).data, null)
+  t.equal(buildMessage({ event, instance: 'acme', data: undefined, serverUrl: null, options: {} }).data, null)
   for (const data of [0, '', false]) t.equal(build({}, data).data, data)
 })
 

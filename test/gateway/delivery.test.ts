@@ -59,7 +59,8 @@ t.test('a namespace lives as long as it has clients, and its channel with it', a
   for (const socket of sockets) socket.disconnect()
   // A client that comes and goes after them is told of all that came before.
   while (fastify.wsEvents.stats().namespaces > 0) await new Promise(resolve => { setImmediate(resolve) })
-  t.equal((await fastify.wsEvents.emit('acme', 'call', 1)).id, null, 'nobody listens')
+  // Its past is remembered for a while, for those who come back.
+  t.type((await fastify.wsEvents.emit('acme', 'call', 1)).id, 'string')
   const { inbox } = await listen(t, `${url}/acme`)
   await fastify.wsEvents.emit('acme', 'call', 2)
   t.strictSame((await inbox.got(1)).map(({ data }) => data), [2])

@@ -1,0 +1,162 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Socket } from 'socket.io'
+import type { EventLog, LogEntry, LogPage } from '../log/event-log.js'
+import type { Instances } from '../instances.js'
+import type { Mode, Position, Ready } from '../types.js'
+import type { Delivery } from './delivery.js'
+import { lastEventIdOf } from './handshake.js'
+import type { Subscriber } from './subscriber.js'
+import { roomToWrite } from './wire.js'
+import type { Writer } from './writer.js'
+
+/** Bytes of the past that are read and written at once. */
+const PAGE_BYTES = 64 * 1024
+/** Pages that are written in one turn of the event loop, whoever they are for, so that nobody else has to wait long. */
+const PAGES_A_TURN = 4
+
+interface Parts {
+  readonly log: EventLog
+  readonly mode: Mode
+  readonly instances: Instances
+  readonly delivery: Delivery
+  readonly writer: Writer
+  /** Bytes that may wait for one client; 0 is no limit. */
+  readonly queuedBytes: number
+  readonly logger: FastifyBaseLogger
+}
+
+export interface ResumeCounters {
+  resumed: { recovered: number, gap: number, fresh: number }
+  replayed: number
+}
+
+/** Brings clients the past that they missed, each at the pace that it reads, and then lets them join what is live. */
+export class Resumption {
+  readonly counters: ResumeCounters = { resumed: { recovered: 0, gap: 0, fresh: 0 }, replayed: 0 }
+  readonly #parts: Parts
+  /** Bytes that may wait for a client when a page is added. */
+  readonly #room: number
+  #waiting: Array<() => void> = []
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+    this.#room = parts.queuedBytes === 0 ? PAGE_BYTES : Math.min(PAGE_BYTES, parts.queuedBytes / 2)
+  }
+
+  /** Lets a client in that has been admitted: at once, or after what it missed. */
+  enter (subscriber: Subscriber): void {
+    const { delivery } = this.#parts
+    const after = lastEventIdOf(subscriber.socket)
+    if (after === undefined) {
+      delivery.join(subscriber)
+    } else if (after === '') {
+      this.#joinNow(subscriber, null)
+    } else {
+      delivery.await(subscriber)
+      void this.#resume(subscriber, after)
+    }
+  }
+
+  /** From now on, and told where that is. */
+  #joinNow (subscriber: Subscriber, recovered: null | false): void {
+    const { delivery, log } = this.#parts
+    this.counters.resumed[recovered === null ? 'fresh' : 'gap']++
+    // Joined first, because what waits in the channel belongs to what it has missed.
+    delivery.join(subscriber)
+    this.#sendReady(subscriber, recovered, log.head(subscriber.instance))
+  }
+
+  #sendReady ({ socket, instance }: Subscriber, recovered: boolean | null, lastEventId: string): void {
+    const { mode, instances } = this.#parts
+    const enabled = instance === null || instances.standing(instance) !== 'instance-disabled'
+    const ready: Ready = { instance, mode, enabled, recovered, lastEventId }
+    this.#send(socket, 'ws.ready', ready)
+  }
+
+  /** Tells a client up to where it has everything that is meant for it. */
+  tellPosition ({ socket }: Subscriber, lastEventId: string): void {
+    const position: Position = { lastEventId }
+    this.#send(socket, 'ws.position', position)
+  }
+
+  /** A listener of the host's may hear of it, and throw. */
+  #send (socket: Socket, name: string, content: Ready | Position): void {
+    try {
+      socket.emit(name, content)
+    } catch (err) {
+      this.#parts.logger.error({ err }, 'a listener of the application has failed')
+    }
+  }
+
+  async #resume (subscriber: Subscriber, after: string): Promise<void> {
+    const { log, delivery, writer, logger } = this.#parts
+    try {
+      const first = log.read(subscriber.instance, after, PAGE_BYTES)
+      // Without waiting where there is nothing to wait for: what comes in between would have to be read again.
+      const page = first instanceof Promise ? await first : first
+      if (!delivery.isAwaited(subscriber)) return
+      if (page === 'gap') {
+        this.#joinNow(subscriber, false)
+        return
+      }
+      this.counters.resumed.recovered++
+      this.#sendReady(subscriber, true, after)
+      if (page.length === 0) delivery.join(subscriber)
+      else await this.#replay(subscriber, page)
+    } catch (err) {
+      if (!delivery.isAwaited(subscriber)) return
+      logger.error({ err, instance: subscriber.instance, address: subscriber.link.address }, 'the past could not be read: the connection is ended, and its client will come back')
+      writer.end(subscriber.link)
+    }
+  }
+
+  async #replay (subscriber: Subscriber, first: readonly LogEntry[]): Promise<void> {
+    const { log, delivery } = this.#parts
+    let page: LogPage = first
+    for (;;) {
+      if (page === 'gap') {
+        this.#lostInTheMiddle(subscriber)
+        return
+      }
+      const last = page.at(-1)
+      if (last === undefined) {
+        delivery.join(subscriber)
+        return
+      }
+      const brought = delivery.bring(subscriber, page)
+      this.counters.replayed += brought
+      // What its filter held back is behind it too.
+      if (brought === 0) this.tellPosition(subscriber, last.id)
+      if (!await this.#next(subscriber)) return
+      const read: LogPage | Promise<LogPage> = log.read(subscriber.instance, last.id, PAGE_BYTES)
+      page = read instanceof Promise ? await read : read
+      if (!delivery.isAwaited(subscriber)) return
+    }
+  }
+
+  /** Waits until a client can be written to again. Resolves to whether it is still there. */
+  async #next (subscriber: Subscriber): Promise<boolean> {
+    await this.#turn()
+    await roomToWrite(subscriber.link, this.#room)
+    return this.#parts.delivery.isAwaited(subscriber) && !subscriber.link.ended
+  }
+
+  /** Waits for a place in a turn of the event loop. */
+  async #turn (): Promise<void> {
+    await new Promise<void>(resolve => {
+      if (this.#waiting.push(resolve) === 1) setImmediate(() => { this.#endTurn() })
+    })
+  }
+
+  #endTurn (): void {
+    const now = this.#waiting.splice(0, PAGES_A_TURN)
+    if (this.#waiting.length > 0) setImmediate(() => { this.#endTurn() })
+    for (const resolve of now) resolve()
+  }
+
+  /** What it has had is whole, and so is what it will have when it comes back: it is told of the gap then. */
+  #lostInTheMiddle ({ link, instance }: Subscriber): void {
+    this.#parts.logger.info({ instance, address: link.address }, 'the past was dropped while it was brought to a client: its connection is ended, and it will come back')
+    this.#parts.writer.end(link)
+  }
+}

@@ -1,0 +1,122 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Parcel } from './batch.js'
+import type { Deliver } from './channel.js'
+import type { DirectSocket, Link } from './link.js'
+import type { Subscriber } from './subscriber.js'
+import { directSocket, queuedBytes, writeByEngine } from './wire.js'
+
+interface Settings {
+  /** Bytes that may wait for one client; 0 is no limit. */
+  readonly queuedBytes: number
+  /** `false`: by `socket.emit` alone, as Socket.IO's outgoing listeners and its admin UI, and other parsers, need it. */
+  readonly direct: boolean
+}
+
+export interface WriterCounters {
+  /** Messages handed to clients' connections. */
+  delivered: number
+  /** Connections ended because too much waited for them. */
+  slow: number
+}
+
+/** Writes to clients, and ends the connections of those that do not read. */
+export class Writer {
+  readonly counters: WriterCounters = { delivered: 0, slow: 0 }
+  /** The turn of the event loop in which it writes. A client has had time to read what was written in earlier ones. */
+  turn = 0
+  readonly #settings: Settings
+  readonly #log: FastifyBaseLogger
+  /** Writes to all that are in a namespace, and ends those for which too much waits. */
+  readonly toAll: Deliver
+
+  constructor (settings: Settings, log: FastifyBaseLogger) {
+    this.#settings = settings
+    this.#log = log
+    this.toAll = settings.direct
+      ? (subscribers, namespace, parcel) => { this.#write(subscribers, namespace, parcel) }
+      : (subscribers, namespace, parcel) => { this.#emit(subscribers, parcel) }
+  }
+
+  /** Writes to one, however much waits for it: whoever calls this waits for it too. */
+  toOne (subscriber: Subscriber, parcel: Parcel): void {
+    // As if looked at in this turn.
+    if (!subscriber.link.ended) subscriber.link.turn = this.turn
+    this.toAll([subscriber], subscriber.namespace, parcel)
+  }
+
+  /** Straight to the sockets, where that can be, and otherwise by Engine.IO's own way. */
+  #write (subscribers: Iterable<Subscriber>, namespace: string, parcel: Parcel): void {
+    let frames: Buffer | undefined
+    let written = 0
+    for (const { link } of subscribers) {
+      if (link.ended) continue
+      const socket = directSocket(link)
+      if (this.#isTooSlow(link, socket)) continue
+      written++
+      if (socket === undefined) this.#guarded(link, () => { writeByEngine(link, namespace, parcel) })
+      else socket.write(frames ??= parcel.framesFor(namespace))
+    }
+    this.counters.delivered += written * parcel.packets.length
+  }
+
+  #emit (subscribers: Iterable<Subscriber>, parcel: Parcel): void {
+    for (const { link, socket } of subscribers) {
+      if (link.ended || this.#isTooSlow(link, undefined)) continue
+      this.counters.delivered += parcel.packets.length
+      this.#guarded(link, () => { for (const packet of parcel.packets) socket.emit(...packet.decoded()) })
+    }
+  }
+
+  /**
+   * Runs what listeners of the host's may hear. One of them that throws must not keep the event from the other
+   * clients; its own client is ended, because it may have got a part of it.
+   */
+  #guarded (link: Link, write: () => void): void {
+    try {
+      write()
+    } catch (err) {
+      this.#log.error({ err, address: link.address }, 'a client could not be written to: its connection is ended, and it will come back')
+      this.end(link)
+    }
+  }
+
+  /**
+   * Ends the connection of a client for which too much waits from turns before. What is written in this turn does
+   * not count yet: the client has had no time to read it, and the bytes are shared with all others.
+   *
+   * @param socket where all that waits is, if it can be written to directly
+   */
+  #isTooSlow (link: Link, socket: DirectSocket | undefined): boolean {
+    if (link.turn === this.turn) return false
+    link.turn = this.turn
+    const { queuedBytes: limit } = this.#settings
+    if (limit === 0) return false
+    const queued = socket === undefined ? queuedBytes(link) : socket.writableLength
+    if (queued <= limit) return false
+    this.#endSlow(link, queued)
+    return true
+  }
+
+  /** Ends the connection of a client that does not read the answers to what it sends. */
+  checkAnswers (link: Link): void {
+    const { queuedBytes: limit } = this.#settings
+    if (limit === 0 || link.ended) return
+    const queued = queuedBytes(link)
+    if (queued > limit) this.#endSlow(link, queued)
+  }
+
+  #endSlow (link: Link, queued: number): void {
+    this.counters.slow++
+    this.#log.warn({ address: link.address, queued }, 'a client reads too slowly: its connection is ended, and it will come back')
+    this.end(link)
+  }
+
+  /** Ends a connection so that its client comes back. A listener of the host's may hear of it, and throw. */
+  end (link: Link): void {
+    try {
+      link.end()
+    } catch (err) {
+      this.#log.error({ err, address: link.address }, 'a listener of the application has failed')
+    }
+  }
+}

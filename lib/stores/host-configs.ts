@@ -1,0 +1,51 @@
+import { errors } from '../errors.js'
+import type { ConfigStore, HostConfigs, StoredConfig } from './store.js'
+
+/** A host's own place for configs as a {@link ConfigStore}: what it answers is checked, and what it throws has a code. */
+export class HostConfigStore implements ConfigStore {
+  readonly #host: HostConfigs
+
+  constructor (host: HostConfigs) {
+    this.#host = host
+  }
+
+  async get (name: string): Promise<StoredConfig | null> {
+    const found = await this.#ask('get', async () => await this.#host.get(name))
+    return found === null || found === undefined ? null : this.#checked('get', name, found)
+  }
+
+  async set (name: string, config: StoredConfig): Promise<void> {
+    await this.#ask('set', async () => await this.#host.set(name, config))
+  }
+
+  async delete (name: string): Promise<boolean> {
+    return await this.#ask('delete', async () => await this.#host.delete(name)) === true
+  }
+
+  async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
+    const entries = await this.#ask('list', async () => {
+      const all: Array<readonly [string, StoredConfig]> = []
+      for await (const entry of await this.#host.list()) all.push(entry)
+      return all
+    })
+    for (const [name, config] of entries) yield [name, this.#checked('list', name, config)]
+  }
+
+  async #ask<Answer> (call: keyof HostConfigs, ask: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await ask()
+    } catch (cause) {
+      throw failed(call, cause instanceof Error ? cause.message : String(cause), cause)
+    }
+  }
+
+  #checked (call: keyof HostConfigs, name: string, config: unknown): StoredConfig {
+    const { enabled, events } = (typeof config === 'object' && config !== null ? config : {}) as Partial<StoredConfig>
+    const isList = events === null || (Array.isArray(events) && events.every(event => typeof event === 'string'))
+    if (typeof enabled !== 'boolean' || !isList) throw failed(call, `its config of "${name}" is no { enabled: boolean, events: string[] | null }`)
+    return { enabled, events }
+  }
+}
+
+const failed = (call: keyof HostConfigs, why: string, cause?: unknown): Error =>
+  Object.assign(new errors.STORE_UNAVAILABLE(`the option configs: ${call} failed: ${why}`), { cause })
