@@ -38,7 +38,7 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
       await log.remove(name)
     }
   })
-  await instances.load()
+  await loadConfigs(instances, settings)
   // What happens while the root gets nothing is not remembered for it: nobody may take the past for whole later on.
   if (settings.mode === 'traditional') await log.remove(null)
   const router = new Router(settings.mode, instances, isHosts)
@@ -68,6 +68,15 @@ async function openStore (fastify: FastifyInstance, { store, retention, configs 
   fastify.addHook('onClose', async () => { await open.close() })
   if (store.name === 'memory:') logger.info(`events${configs === null ? ' and configs' : ''} are kept in memory, and end with the process: the option store (WEBSOCKET_STORE) keeps them`)
   return { log: open.log, configs: configs === null ? open.configs : new HostConfigStore(configs) }
+}
+
+/** @throws STORE_OPEN when they cannot be read */
+async function loadConfigs (instances: Instances, { store, configs }: Settings): Promise<void> {
+  try {
+    await instances.load()
+  } catch (cause) {
+    throw Object.assign(new errors.STORE_OPEN(configs === null ? store.name : 'of the option configs', (cause as Error).message), { cause })
+  }
 }
 
 function checkDefault ({ defaultConfig }: Settings, catalogue: Catalogue): void {

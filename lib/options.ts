@@ -88,8 +88,8 @@ export const optionSchemas = {
   cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', fromText: asList }),
   serverUrl: Type.String({ env: 'SERVER_URL', fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
   // Its text may have a password in it.
-  store: Type.Union([Type.String(), Type.Object({ open: func('') })], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
-  configs: Type.Object({ get: func(''), set: func(''), delete: func(''), list: func('') }, { allowed: 'an object of functions { get, set, delete, list }' }),
+  store: Type.Union([Type.String(), Type.Object({ open: func('a function') })], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
+  configs: Type.Object({ get: func('a function'), set: func('a function'), delete: func('a function'), list: func('a function') }, { allowed: 'an object of functions { get, set, delete, list }' }),
   retention: optional(retention, `an object of ${Object.keys(retention).join(', ')}`),
   defaultConfig: Type.Object({ enabled: bool({}), events: Type.Optional(Type.Array(Type.String(), { allowed: 'a list of event names' })) }, {
     additionalProperties: false,

@@ -389,7 +389,7 @@ export interface WsEvents {
    * @param event an event of the catalogue, in either spelling
    * @param data what the clients get as `message.data`; `Buffer`s and typed arrays arrive as binary
    * @returns what became of it. A rejection is logged; not awaiting it is safe
-   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE (if anybody was to get it), CLOSED
+   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE (if anybody was to get it), STORE_UNAVAILABLE, CLOSED
    */
   emit<Name extends EventName>(instance: string, event: Name, data: EventData<Name>, options?: EmitOptions): Promise<EmitResult>
   /**

@@ -36,6 +36,19 @@ const rows: Record<ErrorName, Row> = {
     says: /"globalEvents" must be true or false; got "yes"/,
     meet: async t => await registrationError(t, { globalEvents: 'yes' })
   },
+  STORE_OPEN: {
+    statusCode: 500,
+    says: /store .*package\.json.* cannot be opened: .*/,
+    meet: async t => await registrationError(t, { store: 'lmdb:./package.json' })
+  },
+  STORE_UNAVAILABLE: {
+    statusCode: 503,
+    says: /the option configs: set failed: the database is away/,
+    meet: async t => {
+      const configs = { get: () => null, set: () => { throw new Error('the database is away') }, delete: () => false, list: () => [] }
+      return await rejection((await startServer(t, { configs })).fastify.wsEvents.set('acme', { enabled: true }))
+    }
+  },
   DUPLICATE: {
     statusCode: 500,
     says: /registered already.*register it once, on the root instance/,

@@ -4,6 +4,7 @@ import t from 'tap'
 import Fastify from 'fastify'
 import wsEvents, { evolutionEvents } from '../lib/index.js'
 import { optionSchemas, readSettings } from '../lib/options.js'
+import { memoryStore } from '../lib/stores/memory/index.js'
 import { listen } from './helpers/client.js'
 import { register, registrationError } from './helpers/register.js'
 import { startServer } from './helpers/server.js'
@@ -14,6 +15,12 @@ const SECRET = 'zR8kQ2-secret'
 /** The settings of options and variables; nothing else is read. */
 const settingsOf = (options: object, env: Record<string, string | undefined> | false = false) =>
   readSettings({ env, ...options })
+
+/** A setting; of the store its name, because stores are not compared. */
+function settingAt (setting: string, options: object, env: Record<string, string | undefined> | false = false): unknown {
+  const settings = settingsOf(options, env)
+  return setting === 'store' ? settings.store.name : settings[setting as 'mode']
+}
 
 const limitDefaults = {
   connections: 0,
@@ -48,8 +55,46 @@ const verify = () => true
 const instanceExists = () => false
 const trust = () => true
 
+const ownStore = { ...memoryStore(), name: 'own', retention: { maxAge: 1, maxEvents: 2, maxBytes: 3 } }
+const ownConfigs = { get: () => null, set: () => {}, delete: () => false, list: () => [] }
+const MiB = 1024 * 1024
+
 /** Every option but `env`, which makes no setting. */
 const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
+  store: {
+    setting: 'store',
+    byDefault: 'memory:',
+    good: [['memory:', 'memory:'], ['lmdb:./data', 'lmdb:./data'], ['lmdb:C:\\data', 'lmdb:C:\\data'], [ownStore, 'own']],
+    // Any of these may have a password in it.
+    bad: ['', 'memory', 'lmdb:', './data', 'postgres://u:hunter2@host/db', {}, { open: 5 }, null].map(value => ({ value, says: /must be "memory:", "lmdb:PATH".*; got (a|an|nothing|null)[ \w]*$/ }))
+  },
+  configs: {
+    setting: 'configs',
+    byDefault: null,
+    good: [[ownConfigs, ownConfigs]],
+    bad: [
+      { value: { ...ownConfigs, list: undefined }, says: /"configs\.list" must be a function; got nothing/ },
+      { value: { ...ownConfigs, get: 'x' }, says: /"configs\.get" must be a function; got a text/ },
+      { value: 5, says: /functions \{ get, set, delete, list \}/ },
+      { value: null, says: /functions \{ get, set, delete, list \}/ }
+    ]
+  },
+  retention: {
+    setting: 'retention',
+    byDefault: { maxAge: 120_000, maxEvents: 10_000, maxBytes: 8 * MiB },
+    good: [
+      [{}, { maxAge: 120_000, maxEvents: 10_000, maxBytes: 8 * MiB }],
+      [{ maxAge: 5, maxEvents: undefined }, { maxAge: 5, maxEvents: 10_000, maxBytes: 8 * MiB }],
+      [{ maxEvents: 1, maxBytes: 1 }, { maxAge: 120_000, maxEvents: 1, maxBytes: 1 }]
+    ],
+    bad: [
+      { value: { maxAge: 0 }, says: /"retention\.maxAge" must be a whole number of milliseconds, at least 1; got 0/ },
+      { value: { maxEvents: 1.5 }, says: /"retention\.maxEvents" must be a whole number of records/ },
+      { value: { maxBytes: '8MB' }, says: /"retention\.maxBytes" must be a whole number of bytes/ },
+      { value: { maxage: 5 }, says: /"retention\.maxage" is unknown: the options of "retention" are maxAge, maxEvents, maxBytes/ },
+      { value: 5, says: /an object of maxAge, maxEvents, maxBytes/ }
+    ]
+  },
   enabled: {
     setting: 'mode',
     byDefault: 'traditional',
@@ -215,6 +260,12 @@ const variables: Record<string, VariableRow> = {
     bad: [['a.example', /origins such as https:/], ['https://a.example,/x', /origins such as https:/]],
     wins: ['https://c.example', ['https://c.example']]
   },
+  WEBSOCKET_STORE: {
+    option: 'store',
+    good: [['lmdb:/var/lib/events', 'lmdb:/var/lib/events'], ['memory:', 'memory:']],
+    bad: [['lmdb', /must be "memory:", "lmdb:PATH"/], ['file:./data', /got a text$/]],
+    wins: [ownStore, 'own']
+  },
   SERVER_URL: {
     option: 'serverUrl',
     good: [['https://api.example', 'https://api.example']],
@@ -232,7 +283,7 @@ t.test('the tables of this test are complete', async t => {
 
 for (const [option, { setting, byDefault, good }] of Object.entries(rows)) {
   t.test(`option ${option} has its default, and each of its values counts`, async t => {
-    const read = (options: object) => settingsOf(options)[setting as 'mode'] as unknown
+    const read = (options: object) => settingAt(setting, options)
     t.same(read({}), byDefault, 'left out')
     t.same(read({ [option]: undefined }), byDefault, 'undefined is left out')
     for (const [value, expected] of good) t.strictSame(read({ [option]: value }), expected, String(JSON.stringify(value)))
@@ -254,7 +305,7 @@ for (const [option, { bad }] of Object.entries(rows)) {
 
 for (const [variable, { option, good, bad, wins }] of Object.entries(variables)) {
   const { setting, byDefault } = rows[option]
-  const read = (options: object, text?: string) => settingsOf(options, { [variable]: text })[setting as 'mode'] as unknown
+  const read = (options: object, text?: string) => settingAt(setting, options, { [variable]: text })
 
   t.test(`${variable} wins over the default of ${option}, and the option over ${variable}`, async t => {
     for (const [text, expected] of good) t.same(read({}, text), expected, JSON.stringify(text))
@@ -274,6 +325,11 @@ for (const [variable, { option, good, bad, wins }] of Object.entries(variables))
     }
   })
 }
+
+t.test('a store says how much it remembers where the option retention does not', async t => {
+  t.same(settingsOf({ store: ownStore, retention: { maxEvents: 7 } }).retention, { maxAge: 1, maxEvents: 7, maxBytes: 3 })
+  t.same(settingsOf({ store: 'lmdb:./data' }).retention, { maxAge: 24 * 3_600_000, maxEvents: 100_000, maxBytes: 64 * MiB })
+})
 
 t.test('a variable that is not used need not be good: the option is there', async t => {
   await register(t, { serverUrl: 'https://api.example', env: { SERVER_URL: 'nonsense' } })
@@ -329,9 +385,6 @@ t.test('an unknown option is named, with those that are known', async t => {
 
 t.test('options that are not there yet are unknown', async t => {
   const later: object[] = [
-    { store: 'memory:' },
-    { configs: { get () {}, set () {}, delete () {}, list () {} } },
-    { retention: { maxAge: 1000 } },
     { metrics: { registry: {} } },
     { limits: { pendingEvents: 5 } },
     { limits: { pendingBytes: 5 } }

@@ -781,8 +781,12 @@ t.test('stats counts what happens, and is a copy', async t => {
   const zero: Stats = {
     emitted: 0,
     rejected: 0,
+    storeFailures: 0,
     skipped: { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 },
+    log: { streams: 0, records: 0, bytes: 0 },
     delivered: 0,
+    replayed: 0,
+    resumed: { recovered: 0, gap: 0, fresh: 0 },
     admitted: 0,
     refused: {},
     dropped: 0,
@@ -816,8 +820,13 @@ t.test('stats counts what happens, and is a copy', async t => {
   const expected: Stats = {
     emitted: 4,
     rejected: 1,
+    storeFailures: 0,
+    // Four at the root, and one of them for its instance too.
+    log: { streams: 2, records: 5, bytes: wsEvents.stats().log.bytes },
     skipped: { disabled: 0, 'not-set': 1, 'instance-disabled': 1, filtered: 1, 'host-namespace': 0 },
     delivered: 6,
+    replayed: 0,
+    resumed: { recovered: 0, gap: 0, fresh: 0 },
     admitted: 3,
     refused: { INSTANCE_DISABLED: 1, NOT_SET: 2 },
     dropped: 1,
@@ -831,6 +840,7 @@ t.test('stats counts what happens, and is a copy', async t => {
   const copy = wsEvents.stats()
   copy.skipped.filtered = 99
   copy.refused.NOT_SET = 99
+  copy.resumed.gap = 99
   t.strictSame(wsEvents.stats(), expected)
   for (const { socket } of [acme, again, root]) socket.disconnect()
   await eventually(() => wsEvents.stats().connections === 0 && wsEvents.stats().namespaces === 0)

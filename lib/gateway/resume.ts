@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Socket } from 'socket.io'
 import type { EventLog, LogEntry, LogPage } from '../log/event-log.js'
 import type { Instances } from '../instances.js'
-import type { Mode, Position, Ready } from '../types.js'
+import type { Mode, Position, Ready, Stats } from '../types.js'
 import type { Delivery } from './delivery.js'
 import { lastEventIdOf } from './handshake.js'
 import type { Subscriber } from './subscriber.js'
@@ -25,14 +25,10 @@ interface Parts {
   readonly logger: FastifyBaseLogger
 }
 
-export interface ResumeCounters {
-  resumed: { recovered: number, gap: number, fresh: number }
-  replayed: number
-}
-
 /** Brings clients the past that they missed, each at the pace that it reads, and then lets them join what is live. */
 export class Resumption {
-  readonly counters: ResumeCounters = { resumed: { recovered: 0, gap: 0, fresh: 0 }, replayed: 0 }
+  readonly #resumed = { recovered: 0, gap: 0, fresh: 0 }
+  #replayed = 0
   readonly #parts: Parts
   /** Bytes that may wait for a client when a page is added. */
   readonly #room: number
@@ -41,6 +37,10 @@ export class Resumption {
   constructor (parts: Parts) {
     this.#parts = parts
     this.#room = parts.queuedBytes === 0 ? PAGE_BYTES : Math.min(PAGE_BYTES, parts.queuedBytes / 2)
+  }
+
+  get counters (): Pick<Stats, 'resumed' | 'replayed'> {
+    return { resumed: { ...this.#resumed }, replayed: this.#replayed }
   }
 
   /** Lets a client in that has been admitted: at once, or after what it missed. */
@@ -60,7 +60,7 @@ export class Resumption {
   /** From now on, and told where that is. */
   #joinNow (subscriber: Subscriber, recovered: null | false): void {
     const { delivery, log } = this.#parts
-    this.counters.resumed[recovered === null ? 'fresh' : 'gap']++
+    this.#resumed[recovered === null ? 'fresh' : 'gap']++
     // Joined first, because what waits in the channel belongs to what it has missed.
     delivery.join(subscriber)
     this.#sendReady(subscriber, recovered, log.head(subscriber.instance))
@@ -99,7 +99,7 @@ export class Resumption {
         this.#joinNow(subscriber, false)
         return
       }
-      this.counters.resumed.recovered++
+      this.#resumed.recovered++
       this.#sendReady(subscriber, true, after)
       if (page.length === 0) delivery.join(subscriber)
       else await this.#replay(subscriber, page)
@@ -124,7 +124,7 @@ export class Resumption {
         return
       }
       const brought = delivery.bring(subscriber, page)
-      this.counters.replayed += brought
+      this.#replayed += brought
       // What its filter held back is behind it too.
       if (brought === 0) this.tellPosition(subscriber, last.id)
       if (!await this.#next(subscriber)) return

@@ -21,7 +21,7 @@ export const leastIdAt = (time: number): string => digits(Math.max(0, Math.floor
 /** The epoch that an id carries. */
 export const epochOf = (id: string): string => id.slice(TIME + SEQUENCE)
 
-interface IdsOptions {
+export interface IdsOptions {
   /** Six base-36 digits; left out: a new one. */
   readonly epoch?: string
   /** The newest id that this log ever gave; what follows is greater. */

@@ -18,6 +18,7 @@ export class MemoryConfigStore implements ConfigStore {
   }
 
   async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
-    yield * this.#configs
+    // A copy: what is deleted and set again meanwhile would come twice.
+    yield * [...this.#configs]
   }
 }

@@ -39,17 +39,21 @@ export class MemoryLog implements EventLog {
   readonly #others: Horizon
   readonly #sweep: NodeJS.Timeout
   #bytes = 0
-  #telling: Telling[] | null = null
+  /** The newest id up to which everything is told. */
+  #head: string
+  /** What is appended while an event is told. */
+  #next: Telling[] | null = null
 
   constructor (settings: Settings) {
     this.#settings = settings
     this.#ids = new Ids({ now: settings.now })
-    this.#others = new Horizon(this.#ids.last)
+    this.#head = this.#ids.last
+    this.#others = new Horizon(this.#head)
     this.#sweep = setInterval(() => { this.#dropOld() }, Math.min(Math.max(settings.retention.maxAge / 4, MIN_PAUSE), MAX_PAUSE)).unref()
   }
 
   head (): string {
-    return this.#ids.last
+    return this.#head
   }
 
   wants (streams: readonly StreamName[]): boolean {
@@ -67,10 +71,29 @@ export class MemoryLog implements EventLog {
       if (stream === undefined) this.#horizonOf(name).missed(last)
       else keeping.push(stream)
     }
-    for (const stream of keeping) this.#push(stream, entry)
-    if (this.#bytes > this.#settings.maxTotalBytes) this.#shorten()
-    this.#tell({ entry, streams: keeping })
+    this.#take({ entry, streams: keeping })
     return entry.id
+  }
+
+  /** A listener may come to append, by way of the application: that is remembered and told after this one. */
+  #take (first: Telling): void {
+    if (this.#next !== null) {
+      this.#next.push(first)
+      return
+    }
+    this.#next = [first]
+    try {
+      for (const telling of this.#next) this.#tell(telling)
+    } finally {
+      this.#next = null
+    }
+  }
+
+  #tell ({ entry, streams }: Telling): void {
+    for (const stream of streams) this.#push(stream, entry)
+    if (this.#bytes > this.#settings.maxTotalBytes) this.#shorten()
+    this.#head = entry.id
+    for (const { listeners } of streams) for (const listener of listeners) listener(entry)
   }
 
   #push (stream: MemoryStream, entry: LogEntry): void {
@@ -87,22 +110,6 @@ export class MemoryLog implements EventLog {
     this.#bytes += stream.bytes - before
   }
 
-  /** A listener may come to append, by way of the application: what it appends is told to all after this one. */
-  #tell (telling: Telling): void {
-    if (this.#telling !== null) {
-      this.#telling.push(telling)
-      return
-    }
-    this.#telling = [telling]
-    try {
-      for (const { entry, streams } of this.#telling) {
-        for (const { listeners } of streams) for (const listener of listeners) listener(entry)
-      }
-    } finally {
-      this.#telling = null
-    }
-  }
-
   read (name: StreamName, after: string, maxBytes: number): LogPage {
     const stream = this.#streams.get(name)
     const horizon = stream?.horizon ?? this.#horizonOf(name)
@@ -112,13 +119,17 @@ export class MemoryLog implements EventLog {
 
   watch (name: StreamName, listener: LogListener): Watch {
     const stream = this.#kept(name) ?? this.#keep(name)
-    // One of its own for each watch, so that one who watches twice can end one of them.
-    const own: LogListener = entry => { listener(entry) }
-    stream.listeners.add(own)
+    // One of its own for each watch, because one may watch twice, and may end it while an event is told.
+    let isOpen = true
+    const own: LogListener = entry => { if (isOpen) listener(entry) }
+    stream.listeners = [...stream.listeners, own]
     return {
       ready: Promise.resolve(),
       close: () => {
-        if (stream.listeners.delete(own)) stream.keptUntil = this.#settings.now() + this.#settings.retention.maxAge
+        if (!isOpen) return
+        isOpen = false
+        stream.listeners = stream.listeners.filter(listener => listener !== own)
+        stream.keptUntil = this.#settings.now() + this.#settings.retention.maxAge
       }
     }
   }
@@ -144,7 +155,7 @@ export class MemoryLog implements EventLog {
   /** The stream of a name, if it is to be remembered. */
   #kept (name: StreamName): MemoryStream | undefined {
     const stream = this.#streams.get(name)
-    if (stream === undefined || stream.listeners.size > 0 || stream.isKept(this.#settings.now())) return stream
+    if (stream === undefined || stream.listeners.length > 0 || stream.isKept(this.#settings.now())) return stream
     this.#forget(name, stream)
     return undefined
   }
@@ -153,6 +164,8 @@ export class MemoryLog implements EventLog {
     const stream = new MemoryStream(this.#horizons.get(name) ?? this.#others.copy())
     this.#horizons.delete(name)
     this.#streams.set(name, stream)
+    // Who comes now has missed nothing; it must not get an id from before something was not remembered.
+    if (!stream.horizon.reaches(this.#head)) this.#head = this.#ids.next()
     return stream
   }
 

@@ -7,7 +7,8 @@ const MAX_HOLES = 1024
 /** What is remembered of one instance, or of the root, and who is told of more. */
 export class MemoryStream {
   readonly horizon: Horizon
-  readonly listeners = new Set<LogListener>()
+  /** Made anew at each change, so that who comes while an event is told is not told of it. */
+  listeners: readonly LogListener[] = []
   /** When it need not be remembered any more, in ms since 1970, if nobody watches. */
   keptUntil = 0
   /** The oldest first, after `#holes` places of dropped ones. */
@@ -28,7 +29,7 @@ export class MemoryStream {
   }
 
   isKept (now: number): boolean {
-    return this.listeners.size > 0 || now < this.keptUntil
+    return this.listeners.length > 0 || now < this.keptUntil
   }
 
   push (entry: LogEntry): void {
@@ -68,7 +69,7 @@ export class MemoryStream {
   after (id: string, maxBytes: number): LogEntry[] {
     const page: LogEntry[] = []
     let bytes = 0
-    for (let at = this.#indexAfter(id); at < this.#entries.length && bytes < maxBytes; at++) {
+    for (let at = this.#indexAfter(id); at < this.#entries.length && (page.length === 0 || bytes < maxBytes); at++) {
       const entry = this.#entries[at] as LogEntry
       page.push(entry)
       bytes += sizeOf(entry)

@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import type { Scope } from './server.js'
+
+/** A program that a test runs, and what it prints. Ended with the test. */
+export class Program {
+  readonly lines: string[] = []
+  /** Resolves to its exit code, or to the signal that ended it. */
+  readonly ended: Promise<number | string>
+  readonly #waiting = new Set<() => void>()
+  readonly #kill: () => void
+
+  /** Of the environment it has what programs need: the variables of the plugin are not to matter. */
+  constructor (t: Scope, command: string, args: readonly string[], { cwd, env = {} }: { cwd: string, env?: NodeJS.ProcessEnv }) {
+    const child = spawn(command, args, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+    createInterface(child.stdout).on('line', line => {
+      this.lines.push(line)
+      for (const check of this.#waiting) check()
+    })
+    this.ended = once(child, 'close').then(([code, signal]: [number | null, string | null]) => code ?? signal ?? '')
+    this.#kill = () => { child.kill('SIGKILL') }
+    t.teardown(async () => { await this.end() })
+  }
+
+  async end (): Promise<void> {
+    this.#kill()
+    await this.ended
+  }
+
+  /** Resolves as soon as what it has printed is enough; rejects when it ends before. */
+  async printed (isEnough: (lines: readonly string[]) => boolean): Promise<void> {
+    const enough = new Promise<void>(resolve => {
+      const check = () => {
+        if (!isEnough(this.lines)) return
+        this.#waiting.delete(check)
+        resolve()
+      }
+      this.#waiting.add(check)
+      check()
+    })
+    const early = this.ended.then(how => { throw new Error(`it ended (${how}) and had printed:\n${this.lines.slice(-20).join('\n')}`) })
+    await Promise.race([enough, early])
+  }
+}
+
+/** A port of `localhost` that nobody listens on. */
+export async function freePort (): Promise<number> {
+  const server = createServer().listen(0, 'localhost')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

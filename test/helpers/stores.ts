@@ -1,0 +1,48 @@
+import type { EventLog, LogPage, StreamName } from '../../lib/log/event-log.js'
+import { memoryStore } from '../../lib/stores/memory/index.js'
+import type { Store } from '../../lib/stores/store.js'
+
+/** The memory store with parts of its log replaced: `change` gets the log, and gives what takes the place of its members. */
+export function storeWith (change: (log: EventLog) => Partial<EventLog>): Store {
+  const memory = memoryStore()
+  return {
+    ...memory,
+    name: 'changed:',
+    async open (options) {
+      const open = await memory.open(options)
+      const { log } = open
+      const whole: EventLog = {
+        head: stream => log.head(stream),
+        wants: streams => log.wants(streams),
+        append: (streams, record) => log.append(streams, record),
+        read: (stream, after, maxBytes) => log.read(stream, after, maxBytes),
+        watch: (stream, listener) => log.watch(stream, listener),
+        remove: async stream => { await log.remove(stream) },
+        drained: async () => { await log.drained() },
+        stats: () => log.stats()
+      }
+      return { ...open, log: { ...whole, ...change(log) } }
+    }
+  }
+}
+
+/** Resolves in a later turn of the event loop. */
+const later = async (): Promise<void> => { await new Promise(resolve => { setImmediate(resolve) }) }
+
+/** As of a store on another machine: nothing comes at once, and an event is remembered and told a while after it was given. */
+export function asyncStore (): Store {
+  return storeWith(log => {
+    let last = Promise.resolve()
+    const append: EventLog['append'] = async (streams, record) => {
+      const before = last
+      const done = before.then(later).then(() => log.append(streams, record))
+      last = done.then(() => {}, () => {})
+      return await done
+    }
+    const read = async (stream: StreamName, after: string, maxBytes: number): Promise<LogPage> => {
+      await later()
+      return log.read(stream, after, maxBytes)
+    }
+    return { append, read, drained: async () => { await last } }
+  })
+}
