@@ -26,6 +26,8 @@ interface Parts {
 interface Open {
   readonly channel: Channel
   readonly watch: Watch
+  /** Until nothing can be missed any more. */
+  ready: Promise<void> | undefined
 }
 
 /**
@@ -61,9 +63,15 @@ export class Delivery {
     for (const [stream, { channel }] of this.#open) yield [stream, channel]
   }
 
-  /** Takes a subscriber that is to be brought the past before it joins. From here on its stream is remembered. */
-  await (subscriber: Subscriber): void {
-    this.#channelOf(subscriber.instance).await(subscriber)
+  /**
+   * Takes a subscriber that is not to join yet. From here on its stream is remembered.
+   *
+   * @returns what has to be waited for before it can be brought anything, if there is something
+   */
+  await (subscriber: Subscriber): Promise<void> | undefined {
+    const open = this.#openOf(subscriber.instance)
+    open.channel.await(subscriber)
+    return open.ready
   }
 
   /** Whether a subscriber is still awaited. */
@@ -73,7 +81,7 @@ export class Delivery {
 
   /** Brings a subscriber all that is told from now on. */
   join (subscriber: Subscriber): void {
-    const channel = this.#channelOf(subscriber.instance)
+    const { channel } = this.#openOf(subscriber.instance)
     this.flush(channel)
     channel.join(subscriber)
   }
@@ -87,12 +95,14 @@ export class Delivery {
     this.#open.delete(subscriber.instance)
   }
 
-  #channelOf (stream: StreamName): Channel {
+  #openOf (stream: StreamName): Open {
     const known = this.#open.get(stream)
-    if (known !== undefined) return known.channel
+    if (known !== undefined) return known
     const channel = new Channel()
-    this.#open.set(stream, { channel, watch: this.#parts.log.watch(stream, entry => { this.#tell(stream, channel, entry) }) })
-    return channel
+    const watch = this.#parts.log.watch(stream, entry => { this.#tell(stream, channel, entry) })
+    const open: Open = { channel, watch, ready: watch.ready?.then(() => { open.ready = undefined }) }
+    this.#open.set(stream, open)
+    return open
   }
 
   /** Gives a subscriber another filter, for what is told from now on, and for what it is still to be brought of the past. */

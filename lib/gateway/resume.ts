@@ -45,15 +45,28 @@ export class Resumption {
 
   /** Lets a client in that has been admitted: at once, or after what it missed. */
   enter (subscriber: Subscriber): void {
-    const { delivery } = this.#parts
+    const ready = this.#parts.delivery.await(subscriber)
+    // Without waiting where there is nothing to wait for: the application may emit in this very turn.
+    if (ready === undefined) this.#enter(subscriber)
+    else void this.#whileAwaited(subscriber, ready.then(() => { if (this.#parts.delivery.isAwaited(subscriber)) this.#enter(subscriber) }))
+  }
+
+  #enter (subscriber: Subscriber): void {
     const after = lastEventIdOf(subscriber.socket)
-    if (after === undefined) {
-      delivery.join(subscriber)
-    } else if (after === '') {
-      this.#joinNow(subscriber, null)
-    } else {
-      delivery.await(subscriber)
-      void this.#resume(subscriber, after)
+    if (after === undefined) this.#parts.delivery.join(subscriber)
+    else if (after === '') this.#joinNow(subscriber, null)
+    else void this.#whileAwaited(subscriber, this.#resume(subscriber, after))
+  }
+
+  /** A store that fails ends the connection, so that the client tries once more; unless it is gone anyway. */
+  async #whileAwaited (subscriber: Subscriber, bringing: Promise<void>): Promise<void> {
+    try {
+      await bringing
+    } catch (err) {
+      const { delivery, writer, logger } = this.#parts
+      if (!delivery.isAwaited(subscriber)) return
+      logger.error({ err, instance: subscriber.instance, address: subscriber.link.address }, 'the past could not be read: the connection is ended, and its client will come back')
+      writer.end(subscriber.link)
     }
   }
 
@@ -89,25 +102,18 @@ export class Resumption {
   }
 
   async #resume (subscriber: Subscriber, after: string): Promise<void> {
-    const { log, delivery, writer, logger } = this.#parts
-    try {
-      const first = log.read(subscriber.instance, after, PAGE_BYTES)
-      // Without waiting where there is nothing to wait for: what comes in between would have to be read again.
-      const page = first instanceof Promise ? await first : first
-      if (!delivery.isAwaited(subscriber)) return
-      if (page === 'gap') {
-        this.#joinNow(subscriber, false)
-        return
-      }
-      this.#resumed.recovered++
-      this.#sendReady(subscriber, true, after)
-      if (page.length === 0) delivery.join(subscriber)
-      else await this.#replay(subscriber, page)
-    } catch (err) {
-      if (!delivery.isAwaited(subscriber)) return
-      logger.error({ err, instance: subscriber.instance, address: subscriber.link.address }, 'the past could not be read: the connection is ended, and its client will come back')
-      writer.end(subscriber.link)
+    const { log, delivery } = this.#parts
+    const first = log.read(subscriber.instance, after, PAGE_BYTES)
+    // As above: what comes in between would have to be read again.
+    const page = first instanceof Promise ? await first : first
+    if (!delivery.isAwaited(subscriber)) return
+    if (page === 'gap') {
+      this.#joinNow(subscriber, false)
+      return
     }
+    this.#resumed.recovered++
+    this.#sendReady(subscriber, true, after)
+    await this.#replay(subscriber, page)
   }
 
   async #replay (subscriber: Subscriber, first: readonly LogEntry[]): Promise<void> {

@@ -43,8 +43,8 @@ export type LogPage = readonly LogEntry[] | 'gap'
 export type LogListener = (entry: LogEntry) => void
 
 export interface Watch {
-  /** Resolves when nothing more can be missed. */
-  readonly ready: Promise<void>
+  /** Resolves when nothing more can be missed. Left out where that is so at once, and nobody has to wait. */
+  readonly ready?: Promise<void> | undefined
   close(): void
 }
 

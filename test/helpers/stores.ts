@@ -1,4 +1,4 @@
-import type { EventLog, LogPage, StreamName } from '../../lib/log/event-log.js'
+import type { EventLog, LogPage, StreamName, Watch } from '../../lib/log/event-log.js'
 import { memoryStore } from '../../lib/stores/memory/index.js'
 import type { Store } from '../../lib/stores/store.js'
 
@@ -43,6 +43,16 @@ export function asyncStore (): Store {
       await later()
       return log.read(stream, after, maxBytes)
     }
-    return { append, read, drained: async () => { await last } }
+    const watch: EventLog['watch'] = (stream, listener) => {
+      let isClosed = false
+      let inner: Watch | undefined
+      const ready = later().then(() => { if (!isClosed) inner = log.watch(stream, listener) })
+      const close = (): void => {
+        isClosed = true
+        inner?.close()
+      }
+      return { ready, close }
+    }
+    return { append, read, watch, drained: async () => { await last } }
   })
 }

@@ -124,7 +124,6 @@ export class MemoryLog implements EventLog {
     const own: LogListener = entry => { if (isOpen) listener(entry) }
     stream.listeners = [...stream.listeners, own]
     return {
-      ready: Promise.resolve(),
       close: () => {
         if (!isOpen) return
         isOpen = false
