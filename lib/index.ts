@@ -74,8 +74,10 @@ async function openStore (fastify: FastifyInstance, { store, retention, configs 
 async function loadConfigs (instances: Instances, { store, configs }: Settings): Promise<void> {
   try {
     await instances.load()
-  } catch (cause) {
-    throw Object.assign(new errors.STORE_OPEN(configs === null ? store.name : 'of the option configs', (cause as Error).message), { cause })
+  } catch (error) {
+    // What a host's own function has thrown says it best.
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error as Error
+    throw Object.assign(new errors.STORE_OPEN(configs === null ? store.name : 'of the option configs', cause.message), { cause: error })
   }
 }
 

@@ -88,8 +88,8 @@ export const optionSchemas = {
   cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', fromText: asList }),
   serverUrl: Type.String({ env: 'SERVER_URL', fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
   // Its text may have a password in it.
-  store: Type.Union([Type.String(), Type.Object({ open: func('a function') })], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
-  configs: Type.Object({ get: func('a function'), set: func('a function'), delete: func('a function'), list: func('a function') }, { allowed: 'an object of functions { get, set, delete, list }' }),
+  store: Type.Union([Type.String(), Type.Object({})], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
+  configs: Type.Object({}, { allowed: 'an object of functions { get, set, delete, list }' }),
   retention: optional(retention, `an object of ${Object.keys(retention).join(', ')}`),
   defaultConfig: Type.Object({ enabled: bool({}), events: Type.Optional(Type.Array(Type.String(), { allowed: 'a list of event names' })) }, {
     additionalProperties: false,
@@ -187,9 +187,18 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),
   trustProxy: (trust: TrustProxy) => typeof trust === 'boolean' || typeof trust === 'function' || areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
   cors: (origins: string | string[]) => asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
-  store: (store: string | Store) => (typeof store === 'string' ? storeFrom(store) : store) !== undefined,
+  // Not by the schema, which would not see the methods of a class.
+  store: (store: string | Partial<Store>) => typeof store === 'string' ? storeFrom(store) !== undefined : isStore(store),
+  configs: (configs: Partial<HostConfigs>) => [configs.get, configs.set, configs.delete, configs.list].every(isFunction),
   serverUrl: (url: string) => /^https?:\/\//.test(url) && URL.canParse(url),
   routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
+}
+
+const isFunction = (value: unknown): boolean => typeof value === 'function'
+
+function isStore ({ name, open, retention }: Partial<Store>): boolean {
+  const bounds = [retention?.maxAge, retention?.maxEvents, retention?.maxBytes]
+  return typeof name === 'string' && isFunction(open) && bounds.every(bound => typeof bound === 'number' && bound > 0)
 }
 
 /** The origin of a URL that is nothing but an origin, as browsers send it. */

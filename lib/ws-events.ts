@@ -30,7 +30,7 @@ export class WsEventsService implements WsEvents {
   readonly #parts: Parts
   readonly #skipped: Record<SkipReason, number> = { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 }
   #emitted = 0
-  #rejected = 0
+  #rejections = 0
   #storeFailures = 0
   #closed = false
 
@@ -42,9 +42,9 @@ export class WsEventsService implements WsEvents {
   emit (instance: string, event: string, data: unknown, options?: EmitOptions | null): Promise<EmitResult> {
     try {
       const result = this.#emit(instance, event, data, options ?? {})
-      return result instanceof Promise ? this.#guarded(result, instance, event) : Promise.resolve(result)
+      return result instanceof Promise ? harmless(result) : Promise.resolve(result)
     } catch (err) {
-      return this.#reject(err, instance, event)
+      return harmless(Promise.reject(this.#rejected(err, instance, event)))
     }
   }
 
@@ -59,13 +59,16 @@ export class WsEventsService implements WsEvents {
     if (!log.wants(route.streams)) return this.#accepted(null, route)
     const record = encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options }))
     const id = this.#append(route.streams, record)
-    return typeof id === 'string' ? this.#accepted(id, route) : id.then(id => this.#accepted(id, route))
+    if (typeof id === 'string') return this.#accepted(id, route)
+    return Promise.resolve(id).then(
+      id => this.#accepted(id, route),
+      (err: unknown) => { throw this.#rejected(this.#storeFailure(err), instance, spelling) }
+    )
   }
 
   #append (streams: readonly StreamName[], record: LogRecord): string | Promise<string> {
     try {
-      const id = this.#parts.log.append(streams, record)
-      return typeof id === 'string' ? id : Promise.resolve(id).catch((err: unknown) => { throw this.#storeFailure(err) })
+      return this.#parts.log.append(streams, record)
     } catch (err) {
       throw this.#storeFailure(err)
     }
@@ -87,21 +90,12 @@ export class WsEventsService implements WsEvents {
     return result
   }
 
-  #guarded (result: Promise<EmitResult>, instance: unknown, event: unknown): Promise<EmitResult> {
-    const guarded = result.catch((err: unknown) => this.#reject(err, instance, event))
-    // The rejection is in the log already. Most callers do not await, and theirs must not end the process.
-    guarded.catch(() => {})
-    return guarded
-  }
-
-  #reject (err: unknown, instance: unknown, event: unknown): Promise<never> {
-    this.#rejected++
+  /** Counts and logs what an emit is rejected with. */
+  #rejected (err: unknown, instance: unknown, event: unknown): Error {
+    this.#rejections++
     const shown = (value: unknown) => typeof value === 'string' ? excerpt(value) : typeof value
     this.#parts.logger.error({ err, instance: shown(instance), event: shown(event) }, 'an event was not emitted')
-    const rejected = Promise.reject(err instanceof Error ? err : new Error(String(err)))
-    // As above.
-    rejected.catch(() => {})
-    return rejected
+    return err instanceof Error ? err : new Error(String(err))
   }
 
   async set (instance: string, config: InstanceConfigInput): Promise<InstanceConfig> {
@@ -134,7 +128,7 @@ export class WsEventsService implements WsEvents {
     const { gateway, log } = this.#parts
     return {
       emitted: this.#emitted,
-      rejected: this.#rejected,
+      rejected: this.#rejections,
       storeFailures: this.#storeFailures,
       skipped: { ...this.#skipped },
       log: log.stats(),
@@ -152,4 +146,10 @@ export class WsEventsService implements WsEvents {
     await this.#parts.log.drained()
     await this.#parts.gateway?.close()
   }
+}
+
+/** A rejection is in the log already. Most callers do not wait for it, and theirs must not end the process. */
+function harmless<Result> (promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => {})
+  return promise
 }

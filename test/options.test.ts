@@ -66,15 +66,15 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
     byDefault: 'memory:',
     good: [['memory:', 'memory:'], ['lmdb:./data', 'lmdb:./data'], ['lmdb:C:\\data', 'lmdb:C:\\data'], [ownStore, 'own']],
     // Any of these may have a password in it.
-    bad: ['', 'memory', 'lmdb:', './data', 'postgres://u:hunter2@host/db', {}, { open: 5 }, null].map(value => ({ value, says: /must be "memory:", "lmdb:PATH".*; got (a|an|nothing|null)[ \w]*$/ }))
+    bad: ['', 'memory', 'lmdb:', './data', 'postgres://u:hunter2@host/db', {}, { open: 5 }, { ...ownStore, open: 5 }, { ...ownStore, retention: { maxAge: 5 } }, null].map(value => ({ value, says: /must be "memory:", "lmdb:PATH".*; got (a|an|nothing|null)[ \w]*$/ }))
   },
   configs: {
     setting: 'configs',
     byDefault: null,
     good: [[ownConfigs, ownConfigs]],
     bad: [
-      { value: { ...ownConfigs, list: undefined }, says: /"configs\.list" must be a function; got nothing/ },
-      { value: { ...ownConfigs, get: 'x' }, says: /"configs\.get" must be a function; got a text/ },
+      { value: { ...ownConfigs, list: undefined }, says: /functions \{ get, set, delete, list \}; got an object/ },
+      { value: { ...ownConfigs, get: 'x' }, says: /functions \{ get, set, delete, list \}/ },
       { value: 5, says: /functions \{ get, set, delete, list \}/ },
       { value: null, says: /functions \{ get, set, delete, list \}/ }
     ]

@@ -24,11 +24,17 @@ export class HostConfigStore implements ConfigStore {
 
   async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
     const entries = await this.#ask('list', async () => {
-      const all: Array<readonly [string, StoredConfig]> = []
+      const all: unknown[] = []
       for await (const entry of await this.#host.list()) all.push(entry)
       return all
     })
-    for (const [name, config] of entries) yield [name, this.#checked('list', name, config)]
+    for (const entry of entries) yield this.#checkedEntry(entry)
+  }
+
+  #checkedEntry (entry: unknown): readonly [string, StoredConfig] {
+    const [name, config] = Array.isArray(entry) ? entry as unknown[] : []
+    if (typeof name !== 'string') throw failed('list', 'it must give pairs of [name, { enabled, events }]')
+    return [name, this.#checked('list', name, config)]
   }
 
   async #ask<Answer> (call: keyof HostConfigs, ask: () => Promise<Answer>): Promise<Answer> {
