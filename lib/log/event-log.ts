@@ -61,7 +61,8 @@ export interface LogStats {
  *
  * `read` and `watch` agree. What has been told to those who watch a stream is there to be read, until it is dropped;
  * what has been read is not told afterwards. So who reads until there is no more, and then watches in the same turn
- * of the event loop, gets each event once.
+ * of the event loop, gets each event once. Where `read` gives a promise, nothing is told between its resolving and
+ * what is chained to it.
  */
 export interface EventLog {
   /**
@@ -86,8 +87,9 @@ export interface EventLog {
    * What came after an id, the oldest first: as much as `maxBytes` allow (bytes, about), at least one event if there
    * is any. No events at all means that there is nothing after it.
    *
-   * `'gap'` if events after it may be missing: it is not an id of this log or of this life of it, it was never given,
-   * or one that came later was dropped or not remembered. That a stream has been quiet is no gap, however long.
+   * `'gap'` if events after it may be missing: it is not an id of this log or of this life of it, it is newer than all
+   * that were given, or one that came later was dropped or not remembered. That a stream has been quiet is no gap,
+   * however long.
    *
    * @param after any text, as a client gave it
    */

@@ -1,11 +1,19 @@
 import t from 'tap'
-import { MemoryConfigStore } from '../../lib/stores/memory.js'
-import { testConfigStore } from './config-store.js'
+import type { Retention } from '../../lib/log/event-log.js'
+import { memoryStore } from '../../lib/stores/memory/index.js'
+import { configStoreSuite, eventLogSuite, type OpenLog } from '../../lib/suites/index.js'
 
-testConfigStore(t, 'memory', () => new MemoryConfigStore())
+const logger = { warn () {}, error () {} }
 
-t.test('memory: a store knows nothing of another', async t => {
-  const [one, other] = [new MemoryConfigStore(), new MemoryConfigStore()]
-  await one.set('acme', { enabled: true, events: null })
-  t.equal(await other.get('acme'), null)
-})
+async function openMemory (retention: Retention): Promise<OpenLog> {
+  let time = Date.now()
+  const store = await memoryStore({ now: () => time }).open({ retention, logger })
+  return { ...store, advance: milliseconds => { time += milliseconds } }
+}
+
+for (const { name, run } of eventLogSuite(openMemory)) t.test(name, run)
+
+for (const { name, run } of configStoreSuite(async () => {
+  const store = memoryStore()
+  return await store.open({ retention: store.retention, logger })
+})) t.test(name, run)

@@ -1,0 +1,5 @@
+// The contracts of a store as tests: what a backend of your own must pass.
+
+export type { ContractTest } from './contract-test.js'
+export { configStoreSuite, type OpenConfigs, type OpenConfigStores } from './config-store.js'
+export { eventLogSuite, type OpenLog, type OpenLogs } from './event-log.js'
