@@ -5,6 +5,7 @@ import type { Catalogue } from '../events/catalogue.js'
 import type { Instances } from '../instances.js'
 import { instanceOfNamespace } from '../names.js'
 import type { Settings } from '../options.js'
+import type { Refusal } from '../types.js'
 import { makeFilter } from './filter.js'
 import { askedFilter, keyOf } from './handshake.js'
 import type { Places } from './limits.js'
@@ -13,15 +14,6 @@ import type { Admitted } from './subscriber.js'
 
 /** What a client asks for by its namespace; `null` is the root. */
 export const targetOf = (namespace: string): string | null => namespace === '/' ? null : instanceOfNamespace(namespace)
-
-/** A refusal as the client gets it, in `data` of its `connect_error`. */
-export interface Refusal {
-  readonly code: string
-  readonly statusCode: number
-  readonly message: string
-  /** Whether a later try may succeed. */
-  readonly retry: boolean
-}
 
 /** Faults that pass by themselves. Their clients come back when the connection is ended, and only then. */
 const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(['VERIFY_FAILED', 'LIMIT', 'DISABLED', 'STORE_UNAVAILABLE', 'CLOSED'])

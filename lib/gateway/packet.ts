@@ -11,33 +11,40 @@ const MAX_ATTACHMENTS = 10
 /** What Engine.IO v4 writes before a packet of Socket.IO: the type `message`. */
 const ENGINE_MESSAGE = '4'
 
+/** `]` */
+const END = 0x5d
+
 const encoder = new Encoder()
 
 /** An event for clients, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
 export class Packet {
   /** The packet's type and, for binary events, `N-`. */
   readonly #head: string
-  /** `["event",{…}]` */
-  readonly #body: string
-  #bodyBytes: Buffer | undefined
+  /** `["event",{"id":"…"` */
+  readonly #beginning: string
+  /** The rest of the message in UTF-8, up to its last brace. */
+  readonly #rest: Buffer
+  #text: string | undefined
   #decoded: [string, Message] | undefined
   /** The binary parts, in the order of their placeholders. */
   readonly attachments: readonly Buffer[]
 
   constructor ({ event, id, rest, attachments }: LogEntry) {
     this.#head = headOf(attachments.length)
-    this.#body = `[${JSON.stringify(event)},{"id":"${id}"${rest}]`
+    this.#beginning = beginningOf(event, id)
+    this.#rest = rest
     this.attachments = attachments
   }
 
   /** About the bytes of its frames. */
   get size (): number {
-    return this.attachments.reduce((sum, { length }) => sum + length, this.#body.length)
+    return this.attachments.reduce((sum, { length }) => sum + length, this.#beginning.length + this.#rest.length)
   }
 
   /** The packet for a namespace, given as the protocol writes it: `/acme,`, and nothing for the root. */
   textFor (namespace: string): string {
-    return this.#head + namespace + this.#body
+    this.#text ??= `${this.#beginning}${this.#rest.toString()}]`
+    return this.#head + namespace + this.#text
   }
 
   /** Bytes of the packet's WebSocket frames for a namespace. */
@@ -46,12 +53,7 @@ export class Packet {
   }
 
   #textLength (namespace: string): number {
-    return ENGINE_MESSAGE.length + this.#head.length + Buffer.byteLength(namespace) + this.#bytes.length
-  }
-
-  get #bytes (): Buffer {
-    this.#bodyBytes ??= Buffer.from(this.#body)
-    return this.#bodyBytes
+    return ENGINE_MESSAGE.length + this.#head.length + Buffer.byteLength(namespace) + Buffer.byteLength(this.#beginning) + this.#rest.length + 1
   }
 
   /**
@@ -61,8 +63,9 @@ export class Packet {
    */
   writeFrames (target: Buffer, offset: number, namespace: string): number {
     let at = writeHeader(target, offset, TEXT, this.#textLength(namespace))
-    at += target.write(ENGINE_MESSAGE + this.#head + namespace, at)
-    at += this.#bytes.copy(target, at)
+    at += target.write(ENGINE_MESSAGE + this.#head + namespace + this.#beginning, at)
+    at += this.#rest.copy(target, at)
+    target[at++] = END
     for (const attachment of this.attachments) {
       at = writeHeader(target, at, BINARY, attachment.length)
       at += attachment.copy(target, at)
@@ -87,6 +90,8 @@ export class Packet {
   }
 }
 
+const beginningOf = (event: string, id: string): string => `[${JSON.stringify(event)},{"id":"${id}"`
+
 /** The type of an event, and of one with binary parts. */
 const headOf = (attachments: number): string =>
   attachments === 0 ? String(PacketType.EVENT) : `${PacketType.BINARY_EVENT}${attachments}-`
@@ -100,8 +105,8 @@ const headOf = (attachments: number): string =>
 export function encodeRecord (message: Message): LogRecord {
   const { event, instance } = message
   const [text, ...attachments] = encode(message)
-  const beginning = `${headOf(attachments.length)}[${JSON.stringify(event)},{"id":"${NO_ID}"`
-  return { instance, event, rest: text.slice(beginning.length, -1), attachments }
+  const beginning = headOf(attachments.length) + beginningOf(event, NO_ID)
+  return { instance, event, rest: Buffer.from(text.slice(beginning.length, -1)), attachments }
 }
 
 function encode (message: Message): [string, ...Buffer[]] {

@@ -12,10 +12,10 @@ export interface LogRecord {
   /** Its dotted name. */
   readonly event: string
   /**
-   * The message as JSON but for its beginning, `{"id":"ID"`, because the log gives the id: `,"event":"call",…}`. A
-   * binary part of the data is written as Socket.IO does, `{"_placeholder":true,"num":0}`.
+   * The message as JSON in UTF-8 but for its beginning, `{"id":"ID"`, because the log gives the id: `,"event":"call",…}`.
+   * A binary part of the data is written as Socket.IO does, `{"_placeholder":true,"num":0}`.
    */
-  readonly rest: string
+  readonly rest: Buffer
   /** The binary parts, by the number of their placeholder. */
   readonly attachments: readonly Buffer[]
 }

@@ -1,6 +1,6 @@
 import { type ManagerOptions, io, type Socket, type SocketOptions } from 'socket.io-client'
 import type { Message } from '../../lib/index.js'
-import type { Refusal } from '../../lib/gateway/admission.js'
+import type { Refusal } from '../../lib/index.js'
 import type { Scope } from './server.js'
 
 export type ClientOptions = Partial<ManagerOptions & SocketOptions>
@@ -47,9 +47,10 @@ export class Inbox {
   readonly messages: Message[] = []
   readonly #waiting: Array<() => void> = []
 
-  constructor (socket: Socket) {
+  /** @param isNew which messages to take; left out: all */
+  constructor (socket: Socket, isNew: (message: Message) => boolean = () => true) {
     socket.onAny((event: string, message: Message) => {
-      if (event.startsWith('ws.')) return
+      if (event.startsWith('ws.') || !isNew(message)) return
       this.messages.push(message)
       for (const check of this.#waiting) check()
     })

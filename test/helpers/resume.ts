@@ -27,8 +27,10 @@ export class Follower {
     this.#last = lastEventId
     const auth = (give: (auth: object) => void): void => { give({ ...options.auth as object, lastEventId: this.#last }) }
     this.socket = manager === undefined ? connect(t, url, { ...options, auth }) : manager.socket(new URL(url).pathname, { auth })
-    this.inbox = new Inbox(this.socket)
-    this.socket.onAny((event: string, { id }: Message) => { if (!event.startsWith('ws.')) this.#last = id })
+    // What the stock client had received when its connection broke, it hands over after the next connect, and the
+    // server, which was given the id from before, sends it again.
+    this.inbox = new Inbox(this.socket, ({ id }) => id > this.#last)
+    this.socket.onAny((event: string, { id }: Message) => { if (!event.startsWith('ws.') && id > this.#last) this.#last = id })
     this.socket.on('ws.position', ({ lastEventId }: Position) => { this.#last = lastEventId })
     this.socket.on('ws.ready', (ready: Ready) => {
       if (ready.recovered !== true) this.#last = ready.lastEventId

@@ -103,7 +103,7 @@ const FAULTS: Readonly<Record<string, Readonly<Record<string, Breaks>>>> = {
     'keeps text in one byte a character': {
       log (log) {
         const { entryOf } = log
-        log.entryOf = (record, id) => entryOf({ ...record, rest: Buffer.from(record.rest, 'latin1').toString('latin1') }, id)
+        log.entryOf = (record, id) => entryOf({ ...record, rest: Buffer.from(record.rest.toString(), 'latin1') }, id)
       }
     },
     'keeps only the first attachment': {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import type { LogEntry, LogRecord, StreamName } from '../../log/event-log.js'
 import { Random } from '../random.js'
-import { Appends, appendAll, assertNoHole, assertRead, entriesOf, follow, type Follower, idsOf, isPending, type LogTest, readAll, record, records, sameList, shown } from './subject.js'
+import { Appends, appendAll, assertNoHole, assertRead, entriesOf, follow, type Follower, idsOf, isPending, type LogTest, readAll, record, records, sameList, shown, textOf } from './subject.js'
 
 const MIB = 1024 * 1024
 const everyByte = Buffer.from(Array.from({ length: 256 }, (empty, at) => at))
-const rest = (data: unknown): string => `,"event":"call","data":${JSON.stringify(data)}}`
+const rest = (data: unknown): Buffer => Buffer.from(`,"event":"call","data":${JSON.stringify(data)}}`)
 
 /** What is hard to keep: each comes back as it was. */
 const AWKWARD: readonly LogRecord[] = [
-  record(0, { rest: '}' }),
+  record(0, { rest: Buffer.from('}') }),
   record(0, { instance: 'Teste 01', event: 'application.startup' }),
   record(0, { instance: 'café', event: 'Ereignis.größer' }),
   record(0, { rest: rest('é 日本 😀 \u2028 "quoted" \\ \n \0 \ud800 %s $1 {} \' ;') }),
@@ -53,15 +53,15 @@ export const appending: readonly LogTest[] = [
       const ids: string[] = []
       for (let burst = 0; burst < 8; burst++) {
         const some = Array.from({ length: 500 }, (empty, at) => record(burst * 500 + at))
-        texts.push(...some.map(({ rest }) => rest))
+        texts.push(...some.map(textOf))
         ids.push(...await appendAll(log, ['acme'], some))
       }
       assert.ok(ids.every((id, at) => (at === 0 ? follower.start : ids[at - 1] ?? '') < id), 'each id is greater than the one before')
       sameList(idsOf(follower.told), ids, 'told')
-      sameList(follower.told.map(({ rest }) => rest), texts, 'the events of the calls')
+      sameList(follower.told.map(textOf), texts, 'the events of the calls')
       const found = entriesOf(await readAll(log, 'acme', follower.start))
       sameList(idsOf(found), ids, 'read')
-      sameList(found.map(({ rest }) => rest), texts, 'the events that were read')
+      sameList(found.map(textOf), texts, 'the events that were read')
     }
   },
   {
@@ -76,7 +76,7 @@ export const appending: readonly LogTest[] = [
         const into = random.some(streams)
         // Large and small ones take unequal times.
         const each = record(n, random.oneIn(10) ? { attachments: [Buffer.alloc(random.below(100_000))] } : {})
-        for (const stream of into) expected.get(stream)?.push(each.rest)
+        for (const stream of into) expected.get(stream)?.push(textOf(each))
         const id = log.append(into, each)
         appends.add(id)
         if (random.oneIn(20)) await id
@@ -84,7 +84,7 @@ export const appending: readonly LogTest[] = [
       await appends.ids()
       await log.drained()
       for (const [stream, { told, start }] of followers) {
-        sameList(told.map(({ rest }) => rest), expected.get(stream) ?? [], `told by ${stream}`)
+        sameList(told.map(textOf), expected.get(stream) ?? [], `told by ${stream}`)
         await assertRead(log, stream, start, idsOf(told), `read from ${stream}`)
       }
     }

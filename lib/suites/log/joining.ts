@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { EventLog, StreamName, Watch } from '../../log/event-log.js'
 import { turn } from '../contract-test.js'
 import { Random } from '../random.js'
-import { Appends, follow, idsOf, isPending, type LogTest, record, sameList } from './subject.js'
+import { Appends, follow, idsOf, isPending, type LogTest, record, sameList, textOf } from './subject.js'
 
 interface Place {
   readonly log: EventLog
@@ -126,7 +126,7 @@ async function storm (log: EventLog, seed: number, scant: boolean): Promise<void
   const append = (n: number): void => {
     const into = random.some(streams)
     const each = record(n, random.oneIn(8) ? { attachments: [Buffer.alloc(random.below(20_000))] } : {})
-    for (const stream of into) due.get(stream)?.push(each.rest)
+    for (const stream of into) due.get(stream)?.push(textOf(each))
     appends.add(log.append(into, each))
   }
   for (const stream of streams) {
@@ -148,7 +148,7 @@ async function storm (log: EventLog, seed: number, scant: boolean): Promise<void
   }
   await appends.ids()
   await log.drained()
-  for (const [stream, keeper] of keepers) sameList(keeper.told.map(({ rest }) => rest), due.get(stream) ?? [], `told by ${stream}`)
+  for (const [stream, keeper] of keepers) sameList(keeper.told.map(textOf), due.get(stream) ?? [], `told by ${stream}`)
   for (const { stream, joiner } of joiners) {
     await joiner.check(keepers.get(stream)?.ids() ?? [])
     joiner.leave()

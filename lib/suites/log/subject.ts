@@ -85,19 +85,22 @@ export class Subject {
 
 /** An event, told from others by a number. */
 export function record (n: number, parts: Partial<LogRecord> = {}): LogRecord {
-  return { instance: 'acme', event: 'messages.upsert', rest: `,"event":"messages.upsert","n":${n}}`, attachments: [], ...parts }
+  return { instance: 'acme', event: 'messages.upsert', rest: Buffer.from(`,"event":"messages.upsert","n":${n}}`), attachments: [], ...parts }
 }
 
 /** An event of about so many bytes. */
-export const recordOf = (bytes: number): LogRecord => record(0, { rest: `,"pad":"${'x'.repeat(bytes)}"}` })
+export const recordOf = (bytes: number): LogRecord => record(0, { rest: Buffer.from(`,"pad":"${'x'.repeat(bytes)}"}`) })
+
+/** What an event is known by. */
+export const textOf = ({ rest }: LogRecord): string => rest.toString()
 
 /** An event as a test compares and prints it. */
 export function shown ({ id, instance, event, rest, attachments }: LogEntry): object {
-  return { id, instance, event, rest: brief(Buffer.from(rest)), attachments: attachments.map(brief) }
+  return { id, instance, event, rest: brief(rest), attachments: attachments.map(brief) }
 }
 
 function brief (bytes: Buffer): string {
-  assert.ok(Buffer.isBuffer(bytes), 'an attachment is a Buffer')
+  assert.ok(Buffer.isBuffer(bytes), 'rest and attachments are Buffers')
   return bytes.length < 100 ? bytes.toString('latin1') : `${bytes.length} bytes, ${hash('sha256', bytes)}`
 }
 

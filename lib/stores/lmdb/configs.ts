@@ -1,0 +1,60 @@
+import type { Database } from 'lmdb'
+import { errors } from '../../errors.js'
+import type { ConfigStore, StoredConfig } from '../store.js'
+import type { Committer } from './commit.js'
+
+/** Configs that are read at a time when they are listed, so that a long list does not hold the others up. */
+const PAGE = 256
+
+/** Configs beside the log, in the same file. */
+export class LmdbConfigStore implements ConfigStore {
+  readonly #kept: Database<StoredConfig, string>
+  readonly #committer: Committer
+  #isClosed = false
+
+  constructor (kept: Database<StoredConfig, string>, committer: Committer) {
+    this.#kept = kept
+    this.#committer = committer
+  }
+
+  async get (name: string): Promise<StoredConfig | null> {
+    return this.#kept.get(name) ?? null
+  }
+
+  /** @throws STORE_UNAVAILABLE when it could not be written */
+  async set (name: string, config: StoredConfig): Promise<void> {
+    await this.#written(() => this.#kept.put(name, config))
+  }
+
+  /** @throws STORE_UNAVAILABLE when it could not be written */
+  async delete (name: string): Promise<boolean> {
+    const existed = this.#kept.doesExist(name)
+    if (existed) await this.#written(() => this.#kept.remove(name))
+    return existed
+  }
+
+  /** Takes nothing more. lmdb would end the process for what is put where it is closed. */
+  close (): void {
+    this.#isClosed = true
+  }
+
+  async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
+    let after = ''
+    for (;;) {
+      const page = [...this.#kept.getRange({ start: after, exclusiveStart: after !== '', limit: PAGE })]
+      const last = page.at(-1)
+      if (last === undefined) return
+      for (const { key, value } of page) yield [key, value]
+      after = last.key
+    }
+  }
+
+  async #written (write: () => Promise<unknown>): Promise<void> {
+    if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
+    try {
+      await this.#committer.flushed(write())
+    } catch (error) {
+      throw new errors.STORE_UNAVAILABLE(`a config could not be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import type * as Lmdb from 'lmdb'
+import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { getSystemErrorName } from 'node:util'
+import { errors } from '../../errors.js'
+import { epochOf, Ids, newEpoch } from '../../log/ids.js'
+import type { OpenOptions, OpenStore, Store } from '../store.js'
+import { bootId } from './boot.js'
+import { Committer } from './commit.js'
+import { LmdbConfigStore } from './configs.js'
+import { type Databases, openDatabases } from './database.js'
+import { damaged } from './file.js'
+import { LmdbLog } from './log.js'
+import { takeOwnership } from './owner.js'
+import { Streams } from './streams.js'
+import { Trimmer } from './trim.js'
+
+export interface LmdbStoreOptions {
+  /** A directory, from where the process was started. It is made if need be; one process at a time has it. */
+  readonly path: string
+  /**
+   * Whether an event is remembered only when the disk has it, so that it survives a loss of power too. Else it survives
+   * the end of the process, SIGKILL too; after a loss of power the log begins a new life, and every client is told that
+   * it may have missed something.
+   *
+   * @default false
+   */
+  readonly flush?: boolean
+  /**
+   * Bytes of all streams together. Above it, those that have most are cut to a common level.
+   *
+   * @default 8 GiB
+   */
+  readonly maxTotalBytes?: number
+  /** @internal The clock, in ms since 1970. */
+  readonly now?: () => number
+}
+
+const HOUR = 60 * 60 * 1000
+const MIB = 1024 * 1024
+
+/** Remembers events and configs in a file of LMDB. Needs the package `lmdb`. */
+export function lmdbStore (options: string | LmdbStoreOptions): Store {
+  const { path, flush = false, maxTotalBytes = 8192 * MIB, now = Date.now } = typeof options === 'string' ? { path: options } : options
+  const name = `lmdb:${path}`
+  return {
+    name,
+    retention: { maxAge: 24 * HOUR, maxEvents: 100_000, maxBytes: 64 * MIB },
+    async open (options) {
+      try {
+        return await open({ path, flush, maxTotalBytes, now }, options)
+      } catch (error) {
+        throw new errors.STORE_OPEN(name, whyOf(error), { cause: error })
+      }
+    }
+  }
+}
+
+async function open (settings: Required<LmdbStoreOptions>, options: OpenOptions): Promise<OpenStore> {
+  const lmdb = await load()
+  const directory = makeDirectory(settings.path)
+  const letGo = await takeOwnership(directory)
+  let databases: Databases | undefined
+  try {
+    databases = openDatabases(lmdb, directory)
+    return start(databases, letGo, settings, options)
+  } catch (error) {
+    await databases?.root.close()
+    await letGo()
+    throw error
+  }
+}
+
+async function load (): Promise<typeof Lmdb> {
+  try {
+    return await import('lmdb')
+  } catch (error) {
+    const isMissing = error instanceof Error && codeOf(error) === 'ERR_MODULE_NOT_FOUND'
+    throw new Error(isMissing ? 'install it: npm install lmdb' : `lmdb cannot be loaded: ${String(error)}`, { cause: error })
+  }
+}
+
+function makeDirectory (path: string): string {
+  const directory = resolve(path)
+  makeDirectories(directory)
+  accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
+  return realpathSync(directory)
+}
+
+/** As `mkdirSync` does with `recursive`, which never ends in /proc (Node 20). */
+function makeDirectories (path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    const code = codeOf(error)
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    makeDirectories(dirname(path))
+    mkdirSync(path)
+  }
+}
+
+function start (databases: Databases, letGo: () => Promise<void>, { flush, maxTotalBytes, now }: Required<LmdbStoreOptions>, { retention, logger }: OpenOptions): OpenStore {
+  const boot = flush ? null : bootId()
+  const { ids, birth, head } = startLife(databases, boot, now)
+  const streams = new Streams(databases.streams, birth)
+  const trimmer = new Trimmer(databases.sizes, streams, { ...retention, maxTotalBytes }, now, logger)
+  const committer = new Committer(databases.root, boot === null)
+  const log = new LmdbLog({ databases, ids, head, streams, trimmer, committer, logger, now })
+  const configs = new LmdbConfigStore(databases.configs, committer)
+  const close = async () => {
+    await log.close()
+    configs.close()
+    try {
+      databases.meta.transactionSync(() => { void databases.meta.put('boot', '') })
+    } catch (error) {
+      logger.error({ err: error }, 'that the store was closed in order could not be written: if the machine goes down before it is opened again, the log begins a new life')
+    }
+    await committer.settle()
+    await databases.root.close()
+    await letGo()
+  }
+  let closed: Promise<void> | undefined
+  return { log, configs, close: async () => { await (closed ??= close()) } }
+}
+
+/**
+ * Continues the log where it was, or begins a new life of it: when it is new, and when the machine went down while
+ * something may not have been flushed. That may be lost then, and clients that have missed it could not be told else.
+ *
+ * @param boot this life of the machine; `null` when nothing will count as written before it is flushed
+ */
+function startLife ({ meta }: Databases, boot: string | null, now: () => number): { ids: Ids, birth: string, head: string } {
+  const kept = { birth: meta.get('birth'), head: meta.get('head'), boot: meta.get('boot') ?? '' }
+  const isSafe = kept.boot === '' || kept.boot === bootId()
+  let birth = isSafe ? kept.birth : undefined
+  const epoch = birth === undefined ? newEpoch() : epochOf(birth)
+  const ids = new Ids({ epoch, now, ...(kept.head === undefined ? {} : { after: kept.head }) })
+  if (birth === undefined) birth = kept.head === undefined ? ids.last : ids.next()
+  const head = isSafe ? kept.head ?? birth : birth
+  meta.transactionSync(() => {
+    void meta.put('birth', birth)
+    void meta.put('head', head)
+    void meta.put('boot', boot ?? '')
+  })
+  return { ids, birth, head }
+}
+
+function whyOf (error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  switch (codeOf(error)) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return `${error.message}: let the user of this process write there, or choose another path`
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return `${error.message}: the path, or a part of it, is a file: choose a directory`
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'EIO':
+      return `${error.message}: is there room on the disk?`
+    default:
+      return error.message.startsWith('MDB_') ? damaged(error.message).message : error.message
+  }
+}
+
+/** The system's name of an error. lmdb has its number. */
+function codeOf (error: Error): string | undefined {
+  if (!('code' in error)) return undefined
+  return typeof error.code === 'number' && error.code > 0 ? getSystemErrorName(-error.code) : String(error.code)
+}

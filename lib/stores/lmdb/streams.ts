@@ -1,0 +1,107 @@
+import type { Database } from 'lmdb'
+import type { LogStats, StreamName } from '../../log/event-log.js'
+import { prefixOf, type StreamState } from './codec.js'
+
+/** What is known of a stream in memory. There may be very many: nothing here grows with its records. */
+export class Stream implements StreamState {
+  /** No record is older. Empty: not looked up yet. */
+  oldest = ''
+  /** Everything up to this id is to be dropped. */
+  dropUpTo = ''
+  /** Bytes that it may keep while all streams together have too many. */
+  share = Infinity
+
+  constructor (
+    readonly number: number,
+    readonly name: StreamName,
+    public floor: string,
+    public count: number,
+    public bytes: number
+  ) {}
+
+  /** What the keys of its records begin with. */
+  get prefix (): string {
+    return prefixOf(this.number)
+  }
+}
+
+/** All streams of a log, and what they have in sum. */
+export class Streams {
+  readonly #kept: Database<StreamState, number>
+  readonly #birth: string
+  // Map(name -> stream)
+  readonly #byName = new Map<StreamName, Stream>()
+  #next = 1
+  #records = 0
+  #bytes = 0
+
+  /** @param birth the floor of a stream that is new */
+  constructor (kept: Database<StreamState, number>, birth: string) {
+    this.#kept = kept
+    this.#birth = birth
+    for (const { key, value: { name, floor, count, bytes } } of kept.getRange({ start: 0 })) {
+      this.#byName.set(name, new Stream(key, name, floor, count, bytes))
+      this.#next = key + 1
+      this.#records += count
+      this.#bytes += bytes
+    }
+  }
+
+  get bytes (): number {
+    return this.#bytes
+  }
+
+  find (name: StreamName): Stream | undefined {
+    return this.#byName.get(name)
+  }
+
+  floor (name: StreamName): string {
+    return this.#byName.get(name)?.floor ?? this.#birth
+  }
+
+  /** The stream of a name, a new one if need be. */
+  get (name: StreamName): Stream {
+    let stream = this.#byName.get(name)
+    if (stream === undefined) {
+      stream = new Stream(this.#next++, name, this.#birth, 0, 0)
+      this.#byName.set(name, stream)
+    }
+    return stream
+  }
+
+  all (): Iterable<Stream> {
+    return this.#byName.values()
+  }
+
+  add (stream: Stream, id: string, bytes: number): void {
+    if (stream.count === 0) stream.oldest = id
+    this.#change(stream, stream.count + 1, stream.bytes + bytes)
+  }
+
+  /** Says that a stream no longer has its oldest record. */
+  drop (stream: Stream, id: string, bytes: number): void {
+    stream.floor = id
+    this.#change(stream, stream.count - 1, stream.bytes - bytes)
+  }
+
+  /** Takes what the disk has, where what was to be written was not. */
+  reload (stream: Stream): void {
+    const { floor, count, bytes } = this.#kept.get(stream.number) ?? { floor: this.#birth, count: 0, bytes: 0 }
+    stream.floor = floor
+    stream.oldest = ''
+    this.#change(stream, count, bytes)
+  }
+
+  stats (): LogStats {
+    let streams = 0
+    for (const { count } of this.#byName.values()) if (count > 0) streams++
+    return { streams, records: this.#records, bytes: this.#bytes }
+  }
+
+  #change (stream: Stream, count: number, bytes: number): void {
+    this.#records += count - stream.count
+    this.#bytes += bytes - stream.bytes
+    stream.count = count
+    stream.bytes = bytes
+  }
+}
