@@ -6,6 +6,11 @@ const SOCKETS = {
   regex: '^((fastify-)?socket\\.io([-/]|$)|@socket\\.io/|engine\\.io([-/]|$)|ws(/|$))',
   message: 'Only lib/gateway/ knows Socket.IO.'
 }
+const SERVER = {
+  regex: '^((fastify-)?socket\\.io(-(?!client$)|/|$)|@socket\\.io/|engine\\.io([-/]|$)|ws(/|$))',
+  message: 'A browser knows only socket.io-client.'
+}
+const NODE = { regex: '^node:', message: 'A browser has nothing of Node.' }
 const GATEWAY = { regex: '(^|/)gateway/', message: 'Data goes down and never comes back up: this room does not know the gateway.' }
 const OUTSIDE = { regex: '^\\.{1,2}/(.*/)?(test|example|bench)(/|$)', message: 'What is published does not depend on what is not.' }
 const PROCESS_ENV = 'Only lib/options.ts reads the environment.'
@@ -57,5 +62,6 @@ export default [
   { name: 'borders/lib', files: ['lib/**'], rules: borders({ without: [SOCKETS] }) },
   { name: 'borders/options', files: ['lib/options.ts'], rules: borders({ without: [SOCKETS], environment: true }) },
   { name: 'borders/pure', files: ['lib/{events,log,stores,suites}/**'], rules: borders({ without: [FASTIFY, SOCKETS, GATEWAY] }) },
+  { name: 'borders/client', files: ['lib/client/**'], rules: borders({ without: [FASTIFY, SERVER, NODE, GATEWAY] }) },
   { name: 'borders/gateway', files: ['lib/gateway/**'], rules: borders({ without: [] }) }
 ]

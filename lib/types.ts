@@ -143,6 +143,15 @@ export interface Position {
   lastEventId: string
 }
 
+/** A refusal as the client gets it, in `data` of its `connect_error`. */
+export interface Refusal {
+  readonly code: string
+  readonly statusCode: number
+  readonly message: string
+  /** Whether a later try may succeed. */
+  readonly retry: boolean
+}
+
 /** A client that is connected to this node. */
 export interface ClientInfo {
   /** `null` at the root. */

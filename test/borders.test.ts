@@ -57,6 +57,15 @@ t.test('only lib/gateway/ imports Socket.IO', async t => {
   t.notOk(await crossed("import fp from 'fastify-plugin'\nfp()", 'lib/index.ts'), 'Fastify is for everybody else')
 })
 
+t.test('lib/client/ runs in a browser: of Socket.IO it knows the client, and nothing of Node', async t => {
+  const file = 'lib/client/snippet.ts'
+  t.notOk(await crossed("import { io } from 'socket.io-client'\nio()", file))
+  t.notOk(await crossed("import type { Message } from '../types.js'\nexport type M = Message", file))
+  for (const name of ['node:fs', 'socket.io', 'socket.io-parser', 'engine.io', 'ws', 'fastify', '../gateway/packet.js']) {
+    t.ok(await crossed(`import x from '${name}'\nx()`, file), name)
+  }
+})
+
 t.test('only lib/options.ts reads the environment', async t => {
   const reads = [
     'export const port = process.env.PORT',

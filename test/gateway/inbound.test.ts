@@ -1,7 +1,7 @@
 import type { Socket } from 'socket.io-client'
 import t from 'tap'
 import { evolutionEvents } from '../../lib/index.js'
-import type { Refusal } from '../../lib/gateway/admission.js'
+import type { Refusal } from '../../lib/index.js'
 import { admitted, connect, disconnected, Inbox, listen, transports } from '../helpers/client.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 

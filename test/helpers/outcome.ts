@@ -1,5 +1,5 @@
 import { io, type Socket } from 'socket.io-client'
-import type { Refusal } from '../../lib/gateway/admission.js'
+import type { Refusal } from '../../lib/index.js'
 import { type ClientOptions, type Transport } from './client.js'
 
 /** What became of a client's first attempt. */

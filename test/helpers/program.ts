@@ -19,7 +19,7 @@ export class Program {
       this.lines.push(line)
       for (const check of this.#waiting) check()
     })
-    this.ended = once(child, 'close').then(([code, signal]: [number | null, string | null]) => code ?? signal ?? '')
+    this.ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
     this.#kill = () => { child.kill('SIGKILL') }
     t.teardown(async () => { await this.end() })
   }

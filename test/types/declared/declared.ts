@@ -1,6 +1,7 @@
 // A host that declares its events by hand.
 import type { FastifyInstance } from 'fastify'
 import type { ConstantName, EventData, EventName, Message } from 'fastify-ws-events'
+import { connect } from 'fastify-ws-events/client'
 import { exactly } from '../exactly.js'
 
 declare module 'fastify-ws-events' {
@@ -54,3 +55,14 @@ await wsEvents.emit('acme', 'order.paid', { id: '1', cents: 100, euros: 1 })
 await wsEvents.emit('acme', 'order.paid', 7)
 // @ts-expect-error -- any string will not do
 await wsEvents.emit('acme', String(name), null)
+
+// What a client gets is typed by the same declarations, under the dotted names alone: it hears no others.
+const client = connect('http://localhost:8080/acme')
+client.on('order.paid', ({ data }) => { exactly<{ id: string, cents: number }>()(data) })
+client.onAny(({ data }) => { exactly<unknown>()(data) })
+// @ts-expect-error -- the other spelling
+client.on('ORDER_PAID', () => {})
+// @ts-expect-error -- a name that is not declared
+client.on('call', () => {})
+// @ts-expect-error -- what is in it has options of its own
+connect('http://localhost:8080/acme', { auth: {} })
