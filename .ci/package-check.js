@@ -10,6 +10,9 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const [check, directory] = process.argv.slice(2)
 const app = join(directory, 'app')
 
+/** The ways in beside the plugin and fastify.io. */
+const ENTRIES = ['client', 'stores', 'suites']
+
 function tarball () {
   const [name, ...others] = readdirSync(directory).filter(file => file.endsWith('.tgz'))
   assert.ok(name !== undefined && others.length === 0, `one tarball in ${directory}`)
@@ -21,7 +24,7 @@ async function contents () {
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
   const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
   assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
-  for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts']) {
+  for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
     assert.ok(files.includes(needed), `${needed} is published`)
   }
 }
@@ -69,13 +72,16 @@ async function load () {
     import Fastify from 'fastify'
     import wsEvents, { evolutionEvents } from 'fastify-ws-events'
     import 'fastify-ws-events/io'
+    ${ENTRIES.map(name => `import * as ${name} from 'fastify-ws-events/${name}'`).join('\n')}
     ${use}
+    if (![client.connect, stores.memoryStore, stores.lmdbStore, suites.eventLogSuite, suites.configStoreSuite].every(each => typeof each === 'function')) throw new Error('something is not exported')
     if (!('messages.upsert' in evolutionEvents)) throw new Error('evolutionEvents is not the catalogue')
     await use(wsEvents)`
   const byRequire = `
     const Fastify = require('fastify')
     const wsEvents = require('fastify-ws-events')
     require('fastify-ws-events/io')
+    for (const name of ${JSON.stringify(ENTRIES)}) require('fastify-ws-events/' + name)
     ${use}
     use(wsEvents).then(() => use(wsEvents.default))`
 
@@ -84,6 +90,23 @@ async function load () {
   assert.deepEqual(imported, { stdout: 'traditional\n', stderr: '' })
   const required = await run('node', ['--input-type=commonjs', '-e', byRequire], { cwd: app })
   assert.deepEqual(required, { stdout: 'traditional\ntraditional\n', stderr: '' })
+}
+
+/** A durable store: without its driver it says what to install, with it an event outlives the process. */
+async function durable () {
+  const serve = then => `
+    import Fastify from 'fastify'
+    import wsEvents from 'fastify-ws-events'
+    const fastify = Fastify()
+    await fastify.register(wsEvents, { store: 'lmdb:data' })
+    ${then}
+    await fastify.close()`
+  const runCode = code => run('node', ['--input-type=module', '-e', code], { cwd: app })
+  await assert.rejects(runCode(serve('')), /FST_ERR_WS_EVENTS_STORE_OPEN[^]*npm install lmdb/)
+  await run('npm', ['install', `lmdb@${manifest.devDependencies.lmdb}`], { cwd: app })
+  await runCode(serve("await fastify.wsEvents.set('acme', { enabled: true }); await fastify.wsEvents.emit('acme', 'call', 1)"))
+  const { stdout } = await runCode(serve("console.log((await fastify.wsEvents.find('acme')).enabled, fastify.wsEvents.stats().log.records)"))
+  assert.equal(stdout, 'true 1\n')
 }
 
 /** The server and the client, as a newcomer copies them from the README that is in the package. */
@@ -152,6 +175,17 @@ const CONSUMERS = {
     import type { Server } from 'socket.io'
 
     export const ioOf = (fastify: FastifyInstance): Server => fastify.io`,
+  'stores.mts': `
+    import Fastify from 'fastify'
+    import wsEvents from 'fastify-ws-events'
+    import { connect } from 'fastify-ws-events/client'
+    import { lmdbStore, memoryStore, type Store } from 'fastify-ws-events/stores'
+    import { configStoreSuite, eventLogSuite } from 'fastify-ws-events/suites'
+
+    const stores: Store[] = [memoryStore(), lmdbStore('data'), lmdbStore({ path: 'data', flush: true })]
+    for (const store of stores) await Fastify().register(wsEvents, { store, retention: { maxAge: 1000 } })
+    connect('http://localhost:8080/acme').on('messages.upsert', message => { console.log(message.id) })
+    void [configStoreSuite, eventLogSuite]`,
   'required.cts': `
     import Fastify = require('fastify')
     import wsEvents = require('fastify-ws-events')
@@ -184,6 +218,6 @@ async function types () {
   }
 }
 
-const checks = { contents, install, load, 'quick-start': checkQuickStart, types }
+const checks = { contents, install, load, durable, 'quick-start': checkQuickStart, types }
 assert.ok(Object.hasOwn(checks, check) && existsSync(directory), `usage: package-check.js ${Object.keys(checks).join('|')} DIRECTORY`)
 await checks[check]()

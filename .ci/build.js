@@ -1,0 +1,37 @@
+// Makes dist/ of lib/: JavaScript by esbuild, one file for each way in; `npm run build` then adds the types.
+import { build } from 'esbuild'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const { dependencies, peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+
+const common = {
+  absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
+  bundle: true,
+  format: 'esm',
+  outbase: 'lib',
+  outdir: 'dist',
+  sourcemap: true,
+  sourcesContent: false,
+  logLevel: 'warning',
+  // Everything else, fastify-socket.io that is, becomes a part of the package.
+  external: Object.keys({ ...dependencies, ...peerDependencies })
+}
+
+await build({
+  ...common,
+  entryPoints: ['lib/index.ts', 'lib/io.ts', 'lib/stores/index.ts', 'lib/suites/index.ts'],
+  splitting: true,
+  platform: 'node',
+  target: 'node20',
+  // For fastify-socket.io, which is CommonJS and requires Node's modules.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
+})
+
+// Runs in browsers too.
+await build({
+  ...common,
+  entryPoints: ['lib/client/index.ts'],
+  platform: 'neutral',
+  target: 'es2022'
+})
