@@ -1,14 +1,8 @@
 import Fastify, { type HTTPMethods, type RouteOptions } from 'fastify'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import ts from 'typescript'
 import { CODE_PREFIX, type ErrorName, errors } from '../lib/errors.js'
 import { Catalogue } from '../lib/events/catalogue.js'
@@ -16,23 +10,16 @@ import { evolutionEvents } from '../lib/events/evolution.js'
 import { refusalOf } from '../lib/gateway/admission.js'
 import wsEvents from '../lib/index.js'
 import { optionSchemas } from '../lib/options.js'
+import { lmdbStore } from '../lib/stores/lmdb/index.js'
+import { memoryStore } from '../lib/stores/memory/index.js'
+import { losesNothing } from './helpers/cuts.js'
+import { atPort, block, files, folder, read, root, section } from './helpers/documents.js'
+import { freePort, Program } from './helpers/program.js'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const README = read('README.md')
-const TYPES = ts.createSourceFile('types.ts', read('lib/types.ts'), ts.ScriptTarget.Latest, true)
+const STORES = read('docs/stores.md')
 
 // Markdown
-
-/** The text of a section, up to the next heading of its level or above. */
-function section (markdown: string, heading: string): string {
-  const start = markdown.indexOf(`\n${heading}\n`)
-  if (start === -1) throw new Error(`there is no section "${heading}"`)
-  const rest = markdown.slice(start + heading.length + 2)
-  const level = heading.indexOf(' ')
-  const end = rest.search(new RegExp(`^#{1,${level}} `, 'm'))
-  return end === -1 ? rest : rest.slice(0, end)
-}
 
 /** The rows of the tables of a text, by the name in the first column of their header. */
 function tables (markdown: string): Map<string, string[][]> {
@@ -44,8 +31,8 @@ function tables (markdown: string): Map<string, string[][]> {
   return found
 }
 
-function table (heading: string, name: string): string[][] {
-  const rows = tables(section(README, heading)).get(name)
+function table (heading: string, name: string, markdown = README): string[][] {
+  const rows = tables(section(markdown, heading)).get(name)
   if (rows === undefined) throw new Error(`"${heading}" has no table with the column "${name}"`)
   return rows
 }
@@ -54,10 +41,8 @@ function table (heading: string, name: string): string[][] {
 const plain = (cell = ''): string => cell.replaceAll('`', '')
 const firstColumn = (rows: string[][]): string[] => rows.map(([cell]) => plain(cell))
 
-/** The code blocks of files, by the file that the line before names. */
-function files (markdown: string): Map<string, string> {
-  return new Map([...markdown.matchAll(/^`([\w.]+)`:\n\n```\w+\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => [name, code]))
-}
+/** A default as both write it: documents put commas into numbers. */
+const bare = (cell = ''): string => plain(cell).replaceAll(/(?<=\d),(?=\d)/g, '')
 
 // Types
 
@@ -68,10 +53,13 @@ interface Member {
   readonly byDefault: string | undefined
 }
 
-function membersOf (name: string): Map<string, Member> {
-  const found = TYPES.statements.filter(ts.isInterfaceDeclaration).find(statement => statement.name.text === name)
-  if (found === undefined) throw new Error(`lib/types.ts has no interface ${name}`)
-  return new Map(found.members.map(member => {
+/** The members of an interface, but for those that are internal. */
+function membersOf (name: string, file = 'lib/types.ts'): Map<string, Member> {
+  const { statements } = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true)
+  const found = statements.filter(ts.isInterfaceDeclaration).find(statement => statement.name.text === name)
+  if (found === undefined) throw new Error(`${file} has no interface ${name}`)
+  const isPublic = (member: ts.TypeElement) => !ts.getJSDocTags(member).some(({ tagName }) => tagName.text === 'internal')
+  return new Map(found.members.filter(isPublic).map(member => {
     const tag = ts.getJSDocTags(member).find(({ tagName }) => tagName.text === 'default')
     const key = member.name?.getText() ?? ''
     return [key, {
@@ -103,7 +91,7 @@ t.test('the README has every option, with its variable and its default', async t
     }
     t.equal(plain(byDefault), member.byDefault, `${name}: the default in TSDoc`)
     if ('default' in schema) t.equal(plain(byDefault), written(schema.default), `${name}: the default`)
-    else t.match(plain(byDefault), /\bnone$/, `${name}: no default`)
+    else t.match(plain(byDefault), /\bnone$|\bstore\b/, `${name}: no default of its own`)
   }
 })
 
@@ -130,6 +118,43 @@ t.test('the README has every member of fastify.wsEvents, and what they take and 
   t.strictSame(firstColumn(table(heading, 'key of the result')), [...membersOf('EmitResult').keys()])
   t.strictSame(firstColumn(table('### Counters', 'key')).toSorted(), [...membersOf('Stats').keys()].toSorted())
   t.strictSame(firstColumn(table('## Message', 'key')), [...membersOf('Message').keys()])
+})
+
+t.test('the README has what each store remembers, and its options', async t => {
+  const bounds = table('### How much is remembered', 'bound')
+  t.strictSame(firstColumn(bounds), [...membersOf('Retention', 'lib/log/event-log.ts').keys()])
+  const { retention: memory } = memoryStore()
+  const { retention: lmdb } = lmdbStore('./data')
+  for (const [bound, inMemory, inLmdb] of bounds) {
+    const name = plain(bound) as keyof typeof memory
+    t.strictSame([inMemory, inLmdb].map(bare), [String(memory[name]), String(lmdb[name])], String(bound))
+  }
+  for (const [name, type] of [['memory', 'MemoryStoreOptions'], ['lmdb', 'LmdbStoreOptions']] as const) {
+    const members = membersOf(type, `lib/stores/${name}/index.ts`)
+    const rows = table('## Stores', `option of \`${name}Store\``)
+    t.strictSame(firstColumn(rows), [...members.keys()])
+    for (const [option, byDefault] of rows) t.equal(bare(byDefault), members.get(plain(option))?.byDefault ?? '', `${type}, ${option}: the default`)
+  }
+})
+
+t.test('the README has every option of the client', async t => {
+  const members = membersOf('ConnectOptions', 'lib/client/index.ts')
+  const rows = table('#### With the client of this package', 'option of `connect`')
+  t.strictSame(firstColumn(rows), [...members.keys()])
+  for (const [option, byDefault] of rows) t.equal(bare(byDefault), members.get(plain(option))?.byDefault ?? 'none', `${option}: the default`)
+})
+
+t.test('the documents have what a client is told of resuming, and what a store must have', async t => {
+  for (const [name, ,content] of table('### Resume', 'event')) {
+    const type = name === '`ws.ready`' ? 'Ready' : 'Position'
+    t.strictSame(/\{ (.*) \}/.exec(content ?? '')?.[1]?.split(', '), [...membersOf(type).keys()], String(name))
+  }
+  const store = 'lib/stores/store.ts'
+  const nameOf = (cell: string) => cell.replace(/\(.*/, '')
+  const named = (heading: string, column: string) => firstColumn(table(heading, column, STORES)).map(nameOf)
+  t.strictSame(named('### The event log', 'method').toSorted(), [...membersOf('EventLog', 'lib/log/event-log.ts').keys()].toSorted())
+  t.strictSame(named('## Configs in your own database', 'function'), [...membersOf('HostConfigs', store).keys()])
+  t.strictSame(named('## Write your own store', 'member'), [...membersOf('Store', store).keys(), ...membersOf('OpenStore', store).keys()])
 })
 
 t.test('the README has every error, with its status and whether to retry', async t => {
@@ -167,22 +192,27 @@ t.test('the README has every event, in both spellings', async t => {
   t.strictSame(table('## Events', 'on the wire').map(row => row.map(plain)), events.map(({ name, constant }) => [name, constant, described(name)]))
 })
 
+/** The anchors of a document's headings. */
+const anchorsOf = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-'))
+
 t.test('what the documents link to and name is there', async t => {
-  for (const file of ['README.md', 'README.pt-BR.md', 'CHANGELOG.md', 'docs/architecture.md']) {
+  for (const file of ['README.md', 'README.pt-BR.md', 'CHANGELOG.md', 'docs/architecture.md', 'docs/stores.md']) {
     const text = read(file)
-    const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-'))
     for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
-      if (target.startsWith('#')) t.ok(anchors.includes(target.slice(1)), `${file}: ${target}`)
-      else if (!target.startsWith('https://')) t.ok(existsSync(join(root, dirname(file), target)), `${file}: ${target}`)
+      if (target.startsWith('https://')) continue
+      const [path = '', anchor] = target.split('#')
+      const other = path === '' ? file : join(dirname(file), path)
+      t.ok(existsSync(join(root, other)), `${file}: ${target}`)
+      if (anchor !== undefined) t.ok(anchorsOf(read(other)).includes(anchor), `${file}: ${target}`)
     }
     for (const [, path = ''] of text.matchAll(/`((?:lib|test|example|bench|docs)\/[\w./-]*)`/g)) t.ok(existsSync(join(root, path)), `${file}: ${path}`)
   }
 })
 
-// The quick start
+// Programs that run as pasted
 
 const QUICK_START = section(README, '## Quick start')
-const PORT = '8080'
 
 t.test('the quick start is the same in Portuguese', async t => {
   const portuguese = read('README.pt-BR.md')
@@ -197,43 +227,8 @@ function installLine (): string {
   return line
 }
 
-/** The packages that the quick start installs, this one as it was built. */
-function install (directory: string): void {
-  mkdirSync(join(directory, 'node_modules'))
-  for (const name of installLine().split(' ').slice(2)) {
-    symlinkSync(name === 'fastify-ws-events' ? root : join(root, 'node_modules', name), join(directory, 'node_modules', name), 'junction')
-  }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, 'localhost')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-/** Runs a file, and ends it with the test. */
-function run (t: Test, directory: string, file: string): ChildProcess {
-  // Of the environment, what Node needs: the variables of the plugin are not to matter.
-  const child = spawn(process.execPath, [file], { cwd: directory, env: { PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'inherit'] })
-  const exited = once(child, 'exit')
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await exited
-  })
-  return child
-}
-
-/** Resolves as soon as a process prints a line that has this text; rejects when it ends without. */
-async function printed (child: ChildProcess, text: string): Promise<string> {
-  if (child.stdout === null) throw new Error('nobody reads what it prints')
-  for await (const line of createInterface(child.stdout)) {
-    if (line.includes(text)) return line
-  }
-  throw new Error(`it ended without printing "${text}"`)
-}
+/** The packages that the quick start installs. */
+const packages = (): string[] => installLine().split(' ').slice(2)
 
 /** The server listens before it sets the instance, and a client that comes in between is refused. */
 async function isSet (port: number): Promise<void> {
@@ -241,15 +236,41 @@ async function isSet (port: number): Promise<void> {
 }
 
 t.test('the quick start runs as pasted', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'quick-start-'))
-  t.teardown(() => { rmSync(directory, { recursive: true }) })
-  install(directory)
   const port = await freePort()
-  for (const [name, code] of files(QUICK_START)) {
-    t.equal(code.split(PORT).length, 2, `${name} names the port once`)
-    writeFileSync(join(directory, name), code.replace(PORT, String(port)))
-  }
-  await printed(run(t, directory, 'server.mjs'), 'Server listening')
+  const directory = folder(t, [...files(QUICK_START)].map(([name, code]) => [name, atPort(code, port)]), packages())
+  const run = (file: string) => new Program(t, process.execPath, [file], { cwd: directory })
+  await run('server.mjs').printed(lines => lines.some(line => line.includes('Server listening')))
   await isSet(port)
-  t.equal(await printed(run(t, directory, 'client.mjs'), ''), 'hello')
+  const client = run('client.mjs')
+  await client.printed(lines => lines.length > 0)
+  t.equal(client.lines[0], 'hello')
+})
+
+for (const heading of ['### Resume', '#### With the client of this package']) {
+  t.test(`the client of "${heading}" resumes with nothing missing`, async t => {
+    const [[name, code] = ['', '']] = files(section(README, heading))
+    await losesNothing(t, port => {
+      const directory = folder(t, [[name, atPort(code, port)]], packages())
+      return new Program(t, process.execPath, [name], { cwd: directory })
+    })
+  })
+}
+
+t.test('the server with a durable store runs as pasted', async t => {
+  const before = "import Fastify from 'fastify'\nimport wsEvents from 'fastify-ws-events'\nconst fastify = Fastify()\n"
+  const after = "\nawait fastify.wsEvents.set('acme', { enabled: true })\nconsole.log((await fastify.wsEvents.emit('acme', 'call', 1)).routes, fastify.wsEvents.stats().log.records)\nawait fastify.close()\n"
+  const stores = section(README, '## Stores')
+  const directory = folder(t, [['server.mjs', before + block(stores.slice(0, stores.indexOf('### ')), 'js') + after]], packages())
+  const server = new Program(t, process.execPath, ['server.mjs'], { cwd: directory })
+  t.equal(await server.ended, 0)
+  t.strictSame(server.lines, ["[ '/acme' ] 1"])
+  t.ok(existsSync(join(directory, 'data')), 'the path is one from where the process was started')
+})
+
+t.test('whoever writes a store runs the suites as the documents say', async t => {
+  const store = "export { memoryStore as myStore } from 'fastify-ws-events/stores'\n"
+  const directory = folder(t, [...files(section(STORES, '### Show that it keeps the contract')), ['my-store.mjs', store]], packages())
+  const suites = new Program(t, process.execPath, ['--test', '--test-reporter=tap'], { cwd: directory })
+  t.equal(await suites.ended, 0, suites.lines.filter(line => line.trimStart().startsWith('not ok')).join('\n'))
+  for (const contract of ['event log', 'config store']) t.ok(suites.lines.some(line => /^ *ok \d+ - /.test(line) && line.includes(contract)), contract)
 })
