@@ -1,6 +1,6 @@
 import type { Catalogue } from '../events/catalogue.js'
 import { type EventLog, type LogEntry, sizeOf, type StreamName, type Watch } from '../log/event-log.js'
-import { Batch, Outgoing } from './batch.js'
+import { type Batch, Outgoing } from './batch.js'
 import { Channel } from './channel.js'
 import type { Filter } from './filter.js'
 import type { Subscriber } from './subscriber.js'
@@ -28,6 +28,8 @@ interface Open {
   readonly watch: Watch
   /** Until nothing can be missed any more. */
   ready: Promise<void> | undefined
+  /** The id of the last event that was told. */
+  newest: string | undefined
 }
 
 /**
@@ -79,6 +81,11 @@ export class Delivery {
     return this.#open.get(subscriber.instance)?.channel.isLate(subscriber) === true
   }
 
+  /** The id of the last event that was told of a stream, since somebody is there; before the first, `undefined`. */
+  newest (stream: StreamName): string | undefined {
+    return this.#open.get(stream)?.newest
+  }
+
   /** Brings a subscriber all that is told from now on. */
   join (subscriber: Subscriber): void {
     const { channel } = this.#openOf(subscriber.instance)
@@ -99,8 +106,8 @@ export class Delivery {
     const known = this.#open.get(stream)
     if (known !== undefined) return known
     const channel = new Channel()
-    const watch = this.#parts.log.watch(stream, entry => { this.#tell(stream, channel, entry) })
-    const open: Open = { channel, watch, ready: watch.ready?.then(() => { open.ready = undefined }) }
+    const watch = this.#parts.log.watch(stream, entry => { this.#tell(stream, open, entry) })
+    const open: Open = { channel, watch, newest: undefined, ready: watch.ready?.then(() => { open.ready = undefined }) }
     this.#open.set(stream, open)
     return open
   }
@@ -120,7 +127,9 @@ export class Delivery {
   }
 
   /** Takes an event to a channel, to be written with all others of this turn. */
-  #tell (stream: StreamName, channel: Channel, entry: LogEntry): void {
+  #tell (stream: StreamName, open: Open, entry: LogEntry): void {
+    const { channel } = open
+    open.newest = entry.id
     const outgoing = this.#outgoingOf(entry)
     this.#parts.passed(stream, channel, sizeOf(entry))
     if (!channel.wants(outgoing)) return
@@ -135,13 +144,12 @@ export class Delivery {
   }
 
   /**
-   * Brings one subscriber what it lets through of these events, and no others.
+   * Brings one subscriber what it lets through of a batch, and no others.
    *
    * @returns how many that were
    */
-  bring (subscriber: Subscriber, entries: readonly LogEntry[]): number {
-    const events = entries.map(entry => new Outgoing(entry, this.#parts.catalogue.find(entry.event)))
-    const parcel = new Batch(events).through(subscriber.filter)
+  bring (subscriber: Subscriber, batch: Batch): number {
+    const parcel = batch.through(subscriber.filter)
     if (parcel === null) return 0
     this.#parts.writer.toOne(subscriber, parcel)
     return parcel.packets.length

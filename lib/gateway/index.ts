@@ -16,6 +16,7 @@ import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
 import { type Connection, connectionsOf, endConnection, endGently, listenToAll, usesStockParser } from './internals.js'
 import { Places } from './limits.js'
+import { Past } from './past.js'
 import { Positions } from './positions.js'
 import { Resumption } from './resume.js'
 import { Namespaces } from './namespaces.js'
@@ -49,6 +50,7 @@ export class Gateway {
   readonly #namespaces: Namespaces
   readonly #writer: Writer
   readonly #delivery: Delivery
+  readonly #past: Past
   readonly #resumption: Resumption
   readonly #positions: Positions
   readonly #inbound: Inbound
@@ -73,7 +75,8 @@ export class Gateway {
     this.#idle = new IdleConnections(limits.idleMs)
     this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, logger)
     this.#delivery = new Delivery({ log, catalogue, writer: this.#writer, passed: (stream, channel, bytes) => { this.#positions.passed(stream, channel, bytes) } })
-    this.#resumption = new Resumption({ log, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
+    this.#past = new Past(log, catalogue)
+    this.#resumption = new Resumption({ log, past: this.#past, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
     this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) } })
     this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, writer: this.#writer, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
     this.#admission = new Admission({ ...parts, places: this.#places, isClosing: () => this.#closing })
@@ -241,6 +244,7 @@ export class Gateway {
     await this.#parts.log.drained()
     this.#delivery.flushInstance(instance)
     for (const { socket } of this.#delivery.subscribersOf(instance)) this.#dismiss(() => { socket.disconnect() })
+    this.#past.forget(instance)
     this.#namespaces.release(instance)
   }
 

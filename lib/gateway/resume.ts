@@ -1,21 +1,26 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Socket } from 'socket.io'
-import type { EventLog, LogEntry, LogPage } from '../log/event-log.js'
+import type { EventLog } from '../log/event-log.js'
 import type { Instances } from '../instances.js'
 import type { Mode, Position, Ready, Stats } from '../types.js'
 import type { Delivery } from './delivery.js'
 import { lastEventIdOf } from './handshake.js'
+import type { Page, Past } from './past.js'
 import type { Subscriber } from './subscriber.js'
-import { roomToWrite } from './wire.js'
+import { queuedBytes, roomToWrite } from './wire.js'
 import type { Writer } from './writer.js'
 
-/** Bytes of the past that are read and written at once. */
-const PAGE_BYTES = 64 * 1024
-/** Pages that are written in one turn of the event loop, whoever they are for, so that nobody else has to wait long. */
-const PAGES_A_TURN = 4
+/** Bytes that may wait for a client when a page is added. */
+const ROOM = 64 * 1024
+/** Pages that are written in one turn of the event loop, whoever they are for. */
+const MIN_PAGES_A_TURN = 2
+const MAX_PAGES_A_TURN = 64
+/** A turn with pages in it should not take longer, in ms. */
+const LONG_TURN = 6
 
 interface Parts {
   readonly log: EventLog
+  readonly past: Past
   readonly mode: Mode
   readonly instances: Instances
   readonly delivery: Delivery
@@ -30,13 +35,16 @@ export class Resumption {
   readonly #resumed = { recovered: 0, gap: 0, fresh: 0 }
   #replayed = 0
   readonly #parts: Parts
-  /** Bytes that may wait for a client when a page is added. */
   readonly #room: number
   #waiting: Array<() => void> = []
+  #pagesATurn = MIN_PAGES_A_TURN
+  #turnBegan = 0
+  /** Clients that are being brought the past. */
+  #replays = 0
 
   constructor (parts: Parts) {
     this.#parts = parts
-    this.#room = parts.queuedBytes === 0 ? PAGE_BYTES : Math.min(PAGE_BYTES, parts.queuedBytes / 2)
+    this.#room = parts.queuedBytes === 0 ? ROOM : Math.min(ROOM, parts.queuedBytes / 2)
   }
 
   get counters (): Pick<Stats, 'resumed' | 'replayed'> {
@@ -102,8 +110,8 @@ export class Resumption {
   }
 
   async #resume (subscriber: Subscriber, after: string): Promise<void> {
-    const { log, delivery } = this.#parts
-    const first = log.read(subscriber.instance, after, PAGE_BYTES)
+    const { past, delivery } = this.#parts
+    const first = past.read(subscriber.instance, after)
     // As above: what comes in between would have to be read again.
     const page = first instanceof Promise ? await first : first
     if (!delivery.isAwaited(subscriber)) return
@@ -113,31 +121,48 @@ export class Resumption {
     }
     this.#resumed.recovered++
     this.#sendReady(subscriber, true, after)
-    await this.#replay(subscriber, page)
+    await this.#replay(subscriber, after, page)
   }
 
-  async #replay (subscriber: Subscriber, first: readonly LogEntry[]): Promise<void> {
-    const { log, delivery } = this.#parts
-    let page: LogPage = first
-    for (;;) {
-      if (page === 'gap') {
-        this.#lostInTheMiddle(subscriber)
-        return
+  async #replay (subscriber: Subscriber, from: string, first: Page): Promise<void> {
+    this.#replays++
+    try {
+      let after = from
+      let page: Page | 'gap' = first
+      while (page !== 'gap') {
+        this.#bring(subscriber, page, after)
+        after = page.last
+        if (this.#joins(subscriber, page) || !await this.#next(subscriber)) return
+        const next: Page | 'gap' | Promise<Page | 'gap'> = this.#parts.past.next(subscriber.instance, after)
+        page = next instanceof Promise ? await next : next
+        if (!this.#parts.delivery.isAwaited(subscriber)) return
       }
-      const last = page.at(-1)
-      if (last === undefined) {
-        delivery.join(subscriber)
-        return
-      }
-      const brought = delivery.bring(subscriber, page)
-      this.#replayed += brought
-      // What its filter held back is behind it too.
-      if (brought === 0) this.tellPosition(subscriber, last.id)
-      if (!await this.#next(subscriber)) return
-      const read: LogPage | Promise<LogPage> = log.read(subscriber.instance, last.id, PAGE_BYTES)
-      page = read instanceof Promise ? await read : read
-      if (!delivery.isAwaited(subscriber)) return
+      this.#lostInTheMiddle(subscriber)
+    } finally {
+      if (--this.#replays === 0) this.#parts.past.forget()
     }
+  }
+
+  #bring (subscriber: Subscriber, page: Page, after: string): void {
+    if (page.isEmpty) return
+    const brought = this.#parts.delivery.bring(subscriber, page.eventsAfter(after))
+    this.#replayed += brought
+    // What its filter held back is behind it too.
+    if (brought === 0) this.tellPosition(subscriber, page.last)
+  }
+
+  /**
+   * Lets a client join that has everything that was told. At once, or more would have come when it is asked for again:
+   * where many come back to a busy stream, that would go on for ever.
+   */
+  #joins (subscriber: Subscriber, { isEmpty, last }: Page): boolean {
+    const { delivery } = this.#parts
+    const newest = delivery.newest(subscriber.instance)
+    // Before anything is told to this channel, only the log knows whether there is more.
+    const isAll = newest === undefined ? isEmpty : newest <= last
+    if (!isAll || (!isEmpty && queuedBytes(subscriber.link) > this.#room)) return false
+    delivery.join(subscriber)
+    return true
   }
 
   /** Waits until a client can be written to again. Resolves to whether it is still there. */
@@ -150,14 +175,22 @@ export class Resumption {
   /** Waits for a place in a turn of the event loop. */
   async #turn (): Promise<void> {
     await new Promise<void>(resolve => {
-      if (this.#waiting.push(resolve) === 1) setImmediate(() => { this.#endTurn() })
+      if (this.#waiting.push(resolve) > 1) return
+      this.#turnBegan = performance.now()
+      setImmediate(() => { this.#endTurn() })
     })
   }
 
+  /** As many pages go into a turn as leave it short, for all the others. */
   #endTurn (): void {
-    const now = this.#waiting.splice(0, PAGES_A_TURN)
+    const now = performance.now()
+    const took = now - this.#turnBegan
+    if (took > LONG_TURN) this.#pagesATurn = Math.max(MIN_PAGES_A_TURN, this.#pagesATurn >> 1)
+    else if (took < LONG_TURN / 2) this.#pagesATurn = Math.min(MAX_PAGES_A_TURN, this.#pagesATurn << 1)
+    this.#turnBegan = now
+    const next = this.#waiting.splice(0, this.#pagesATurn)
     if (this.#waiting.length > 0) setImmediate(() => { this.#endTurn() })
-    for (const resolve of now) resolve()
+    for (const resolve of next) resolve()
   }
 
   /** What it has had is whole, and so is what it will have when it comes back: it is told of the gap then. */
