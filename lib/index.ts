@@ -7,7 +7,7 @@ import { evolutionEvents } from './events/evolution.js'
 import { Gateway } from './gateway/index.js'
 import { addDisabledRoute, addEngineRoute, openServer } from './gateway/server.js'
 import { Instances } from './instances.js'
-import type { EventLog } from './log/event-log.js'
+import type { EventLog, StreamName } from './log/event-log.js'
 import { readSettings, type Settings } from './options.js'
 import { Router } from './router.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
@@ -39,8 +39,7 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
     }
   })
   await loadConfigs(instances, settings)
-  // What happens while the root gets nothing is not remembered for it: nobody may take the past for whole later on.
-  if (settings.mode === 'traditional') await log.remove(null)
+  if (settings.mode === 'traditional') await breakOff(log, null)
   const router = new Router(settings.mode, instances, isHosts)
 
   // A registration that fails half-way is closed too.
@@ -68,6 +67,16 @@ async function openStore (fastify: FastifyInstance, { store, retention, configs 
   fastify.addHook('onClose', async () => { await open.close() })
   if (store.name === 'memory:') logger.info(`events${configs === null ? ' and configs' : ''} are kept in memory, and end with the process: the option store (WEBSOCKET_STORE) keeps them`)
   return { log: open.log, configs: configs === null ? open.configs : new HostConfigStore(configs) }
+}
+
+/**
+ * Makes a gap of all that a stream had until now. While the server runs in traditional mode the root is not
+ * remembered, and nobody may take its past for whole when it is back in global mode.
+ */
+async function breakOff (log: EventLog, stream: StreamName): Promise<void> {
+  // Dropped again at once, it leaves the gap. Should the process end in between, clients ignore what begins with `ws.`
+  await log.append([stream], { instance: '', event: 'ws.gap', rest: Buffer.from('}'), attachments: [] })
+  await log.remove(stream)
 }
 
 /** @throws STORE_OPEN when they cannot be read */
