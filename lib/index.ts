@@ -38,8 +38,8 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
       await log.remove(name)
     }
   })
-  await loadConfigs(instances, settings)
-  if (settings.mode === 'traditional') await breakOff(log, null)
+  await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => { await instances.load() })
+  if (settings.mode === 'traditional') await opening(settings.store.name, async () => { await breakOff(log, null) })
   const router = new Router(settings.mode, instances, isHosts)
 
   // A registration that fails half-way is closed too.
@@ -74,19 +74,20 @@ async function openStore (fastify: FastifyInstance, { store, retention, configs 
  * remembered, and nobody may take its past for whole when it is back in global mode.
  */
 async function breakOff (log: EventLog, stream: StreamName): Promise<void> {
+  if (!log.wants([stream])) return
   // Dropped again at once, it leaves the gap. Should the process end in between, clients ignore what begins with `ws.`
   await log.append([stream], { instance: '', event: 'ws.gap', rest: Buffer.from('}'), attachments: [] })
   await log.remove(stream)
 }
 
-/** @throws STORE_OPEN when they cannot be read */
-async function loadConfigs (instances: Instances, { store, configs }: Settings): Promise<void> {
+/** @throws STORE_OPEN when a store cannot be used as it must be at the start */
+async function opening (store: string, use: () => Promise<void>): Promise<void> {
   try {
-    await instances.load()
+    await use()
   } catch (error) {
     // What a host's own function has thrown says it best.
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error as Error
-    throw Object.assign(new errors.STORE_OPEN(configs === null ? store.name : 'of the option configs', cause.message), { cause: error })
+    throw Object.assign(new errors.STORE_OPEN(store, cause.message), { cause: error })
   }
 }
 

@@ -25,7 +25,7 @@ interface Hooks {
   allow(name: string): void
   /** Told when a config in force has changed. */
   changed(name: string): void | Promise<void>
-  /** Told when an instance was removed. */
+  /** Told when an instance is no more in force, before its config is deleted. */
   removed(name: string): void | Promise<void>
 }
 
@@ -89,10 +89,16 @@ export class Instances {
   async remove (instance: string): Promise<boolean> {
     const name = instanceName(instance)
     return await this.#inTurn(name, async () => {
-      const existed = await this.#store.delete(name)
+      const before = this.#inForce.get(name)
       this.#inForce.delete(name)
-      await this.#hooks.removed(name)
-      return existed
+      try {
+        // The config last: whoever is interrupted can call again, and nobody inherits a past by its name.
+        await this.#hooks.removed(name)
+        return await this.#store.delete(name)
+      } catch (err) {
+        if (before !== undefined) this.#inForce.set(name, before)
+        throw err
+      }
     })
   }
 

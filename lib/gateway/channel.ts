@@ -30,6 +30,7 @@ export class Channel {
   #size = 0
   #waiting: Outgoing[] = []
   #waitingBytes = 0
+  #isFlushing = false
 
   get isEmpty (): boolean {
     return this.#size === 0 && this.#late.size === 0
@@ -112,7 +113,17 @@ export class Channel {
 
   /** Hands what waits to every subscriber that lets it through. */
   flush (deliver: Deliver): void {
-    if (this.#waiting.length === 0) return
+    // A listener of the host's may come to flush again: what is newer waits for the next turn, behind this.
+    if (this.#isFlushing || this.#waiting.length === 0) return
+    this.#isFlushing = true
+    try {
+      this.#deliverWaiting(deliver)
+    } finally {
+      this.#isFlushing = false
+    }
+  }
+
+  #deliverWaiting (deliver: Deliver): void {
     const batch = new Batch(this.#waiting)
     this.#waiting = []
     this.#waitingBytes = 0

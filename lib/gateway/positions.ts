@@ -70,9 +70,9 @@ export class Positions {
 
   #tellSome (stream: StreamName, channel: Channel, subscribers: readonly Subscriber[]): void {
     const { delivery, log, tell } = this.#parts
-    // What waits in the channel may be for them, and is older than the position.
-    delivery.flush(channel)
+    // First, because a listener of the host's may emit while what waits is flushed.
     const lastEventId = log.head(stream)
+    delivery.flush(channel)
     for (const subscriber of subscribers) {
       if (channel.has(subscriber)) tell(subscriber, lastEventId)
     }

@@ -7,7 +7,7 @@ import type { Delivery } from './delivery.js'
 import { lastEventIdOf } from './handshake.js'
 import type { Page, Past } from './past.js'
 import type { Subscriber } from './subscriber.js'
-import { queuedBytes, roomToWrite } from './wire.js'
+import { drained, queuedBytes } from './wire.js'
 import type { Writer } from './writer.js'
 
 /** Bytes that may wait for a client when a page is added. */
@@ -53,10 +53,12 @@ export class Resumption {
 
   /** Lets a client in that has been admitted: at once, or after what it missed. */
   enter (subscriber: Subscriber): void {
-    const ready = this.#parts.delivery.await(subscriber)
+    const { delivery, writer } = this.#parts
+    const ready = delivery.await(subscriber)
+    writer.checkAnswers(subscriber.link)
     // Without waiting where there is nothing to wait for: the application may emit in this very turn.
     if (ready === undefined) this.#enter(subscriber)
-    else void this.#whileAwaited(subscriber, ready.then(() => { if (this.#parts.delivery.isAwaited(subscriber)) this.#enter(subscriber) }))
+    else void this.#whileAwaited(subscriber, ready.then(() => { if (delivery.isAwaited(subscriber)) this.#enter(subscriber) }))
   }
 
   #enter (subscriber: Subscriber): void {
@@ -82,9 +84,10 @@ export class Resumption {
   #joinNow (subscriber: Subscriber, recovered: null | false): void {
     const { delivery, log } = this.#parts
     this.#resumed[recovered === null ? 'fresh' : 'gap']++
-    // Joined first, because what waits in the channel belongs to what it has missed.
+    // What waits in the channel is not for it, and not newer. What a listener of the host's emits meanwhile is both.
+    const lastEventId = log.head(subscriber.instance)
     delivery.join(subscriber)
-    this.#sendReady(subscriber, recovered, log.head(subscriber.instance))
+    this.#sendReady(subscriber, recovered, lastEventId)
   }
 
   #sendReady ({ socket, instance }: Subscriber, recovered: boolean | null, lastEventId: string): void {
@@ -130,12 +133,19 @@ export class Resumption {
       let after = from
       let page: Page | 'gap' = first
       while (page !== 'gap') {
+        // Looked at right before it is written to: another of its namespaces may be brought something too.
+        while (this.#isFull(subscriber)) {
+          await drained(subscriber.link)
+          if (!this.#isThere(subscriber)) return
+        }
         this.#bring(subscriber, page, after)
         after = page.last
-        if (this.#joins(subscriber, page) || !await this.#next(subscriber)) return
+        if (this.#joins(subscriber, page)) return
+        await this.#turn()
+        if (!this.#isThere(subscriber)) return
         const next: Page | 'gap' | Promise<Page | 'gap'> = this.#parts.past.next(subscriber.instance, after)
         page = next instanceof Promise ? await next : next
-        if (!this.#parts.delivery.isAwaited(subscriber)) return
+        if (!this.#isThere(subscriber)) return
       }
       this.#lostInTheMiddle(subscriber)
     } finally {
@@ -160,15 +170,16 @@ export class Resumption {
     const newest = delivery.newest(subscriber.instance)
     // Before anything is told to this channel, only the log knows whether there is more.
     const isAll = newest === undefined ? isEmpty : newest <= last
-    if (!isAll || (!isEmpty && queuedBytes(subscriber.link) > this.#room)) return false
+    if (!isAll || (!isEmpty && this.#isFull(subscriber))) return false
     delivery.join(subscriber)
     return true
   }
 
-  /** Waits until a client can be written to again. Resolves to whether it is still there. */
-  async #next (subscriber: Subscriber): Promise<boolean> {
-    await this.#turn()
-    await roomToWrite(subscriber.link, this.#room)
+  #isFull ({ link }: Subscriber): boolean {
+    return queuedBytes(link) > this.#room
+  }
+
+  #isThere (subscriber: Subscriber): boolean {
     return this.#parts.delivery.isAwaited(subscriber) && !subscriber.link.ended
   }
 

@@ -91,28 +91,38 @@ function sizeOf (data: string | ArrayBufferView | undefined): number {
   return typeof data === 'string' ? data.length : data?.byteLength ?? 0
 }
 
-/** To look again, in ms, where no event tells that there is room. */
+/** To look again, in ms, where no event tells that something has gone out. */
 const LOOK_AGAIN = 100
 
-/**
- * Resolves when no more than `most` bytes wait for a client, or its connection has ended.
- *
- * @param most bytes
- */
-export async function roomToWrite (link: Link, most: number): Promise<void> {
-  const { connection } = link
-  while (!link.ended && connection.readyState === 'open' && queuedBytes(link) > most) {
-    const stream = directSocket(link)
-    await new Promise<void>(resolve => {
-      const settle = () => {
-        clearTimeout(timer)
-        stream?.off('drain', settle)
-        for (const event of ['drain', 'close']) connection.off(event, settle)
-        resolve()
-      }
-      const timer = setTimeout(settle, LOOK_AGAIN)
-      stream?.once('drain', settle)
-      for (const event of ['drain', 'close']) connection.once(event, settle)
-    })
+// Map(link -> resolves when something has gone out)
+const draining = new WeakMap<Link, Promise<void>>()
+
+/** Resolves when something that waits for a client has gone out, when its connection has ended, or after a moment. */
+export async function drained (link: Link): Promise<void> {
+  // One for all who wait, because a client may be in many namespaces.
+  const known = draining.get(link)
+  if (known !== undefined) {
+    await known
+    return
   }
+  const drain = nextDrain(link)
+  draining.set(link, drain)
+  await drain
+  draining.delete(link)
+}
+
+async function nextDrain (link: Link): Promise<void> {
+  const { connection } = link
+  const stream = directSocket(link)
+  await new Promise<void>(resolve => {
+    const settle = () => {
+      clearTimeout(timer)
+      stream?.off('drain', settle)
+      for (const event of ['drain', 'close']) connection.off(event, settle)
+      resolve()
+    }
+    const timer = setTimeout(settle, LOOK_AGAIN)
+    stream?.once('drain', settle)
+    for (const event of ['drain', 'close']) connection.once(event, settle)
+  })
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Socket as TcpSocket } from 'node:net'
 import t from 'tap'
+import { WebSocket } from 'ws'
 import type { Message, Position, Ready, WsEventsOptions } from '../../lib/index.js'
 import { connect, disconnected, listen, refused } from '../helpers/client.js'
 import { recordLog } from '../helpers/log.js'
@@ -180,6 +181,33 @@ t.test('many that come back at once to a busy stream get to what is live, and st
   for (const { inbox } of followers) {
     t.strictSame((await inbox.got(at)).map(({ data }) => (data as { at: number }).at), numbers(1, at))
   }
+})
+
+t.test('one that comes and goes again and again without reading is owed little', async t => {
+  const { fastify, url } = await startServer(t, enabled)
+  const first = await resume(t, `${url}/acme`, '')
+  for (const at of numbers(1, 200)) void fastify.wsEvents.emit('acme', 'call', { at, big })
+  await first.inbox.got(200)
+  const raw = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+  t.teardown(() => { raw.terminate() })
+  await once(raw, 'message')
+  const tcp = (raw as unknown as { _socket: TcpSocket })._socket
+  tcp.pause()
+  const before = fastify.wsEvents.stats().admitted
+  const queued = () => Math.max(0, ...fastify.wsEvents.clients().map(({ queuedBytes }) => queuedBytes))
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await new Promise(resolve => { setImmediate(resolve) })
+  }
+  let most = 0
+  for (let round = 1; round <= 300; round++) {
+    raw.send(`40/acme,{"lastEventId":"${first.ready.lastEventId}"}`)
+    await until(() => fastify.wsEvents.stats().admitted === before + round)
+    most = Math.max(most, queued())
+    raw.send('41/acme,')
+    await until(() => fastify.wsEvents.clients().length === 1)
+  }
+  t.ok(most > 64 * 1024, 'it has not read')
+  t.ok(most < 256 * 1024, `${most} bytes waited`)
 })
 
 t.test('an event larger than what may wait for a client is brought to it when it comes back', async t => {

@@ -30,6 +30,13 @@ interface Watcher {
   readonly listener: LogListener
 }
 
+/** A floor that was raised, and is to be written. */
+interface Raised {
+  readonly stream: Stream
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
 interface Parts {
   readonly databases: Databases
   readonly ids: Ids
@@ -63,6 +70,7 @@ export class LmdbLog implements EventLog {
   // Map(stream name -> watchers)
   readonly #watchers = new Map<StreamName, Set<Watcher>>()
   #waiting: Waiting[] = []
+  #raised: Raised[] = []
   /** The newest id that was told. */
   #head: string
   /** Everything up to this id is told, or has failed. */
@@ -141,15 +149,29 @@ export class LmdbLog implements EventLog {
     }
   }
 
+  /**
+   * The floor is raised first, in a small transaction of its own: from then on nobody can read what was there, also
+   * after a SIGKILL. The records are dropped later, in the background.
+   */
   async remove (name: StreamName): Promise<void> {
     const last = this.#ids.last
     await this.drained()
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
     const stream = this.#streams.find(name)
-    if (stream === undefined) return
-    const dropped = this.#trimmer.dropUpTo(stream, last)
-    this.#run()
-    await dropped
+    const newest = stream === undefined ? undefined : this.#newestUpTo(stream, last)
+    if (stream === undefined || newest === undefined || newest <= stream.floor) return
+    stream.floor = newest
+    await new Promise<void>((resolve, reject) => {
+      this.#raised.push({ stream, resolve, reject })
+      this.#run()
+    })
+  }
+
+  #newestUpTo ({ prefix, newest }: Stream, id: string): string | undefined {
+    if (newest !== '' && newest <= id) return newest
+    this.#databases.root.resetReadTxn()
+    const [key] = this.#databases.records.getKeys({ start: prefix + id, end: prefix, reverse: true, limit: 1 })
+    return key === undefined ? undefined : idOf(key)
   }
 
   async drained (): Promise<void> {
@@ -168,14 +190,13 @@ export class LmdbLog implements EventLog {
     clearInterval(this.#timer)
     await this.drained()
     await this.#running
-    this.#trimmer.fail(new errors.STORE_UNAVAILABLE('it is closed'))
     this.#watchers.clear()
   }
 
   #run (): void {
     // From the next microtask on: what is appended in one go goes into one transaction.
     this.#running ??= Promise.resolve().then(async () => {
-      while (this.#waiting.length > 0 || (this.#trimmer.isDue && !this.#isClosed)) await this.#commit()
+      while (this.#waiting.length > 0 || this.#raised.length > 0 || (this.#trimmer.isDue && !this.#isClosed)) await this.#commit()
       this.#running = null
     })
   }
@@ -188,7 +209,8 @@ export class LmdbLog implements EventLog {
 
   async #commit (): Promise<void> {
     const batch = this.#take()
-    const touched = new Set<Stream>()
+    const raised = this.#raised.splice(0)
+    const touched = new Set(raised.map(({ stream }) => stream))
     let step: Step | undefined
     let flushed: Promise<void> | undefined
     try {
@@ -198,13 +220,18 @@ export class LmdbLog implements EventLog {
       flushed = commit.flushed
       await commit.kept
     } catch (error) {
-      this.#fail(batch, touched, error)
+      this.#fail([...batch, ...raised], touched, error)
+      this.#settle(batch)
       // It is the same failure, or one that cannot tell more.
       await flushed?.catch(() => {})
       return
     }
     this.#trimmer.done(step)
     this.#tell(batch)
+    for (const { stream, resolve } of raised) {
+      this.#trimmer.floorRaised(stream)
+      resolve()
+    }
     this.#trimmer.check(touched)
     if (this.#now() >= this.#nextSweep) this.#sweep()
     await flushed.catch((error: unknown) => { this.#logger.error({ err: error }, 'the disk did not take what was written: it is lost if the machine goes down') })
@@ -260,17 +287,16 @@ export class LmdbLog implements EventLog {
     }
   }
 
-  #fail (batch: readonly Waiting[], touched: ReadonlySet<Stream>, cause: unknown): void {
+  #fail (calls: ReadonlyArray<{ reject(error: Error): void }>, touched: ReadonlySet<Stream>, cause: unknown): void {
     const error = unavailable('the log could not be written', cause)
     try {
       for (const stream of touched) this.#streams.reload(stream)
     } catch (err) {
       this.#logger.error({ err }, 'the log could not be read after a failure: its counts may be wrong')
     }
-    this.#trimmer.fail(error)
-    for (const { reject } of batch) reject(error)
-    if (batch.length === 0) this.#logger.error({ err: error }, 'old events could not be dropped')
-    this.#settle(batch)
+    this.#trimmer.fail()
+    for (const call of calls) call.reject(error)
+    if (calls.length === 0) this.#logger.error({ err: error }, 'old events could not be dropped')
   }
 
   #settle (batch: readonly Waiting[]): void {

@@ -6,8 +6,10 @@ import { prefixOf, type StreamState } from './codec.js'
 export class Stream implements StreamState {
   /** No record is older. Empty: not looked up yet. */
   oldest = ''
-  /** Everything up to this id is to be dropped. */
-  dropUpTo = ''
+  /** The record that was added last. Empty: not looked up yet. */
+  newest = ''
+  /** The record that was dropped last since the store was opened. */
+  dropped = ''
   /** Bytes that it may keep while all streams together have too many. */
   share = Infinity
 
@@ -75,12 +77,14 @@ export class Streams {
 
   add (stream: Stream, id: string, bytes: number): void {
     if (stream.count === 0) stream.oldest = id
+    stream.newest = id
     this.#change(stream, stream.count + 1, stream.bytes + bytes)
   }
 
   /** Says that a stream no longer has its oldest record. */
   drop (stream: Stream, id: string, bytes: number): void {
-    stream.floor = id
+    stream.dropped = id
+    if (id > stream.floor) stream.floor = id
     this.#change(stream, stream.count - 1, stream.bytes - bytes)
   }
 
@@ -89,6 +93,8 @@ export class Streams {
     const { floor, count, bytes } = this.#kept.get(stream.number) ?? { floor: this.#birth, count: 0, bytes: 0 }
     stream.floor = floor
     stream.oldest = ''
+    stream.newest = ''
+    stream.dropped = ''
     this.#change(stream, count, bytes)
   }
 

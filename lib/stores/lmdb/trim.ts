@@ -26,11 +26,6 @@ export interface Step {
   readonly finished: readonly Stream[]
 }
 
-interface Removal {
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-}
-
 /**
  * Decides which records are dropped. Nothing is written here: a step goes into the next commit, so that records, counts
  * and floors change together.
@@ -43,8 +38,6 @@ export class Trimmer {
   readonly #logger: StoreLogger
   // Streams that have more than they may, those that waited longest first.
   readonly #due = new Set<Stream>()
-  // Map(stream -> those who wait until it is empty)
-  readonly #removals = new Map<Stream, Removal[]>()
   // Streams that must shrink because all have too much together.
   readonly #shrinking = new Set<Stream>()
 
@@ -74,22 +67,18 @@ export class Trimmer {
     if (this.#streams.bytes > maxTotalBytes && this.#shrinking.size === 0) this.#shrink()
   }
 
-  /** Looks at all streams, for records that are too old. */
+  /** Looks at all streams, for records that are too old, and for those under a floor that were not dropped yet. */
   sweep (): void {
     const eldest = this.#eldest()
     for (const stream of this.#streams.all()) {
-      if (stream.count > 0 && stream.oldest < eldest) this.#due.add(stream)
+      if (stream.count > 0 && (stream.oldest < eldest || stream.oldest <= stream.floor)) this.#due.add(stream)
     }
     this.check(this.#streams.all())
   }
 
-  /** Resolves when a stream has nothing up to this id any more. Everything up to it must be written already. */
-  async dropUpTo (stream: Stream, id: string): Promise<void> {
-    if (id > stream.dropUpTo) stream.dropUpTo = id
+  /** Says that a stream has records up to its floor, which nobody can read any more. */
+  floorRaised (stream: Stream): void {
     this.#due.add(stream)
-    await new Promise<void>((resolve, reject) => {
-      this.#removals.set(stream, [...this.#removals.get(stream) ?? [], { resolve, reject }])
-    })
   }
 
   /**
@@ -123,27 +112,14 @@ export class Trimmer {
     for (const stream of finished) {
       this.#shrinking.delete(stream)
       stream.share = Infinity
-      // More may have come to be dropped while this step was under way.
-      if (!this.#due.has(stream)) this.#settle(stream, ({ resolve }) => { resolve() })
     }
   }
 
   /** Gives up until the next check: what could not be written now would not be in the next moment either. */
-  fail (error: Error): void {
+  fail (): void {
     this.#due.clear()
     for (const stream of this.#shrinking) stream.share = Infinity
     this.#shrinking.clear()
-    for (const stream of [...this.#removals.keys()]) {
-      // Who was told that it failed must not find it done later.
-      stream.dropUpTo = ''
-      this.#settle(stream, ({ reject }) => { reject(error) })
-    }
-  }
-
-  #settle (stream: Stream, settle: (removal: Removal) => void): void {
-    const removals = this.#removals.get(stream) ?? []
-    this.#removals.delete(stream)
-    removals.forEach(settle)
   }
 
   /** A stream that cannot be read is left as it is: the events that come must not fail for that. */
@@ -159,7 +135,7 @@ export class Trimmer {
   /** @returns whether the stream is within its bounds then */
   #trim (stream: Stream, room: number, bytes: number, keys: string[]): boolean {
     const eldest = this.#eldest()
-    const range = { start: stream.prefix + stream.floor, end: prefixOf(stream.number + 1), exclusiveStart: true }
+    const range = { start: stream.prefix + stream.dropped, end: prefixOf(stream.number + 1), exclusiveStart: true }
     for (const { key, value: size } of this.#sizes.getRange(range)) {
       const id = idOf(key)
       if (!this.#isOver(stream, id, eldest)) {
@@ -174,9 +150,9 @@ export class Trimmer {
     return true
   }
 
-  #isOver ({ count, bytes, share, dropUpTo }: Stream, oldest: string, eldest: string): boolean {
+  #isOver ({ count, bytes, share, floor }: Stream, oldest: string, eldest: string): boolean {
     const { maxEvents, maxBytes } = this.#bounds
-    return count > maxEvents || bytes > Math.min(maxBytes, share) || oldest < eldest || oldest <= dropUpTo
+    return count > maxEvents || bytes > Math.min(maxBytes, share) || oldest < eldest || oldest <= floor
   }
 
   /** The least id that is not too old. */

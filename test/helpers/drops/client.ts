@@ -163,8 +163,4 @@ export class DroppingClient implements Received {
   get isDone (): boolean {
     return this.#isIn && this.cuts >= this.#options.cuts
   }
-
-  leave (): void {
-    this.#socket.disconnect()
-  }
 }

@@ -1,0 +1,32 @@
+import t from 'tap'
+import '../../lib/io.js'
+import type { Verify } from '../../lib/index.js'
+import { GRANTS } from '../helpers/drops/plan.js'
+import { checking, PINGS, runDrops } from '../helpers/drops/run.js'
+import { startServer } from '../helpers/server.js'
+
+const CLIENTS = 200
+const CUTS = 50
+const RATE = 500
+
+// Of a busy machine: on two quiet cores it takes half a minute.
+t.setTimeout(240_000)
+
+t.test(`${CLIENTS} clients, each cut ${CUTS} times under ${RATE} events a second, get every event once and in order`, async t => {
+  const verify: Verify = async ({ apikey }) => {
+    await checking()
+    const events = GRANTS[apikey ?? '']
+    return events === undefined ? true : { events }
+  }
+  const { fastify, url } = await startServer(t, { globalEvents: true, defaultConfig: { enabled: true }, verify, socketio: PINGS })
+  const { wsEvents, io } = fastify
+  const totals = await runDrops({ url, way: 'ids', io, emit: (...event) => wsEvents.emit(...event) }, { clients: CLIENTS, cuts: CUTS, rate: RATE })
+  const { clients, cuts, deliveries, emitted, surprises, ...faults } = totals
+  const { replayed, resumed } = wsEvents.stats()
+  t.comment(`${clients} clients, ${cuts} cuts, ${emitted} events, ${deliveries} deliveries, ${replayed} replayed`)
+  t.strictSame(faults, { lost: 0, missed: 0, duplicated: 0, outOfOrder: 0, strange: 0, gaps: 0 })
+  t.strictSame(surprises, [])
+  t.equal(resumed.gap, 0)
+  t.ok(cuts >= CLIENTS * CUTS, 'everybody was cut')
+  t.ok(replayed > CLIENTS * CUTS, 'and missed something')
+})
