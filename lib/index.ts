@@ -14,7 +14,7 @@ import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes, type Configs } from './routes/instance.js'
 import { routeSchemas } from './routes/schemas.js'
 import { HostConfigStore } from './stores/host-configs.js'
-import type { ConfigStore } from './stores/store.js'
+import type { ConfigStore, OpenStore } from './stores/store.js'
 import type { WsEventsOptions } from './types.js'
 import { WsEventsService } from './ws-events.js'
 
@@ -23,13 +23,31 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   claim(fastify)
   const logger = fastify.log.child({ plugin: 'fastify-ws-events' })
   const catalogue = new Catalogue(settings.events)
+  checkDefault(settings, catalogue)
+  const store = await openStore(fastify, settings, logger)
+  try {
+    await serve(fastify, options, { settings, catalogue, logger, ...store })
+  } catch (error) {
+    // Whoever tries again needs the store, and may never close what did not come about.
+    await store.close()
+    throw error
+  }
+}
+
+interface Parts {
+  readonly settings: Settings
+  readonly catalogue: Catalogue
+  readonly log: EventLog
+  readonly configs: ConfigStore
+  readonly logger: FastifyBaseLogger
+}
+
+async function serve (fastify: FastifyInstance, options: WsEventsOptions, { settings, catalogue, log, configs, logger }: Parts): Promise<void> {
   const access = new Access(settings, catalogue, logger)
 
   // The gateway needs the instances to admit clients, and the instances tell it of their changes.
   let gateway: Gateway | null = null
   const isHosts = (name: string) => gateway?.isHosts(name) ?? false
-  checkDefault(settings, catalogue)
-  const { log, configs } = await openStore(fastify, settings, logger)
   const instances = new Instances(catalogue, configs, settings.defaultConfig, {
     allow: name => { if (isHosts(name)) throw new errors.HOST_NAMESPACE(name) },
     changed: async name => { await gateway?.configChanged(name) },
@@ -61,12 +79,14 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
 }
 
 /** Opens where events are remembered and configs kept, until the server is closed. */
-async function openStore (fastify: FastifyInstance, { store, retention, configs }: Settings, logger: FastifyBaseLogger): Promise<{ log: EventLog, configs: ConfigStore }> {
+async function openStore (fastify: FastifyInstance, { store, retention, configs }: Settings, logger: FastifyBaseLogger): Promise<OpenStore> {
   const open = await store.open({ retention, logger })
+  let closed: Promise<void> | undefined
+  const close = async () => { await (closed ??= open.close()) }
   // After the routes have been answered, which need the configs.
-  fastify.addHook('onClose', async () => { await open.close() })
+  fastify.addHook('onClose', close)
   if (store.name === 'memory:') logger.info(`events${configs === null ? ' and configs' : ''} are kept in memory, and end with the process: the option store (WEBSOCKET_STORE) keeps them`)
-  return { log: open.log, configs: configs === null ? open.configs : new HostConfigStore(configs) }
+  return { log: open.log, configs: configs === null ? open.configs : new HostConfigStore(configs), close }
 }
 
 /**

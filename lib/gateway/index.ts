@@ -14,7 +14,7 @@ import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
-import { type Connection, connectionsOf, endConnection, endGently, listenToAll, usesStockParser } from './internals.js'
+import { closesWithin, type Connection, connectionsOf, endConnection, endGently, listenToAll, usesStockParser } from './internals.js'
 import { Places } from './limits.js'
 import { Past } from './past.js'
 import { Positions } from './positions.js'
@@ -77,7 +77,7 @@ export class Gateway {
     this.#delivery = new Delivery({ log, catalogue, writer: this.#writer, passed: (stream, channel, bytes) => { this.#positions.passed(stream, channel, bytes) } })
     this.#past = new Past(log, catalogue)
     this.#resumption = new Resumption({ log, past: this.#past, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
-    this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) } })
+    this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) }, logger })
     this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, writer: this.#writer, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
     this.#admission = new Admission({ ...parts, places: this.#places, isClosing: () => this.#closing })
     this.#arrivals = new Arrivals({
@@ -102,6 +102,7 @@ export class Gateway {
   }
 
   #came (connection: Connection): void {
+    closesWithin(connection, END_TIMEOUT)
     // One that arrives while the others are being ended would keep the server from closing.
     if (this.#closing) endConnection(connection)
     else this.#idle.came(connection)

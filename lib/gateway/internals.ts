@@ -79,15 +79,22 @@ export function namespaceCount (socket: Socket): number {
   return joined instanceof Map ? joined.size : 1
 }
 
-/** Answers the poll under way, or the next one. Engine.IO waits 30 s for it unless told; fallback: not at all. */
-function closePolling (connection: Connection, ms: number): void {
+/**
+ * Says how long a polling client that is being closed may take to ask once more. Engine.IO waits for 30 s, and keeps
+ * the process that long, for a client that has vanished. Fallback: that.
+ *
+ * @returns whether it counts
+ */
+export function closesWithin (connection: Connection, ms: number): boolean {
   const { transport } = connection as unknown as { transport?: { closeTimeout?: number } }
-  if (typeof transport?.closeTimeout === 'number') {
-    transport.closeTimeout = ms
-    connection.close()
-  } else {
-    connection.close(true)
-  }
+  if (typeof transport?.closeTimeout !== 'number') return false
+  transport.closeTimeout = ms
+  return true
+}
+
+/** Answers the poll under way, or the next one. Fallback: none. */
+function closePolling (connection: Connection, ms: number): void {
+  connection.close(!closesWithin(connection, ms))
 }
 
 /**

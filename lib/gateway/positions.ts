@@ -1,3 +1,4 @@
+import type { FastifyBaseLogger } from 'fastify'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EventLog, Retention, StreamName } from '../log/event-log.js'
 import type { Channel } from './channel.js'
@@ -21,6 +22,7 @@ interface Parts {
   readonly delivery: Delivery
   readonly retention: Retention
   readonly tell: TellPosition
+  readonly logger: FastifyBaseLogger
 }
 
 /**
@@ -60,12 +62,17 @@ export class Positions {
     channel.passedEvents = 0
     channel.passedBytes = 0
     const quiet = [...channel.unheard()]
-    // Not at once: we may be in the middle of the event that made it many.
-    for (let at = 0; at < quiet.length; at += CLIENTS_A_TURN) {
-      await nextTurn()
-      this.#tellSome(stream, channel, quiet.slice(at, at + CLIENTS_A_TURN))
+    try {
+      // Not at once: we may be in the middle of the event that made it many.
+      for (let at = 0; at < quiet.length; at += CLIENTS_A_TURN) {
+        await nextTurn()
+        this.#tellSome(stream, channel, quiet.slice(at, at + CLIENTS_A_TURN))
+      }
+    } catch (err) {
+      this.#parts.logger.error({ err }, 'clients could not be told where they stand')
+    } finally {
+      this.#telling.delete(channel)
     }
-    this.#telling.delete(channel)
   }
 
   #tellSome (stream: StreamName, channel: Channel, subscribers: readonly Subscriber[]): void {

@@ -3,7 +3,7 @@ import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import { type Connection, connectionsOf, deleteNamespace, endConnection, hasNamespace, isArriving, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, usesStockParser } from '../../lib/gateway/internals.js'
+import { closesWithin, type Connection, connectionsOf, deleteNamespace, endConnection, hasNamespace, isArriving, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, usesStockParser } from '../../lib/gateway/internals.js'
 import { Link } from '../../lib/gateway/link.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
@@ -249,6 +249,20 @@ t.test('endConnection frees a websocket that reads nothing', async t => {
   tcp.resume()
 })
 
+t.test('closesWithin lets go of a polling client that has vanished', async t => {
+  const { io, url } = await serve(t)
+  const raw = async (query: string): Promise<string> => await (await fetch(`${url}/socket.io/?EIO=4&transport=polling${query}`)).text()
+  const arrived = new Promise<Connection>(resolve => { io.engine.once('connection', resolve) })
+  await raw('')
+  const connection = await arrived
+  t.equal(closesWithin(connection, 20), true)
+  // Nobody polls. Without it this would take 30 s.
+  const closed = new Promise(resolve => { connection.once('close', resolve) })
+  connection.close()
+  await closed
+  t.equal(connection.readyState, 'closed')
+})
+
 t.test('queuedBytes counts what the kernel has not taken from a websocket', async t => {
   const { io, url, port } = await serve(t)
   t.ok(url)
@@ -292,6 +306,7 @@ t.test('a Socket.IO that has none of this is met with something safe', async t =
   t.equal(namespaceCount({ client: {} } as never), 1, 'so that the connection is left alone')
   t.same(connectionsOf({ engine: {} } as never), [])
   t.equal(usesStockParser(bare), false)
+  t.equal(closesWithin(bare, 5), false)
   let closed: unknown
   endConnection({ close (discard: boolean) { closed = discard } } as unknown as Connection)
   t.equal(closed, true)

@@ -56,7 +56,6 @@ t.test('a registration that fails, and a server that never listens, let go of th
   const configs = { get: () => null, set: () => {}, delete: () => false, list: () => { throw new Error('the database is away') } }
   const half = Fastify()
   await t.rejects(async () => { await half.register(wsEvents, { env: false, store, configs }) }, { code: 'FST_ERR_WS_EVENTS_STORE_OPEN', message: /of the option configs cannot be opened: the database is away/ })
-  await half.close()
   const again = await startServer(t, { store })
   await again.fastify.wsEvents.set('acme', { enabled: true })
 })

@@ -17,7 +17,9 @@ export class LmdbConfigStore implements ConfigStore {
     this.#committer = committer
   }
 
+  /** @throws STORE_UNAVAILABLE when it is closed */
   async get (name: string): Promise<StoredConfig | null> {
+    this.#checkOpen()
     return this.#kept.get(name) ?? null
   }
 
@@ -28,6 +30,7 @@ export class LmdbConfigStore implements ConfigStore {
 
   /** @throws STORE_UNAVAILABLE when it could not be written */
   async delete (name: string): Promise<boolean> {
+    this.#checkOpen()
     const existed = this.#kept.doesExist(name)
     if (existed) await this.#written(() => this.#kept.remove(name))
     return existed
@@ -41,6 +44,7 @@ export class LmdbConfigStore implements ConfigStore {
   async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
     let after = ''
     for (;;) {
+      this.#checkOpen()
       const page = [...this.#kept.getRange({ start: after, exclusiveStart: after !== '', limit: PAGE })]
       const last = page.at(-1)
       if (last === undefined) return
@@ -49,8 +53,12 @@ export class LmdbConfigStore implements ConfigStore {
     }
   }
 
-  async #written (write: () => Promise<unknown>): Promise<void> {
+  #checkOpen (): void {
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
+  }
+
+  async #written (write: () => Promise<unknown>): Promise<void> {
+    this.#checkOpen()
     try {
       await this.#committer.flushed(write())
     } catch (error) {

@@ -92,7 +92,7 @@ export class MemoryLog implements EventLog {
   #tell ({ entry, streams }: Telling): void {
     for (const stream of streams) this.#push(stream, entry)
     if (this.#bytes > this.#settings.maxTotalBytes) this.#shorten()
-    this.#head = entry.id
+    if (entry.id > this.#head) this.#head = entry.id
     for (const { listeners } of streams) for (const listener of listeners) listener(entry)
   }
 
