@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { STAMP_DIGITS } from './lib/emission.js'
 import { instanceOf } from './lib/instances.js'
+import { type Replay, replay, type ReplayOptions } from './lib/log-replay.js'
 import { RawClient } from './lib/raw-client.js'
 import { serve } from './lib/rpc.js'
 
@@ -144,6 +145,8 @@ const api = {
     await new Promise(resolve => { setTimeout(resolve, 500) })
     return { complete: clients.filter(isComplete).length, strangers }
   },
+
+  replay: async (options: ReplayOptions): Promise<Replay> => await replay(options),
 
   leave: async (_: null): Promise<void> => { await leave() }
 }

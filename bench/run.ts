@@ -5,13 +5,15 @@ import type { Context, Section } from './lib/context.js'
 import { asMarkdown, asText, isReached, tablesOf } from './lib/report.js'
 import { lastResults, load, type Machine, machine, type Results, saveResults, type SectionResult } from './lib/results.js'
 import { delivery } from './sections/delivery.js'
+import { drops } from './sections/drops.js'
 import { idle } from './sections/idle.js'
 import { instances } from './sections/instances.js'
 import { latency } from './sections/latency.js'
+import { log } from './sections/log.js'
 import { memory } from './sections/memory.js'
 import { stalled } from './sections/stalled.js'
 
-const sections: Readonly<Record<string, Section>> = { delivery, idle, memory, latency, stalled, instances }
+const sections: Readonly<Record<string, Section>> = { delivery, idle, memory, latency, stalled, instances, log, drops }
 
 const USAGE = `npm run bench -- [--quick] [--only SECTION,…] [--runs N] [--markdown] [--last]
 

@@ -3,6 +3,8 @@ import { Control } from './lib/control.js'
 import { burst, type BurstOptions, cpuMicroseconds, steady, type SteadyOptions } from './lib/emission.js'
 import { emptyEmit, type EmptyEmitOptions } from './lib/empty-emit.js'
 import { type EmitToEach, emitToEach } from './lib/instances.js'
+import { awaitedEmit, type AwaitedOptions, type Cost, emitCost, type EmitCostOptions } from './lib/log-emission.js'
+import { fill, type FillOptions, type Past, readPast, type ReadOptions } from './lib/log-past.js'
 import { type Memory, settledMemory } from './lib/memory.js'
 import { serve } from './lib/rpc.js'
 import { startEvolution } from './peers/evolution.js'
@@ -26,6 +28,8 @@ function peer (): Peer {
   return started
 }
 
+const ours = (): OurPeer => peer() as OurPeer
+
 const api = {
   async start ({ peer, ...options }: PeerOptions & { readonly peer: PeerName }): Promise<{ port: number, controlPort: number }> {
     await control.listen()
@@ -35,7 +39,11 @@ const api = {
   burst: async (options: BurstOptions) => await burst(peer(), control, options),
   steady: async (options: SteadyOptions) => await steady(peer(), control, options),
   emptyEmit: async (options: EmptyEmitOptions) => await emptyEmit(peer(), options),
-  emitToEach: async (options: EmitToEach) => { await emitToEach((peer() as OurPeer).wsEvents, options) },
+  emitToEach: async (options: EmitToEach) => { await emitToEach(ours().wsEvents, options) },
+  emitCost: async (options: EmitCostOptions): Promise<Cost> => await emitCost(ours(), options),
+  awaitedEmit: async (options: AwaitedOptions) => await awaitedEmit(ours(), options),
+  fill: async (options: FillOptions): Promise<Past> => await fill(ours(), options),
+  readPast: async (options: ReadOptions): Promise<Cost> => await readPast(ours(), options),
   cpu: (_: null): number => cpuMicroseconds(),
   connections: (_: null): number => peer().connections(),
   memory: async (_: null): Promise<Memory> => await settledMemory()

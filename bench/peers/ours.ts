@@ -1,21 +1,41 @@
 import wsEvents, { type WsEvents } from 'fastify-ws-events'
+import type { EventLog } from 'fastify-ws-events/stores'
+import { storeOf } from '../lib/log-stores.js'
 import { EVENT, INSTANCE, SENDER } from '../lib/payload.js'
 import { listen, makeFastify } from './http.js'
 import type { Peer, PeerOptions } from './peer.js'
 
 export interface OurPeer extends Peer {
   readonly wsEvents: WsEvents
+  /** That the plugin uses. */
+  readonly log: EventLog
 }
 
-export async function startOurs ({ global }: PeerOptions): Promise<OurPeer> {
+export async function startOurs ({ global, log: choice }: PeerOptions): Promise<OurPeer> {
   const fastify = makeFastify()
-  await fastify.register(wsEvents, { env: false, globalEvents: global })
+  const store = storeOf(choice)
+  let log: EventLog | undefined
+  await fastify.register(wsEvents, {
+    env: false,
+    globalEvents: global,
+    retention: choice?.retention ?? {},
+    store: {
+      ...store,
+      async open (options) {
+        const opened = await store.open(options)
+        log = opened.log
+        return opened
+      }
+    }
+  })
   const port = await listen(fastify)
   await fastify.wsEvents.set(INSTANCE, { enabled: true })
+  if (log === undefined) throw new Error('the plugin has opened no log')
   const options = { sender: SENDER }
   return {
     port,
     wsEvents: fastify.wsEvents,
+    log,
     emit: data => fastify.wsEvents.emit(INSTANCE, EVENT, data, options),
     connections: () => fastify.wsEvents.stats().connections
   }

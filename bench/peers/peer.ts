@@ -1,3 +1,5 @@
+import type { LogChoice } from '../lib/log-stores.js'
+
 /** A way of sending an event to all clients. */
 export interface Peer {
   readonly port: number
@@ -20,4 +22,6 @@ export const peerTitles: Readonly<Record<PeerName, string>> = {
 export interface PeerOptions {
   /** Events go to the root as well. */
   readonly global: boolean
+  /** What remembers events, for ours alone; left out: as the plugin comes. */
+  readonly log?: LogChoice
 }
