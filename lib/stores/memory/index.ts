@@ -19,7 +19,9 @@ export interface MemoryStoreOptions {
 }
 
 /** Remembers events and keeps configs in this process; both end with it. */
-export function memoryStore ({ maxTotalBytes = 256 * MiB, now = Date.now }: MemoryStoreOptions = {}): Store {
+export function memoryStore (options: MemoryStoreOptions = {}): Store {
+  // Not in the parameter: its declaration would name what is internal.
+  const { maxTotalBytes = 256 * MiB, now = Date.now } = options
   return {
     name: 'memory:',
     retention: { maxAge: 2 * MINUTE, maxEvents: 10_000, maxBytes: 8 * MiB },
