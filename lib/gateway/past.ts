@@ -1,11 +1,13 @@
 import type { Catalogue } from '../events/catalogue.js'
-import type { EventLog, LogEntry, StreamName } from '../log/event-log.js'
+import type { EventLog, LogEntry, LogPage, StreamName } from '../log/event-log.js'
 import { Batch, Outgoing } from './batch.js'
 
 /** Bytes of the past that are read and written at once. */
 const PAGE_BYTES = 64 * 1024
 /** Pages that are kept for others: some MB. */
 const MAX_PAGES = 64
+/** How long they are kept when nobody is brought the past any more, in ms. */
+const MOMENT = 2000
 
 /** Events of a stream that follow each other. */
 export class Page {
@@ -51,37 +53,49 @@ export class Past {
   readonly #catalogue: Catalogue
   /** Those that were used last at the end. */
   #pages: Page[] = []
+  #timer: NodeJS.Timeout | undefined
 
   constructor (log: EventLog, catalogue: Catalogue) {
     this.#log = log
     this.#catalogue = catalogue
   }
 
-  /** Asks the log what came after an id, as a client gave it. */
+  /** What came after an id, as a client gave it. */
   read (stream: StreamName, after: string): Page | 'gap' | Promise<Page | 'gap'> {
-    const found = this.#log.read(stream, after, PAGE_BYTES)
-    return found instanceof Promise ? found.then(found => this.#pageOf(stream, after, found)) : this.#pageOf(stream, after, found)
+    const kept = this.#kept(stream, after)
+    // Whether it is a gap, the log alone can say.
+    const found = this.#log.read(stream, after, kept === undefined ? PAGE_BYTES : 1)
+    const pageOf = (found: LogPage) => found === 'gap' ? 'gap' : kept ?? this.#keep(stream, after, found)
+    return found instanceof Promise ? found.then(pageOf) : pageOf(found)
   }
 
-  /** What came after an id that the log has been asked for before. */
+  /** What came after an id that was the last of a page. */
   next (stream: StreamName, after: string): Page | 'gap' | Promise<Page | 'gap'> {
+    return this.#kept(stream, after) ?? this.read(stream, after)
+  }
+
+  #kept (stream: StreamName, after: string): Page | undefined {
     const at = this.#pages.findLastIndex(page => page.continues(stream, after))
-    if (at === -1) return this.read(stream, after)
-    const [page] = this.#pages.splice(at, 1) as [Page]
-    this.#pages.push(page)
+    const [page] = at === -1 ? [] : this.#pages.splice(at, 1)
+    if (page !== undefined) this.#pages.push(page)
     return page
   }
 
-  #pageOf (stream: StreamName, after: string, found: readonly LogEntry[] | 'gap'): Page | 'gap' {
-    if (found === 'gap') return 'gap'
-    const page = new Page(stream, after, found.map(entry => new Outgoing(entry, this.#catalogue.find(entry.event))))
+  #keep (stream: StreamName, after: string, entries: readonly LogEntry[]): Page {
+    const page = new Page(stream, after, entries.map(entry => new Outgoing(entry, this.#catalogue.find(entry.event))))
     if (!page.isEmpty) this.#pages.push(page)
     if (this.#pages.length > MAX_PAGES) this.#pages.shift()
     return page
   }
 
-  /** Keeps nothing of a stream any more; left out: of none. */
-  forget (stream?: StreamName): void {
-    this.#pages = stream === undefined ? [] : this.#pages.filter(page => page.stream !== stream)
+  /** Keeps nothing of a stream any more. */
+  forget (stream: StreamName): void {
+    this.#pages = this.#pages.filter(page => page.stream !== stream)
+  }
+
+  /** Keeps nothing any more, in a moment: who is interrupted together comes back one after the other. */
+  forgetSoon (): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => { this.#pages = [] }, MOMENT).unref()
   }
 }

@@ -149,7 +149,7 @@ export class Resumption {
       }
       this.#lostInTheMiddle(subscriber)
     } finally {
-      if (--this.#replays === 0) this.#parts.past.forget()
+      if (--this.#replays === 0) this.#parts.past.forgetSoon()
     }
   }
 
