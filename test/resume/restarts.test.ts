@@ -59,3 +59,20 @@ t.test('a registration that fails, and a server that never listens, let go of th
   const again = await startServer(t, { store })
   await again.fastify.wsEvents.set('acme', { enabled: true })
 })
+
+t.test('nobody inherits the past of a name that was removed, also when the server closes in that moment', async t => {
+  const store = `lmdb:${t.testdir()}`
+  const first = await startServer(t, { store })
+  await first.fastify.wsEvents.set('acme', { enabled: true })
+  const before = await resume(t, `${first.url}/acme`, '')
+  await Promise.all(Array.from({ length: 2000 }, async (empty, at) => await first.fastify.wsEvents.emit('acme', 'call', { at, secret: 'x'.repeat(200) })))
+  const [removed] = await Promise.allSettled([first.fastify.wsEvents.remove('acme'), first.fastify.close()])
+  const second = await startServer(t, { store })
+  t.equal(await second.fastify.wsEvents.find('acme') === null, removed.status === 'fulfilled', 'it is removed, or it says that it is not')
+  await second.fastify.wsEvents.remove('acme')
+  await second.fastify.wsEvents.set('acme', { enabled: true })
+  const after = await resume(t, `${second.url}/acme`, before.ready.lastEventId)
+  t.match(after.ready, { recovered: false })
+  await second.fastify.wsEvents.emit('acme', 'call', 'new')
+  t.strictSame(datas(await after.inbox.got(1)), ['new'])
+})
