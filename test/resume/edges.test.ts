@@ -3,7 +3,8 @@ import type { Socket as TcpSocket } from 'node:net'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import type { Message, Position, Ready, WsEventsOptions } from '../../lib/index.js'
-import { connect, disconnected, listen, refused } from '../helpers/client.js'
+import '../../lib/io.js'
+import { connect, disconnected, listen, refused, transports } from '../helpers/client.js'
 import { recordLog } from '../helpers/log.js'
 import { datas, Follower, resume } from '../helpers/resume.js'
 import { startServer } from '../helpers/server.js'
@@ -354,4 +355,49 @@ t.test('with Evolution\'s manners a muted instance says that it is', async t => 
   const { fastify, url } = await startServer(t, { evolution: true })
   await fastify.wsEvents.set('acme', { enabled: false })
   t.match((await resume(t, `${url}/acme`, '')).ready, { enabled: false, recovered: null })
+})
+
+t.test('a listener of the host\'s that emits changes no order, also where much is flushed at once', async t => {
+  for (const transport of transports) {
+    const { fastify, url } = await startServer(t, { ...enabled, fastPath: false })
+    await resume(t, `${url}/acme`, '', { transports: [transport] })
+    // Of another group, which is written to after the first.
+    const second = await resume(t, `${url}/acme`, '', { transports: [transport], auth: { events: ['call', 'chats.set'] } })
+    let emitted = false
+    for (const socket of fastify.io.of('/acme').sockets.values()) {
+      socket.onAnyOutgoing((event: string) => {
+        if (event !== 'call' || emitted) return
+        emitted = true
+        void fastify.wsEvents.emit('acme', 'chats.set', 'x'.repeat(300_000))
+      })
+    }
+    void fastify.wsEvents.emit('acme', 'call', 1)
+    t.strictSame((await second.inbox.got(2)).map(({ event }) => event), ['call', 'chats.set'], transport)
+  }
+})
+
+t.test('a listener of the host\'s that emits makes no position, and no ready, that is beyond what it emits', async t => {
+  const { fastify, url } = await startServer(t, { ...enabled, fastPath: false, retention: { maxEvents: 8 } })
+  await resume(t, `${url}/acme`, '', { auth: { events: ['call'] } })
+  const narrow = await resume(t, `${url}/acme`, '', { auth: { events: ['chats.set'] } })
+  for (const socket of fastify.io.of('/acme').sockets.values()) {
+    socket.onAnyOutgoing((event: string) => { if (event === 'call') void fastify.wsEvents.emit('acme', 'chats.set', 'echo') })
+  }
+  let last = ''
+  let beyond = 0
+  let positions = 0
+  narrow.socket.onAny((event: string, { id, lastEventId }: Message & Position) => {
+    if (event === 'ws.position') {
+      positions++
+      last = lastEventId
+    } else if (id <= last) beyond++
+  })
+  for (const at of numbers(1, 60)) {
+    await fastify.wsEvents.emit('acme', at % 7 === 0 ? 'call' : 'presence.update', at)
+    await new Promise(resolve => { setImmediate(resolve) })
+  }
+  const { id } = await fastify.wsEvents.emit('acme', 'chats.set', 'end')
+  await narrow.inbox.got(message => message.id === id)
+  t.ok(positions > 0)
+  t.equal(beyond, 0)
 })
