@@ -17,7 +17,7 @@ const sections: Readonly<Record<string, Section>> = { delivery, idle, memory, la
 
 const USAGE = `npm run bench -- [--quick] [--only SECTION,…] [--runs N] [--markdown] [--last]
 
-  --quick     fewer cells and shorter runs: two minutes
+  --quick     fewer cells and shorter runs: about six minutes
   --only      of the sections ${Object.keys(sections).join(', ')}
   --runs N    how often each way is measured (5, with --quick 3)
   --markdown  prints tables for docs/performance.md
