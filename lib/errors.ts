@@ -50,6 +50,7 @@ export const errors = {
    */
   DISABLED: coded('DISABLED', 'WebSocket events are disabled on this server (WEBSOCKET_ENABLED)', 503),
   STORE_UNAVAILABLE: coded('STORE_UNAVAILABLE', 'the store is not available: %s', 503),
+  PENDING_FULL: coded('PENDING_FULL', 'the store is away, and no more events can wait for it (limits.pendingEvents, limits.pendingBytes): emit again when it is back', 503),
   CLOSED: coded('CLOSED', 'the server is shutting down', 503)
 } as const
 

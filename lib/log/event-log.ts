@@ -42,8 +42,17 @@ export type LogPage = readonly LogEntry[] | 'gap'
 /** Told of each event of a stream, in order, when it is remembered for good. Must not throw. */
 export type LogListener = (entry: LogEntry) => void
 
+/**
+ * Told when events of a stream may have been missed that will not come any more: the log was wiped, say, or has lost
+ * its newest events. What is told from now on comes after `head`. Must not throw.
+ */
+export type GapListener = (head: string) => void
+
 export interface Watch {
-  /** Resolves when nothing more can be missed. Left out where that is so at once, and nobody has to wait. */
+  /**
+   * Resolves when nothing more can be missed. Left out where that is so at once, and nobody has to wait. Rejects with
+   * STORE_UNAVAILABLE when the store is closed before.
+   */
   readonly ready?: Promise<void> | undefined
   close(): void
 }
@@ -59,10 +68,10 @@ export interface LogStats {
  * An event log. A value that comes at once may come as it is or as a promise; who reads should not wait where there is
  * nothing to wait for.
  *
- * `read` and `watch` agree. What has been told to those who watch a stream is there to be read, until it is dropped;
- * what has been read is not told afterwards. So who reads until there is no more, and then watches in the same turn
- * of the event loop, gets each event once. Where `read` gives a promise, nothing is told between its resolving and
- * what is chained to it.
+ * `read` and `watch` agree on a stream that is watched. What has been told to those who watch it is there to be read,
+ * until it is dropped; what has been read is not told afterwards. So who reads until there is no more, and then watches
+ * in the same turn of the event loop, gets each event once. Where `read` gives a promise, nothing is told between its
+ * resolving and what is chained to it.
  */
 export interface EventLog {
   /**
@@ -79,7 +88,8 @@ export interface EventLog {
    * for one stream is told in the order of the calls.
    *
    * @returns its id, when the event is remembered for good
-   * @throws STORE_UNAVAILABLE when it could not be remembered: then it is told to nobody
+   * @throws STORE_UNAVAILABLE when it could not be remembered: then it is told to nobody. PENDING_FULL when the store is
+   *   away, and as much waits for it as may
    */
   append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>
 
@@ -95,8 +105,8 @@ export interface EventLog {
    */
   read(stream: StreamName, after: string, maxBytes: number): LogPage | Promise<LogPage>
 
-  /** Tells of each event of a stream from now on. */
-  watch(stream: StreamName, listener: LogListener): Watch
+  /** Tells of each event of a stream from now on: of those that this process appends, and of those that others do. */
+  watch(stream: StreamName, listener: LogListener, onGap?: GapListener): Watch
 
   /** Drops all that a stream remembers. */
   remove(stream: StreamName): Promise<void>

@@ -20,6 +20,12 @@ export interface ConfigStore {
   delete(name: string): Promise<boolean>
   /** All configs, each name once, in no particular order. One that is set or deleted meanwhile may show or not. */
   list(): AsyncIterable<readonly [name: string, config: StoredConfig]>
+  /**
+   * Where other processes change configs too: tells of each change that was made, by the name, once it is seen by `get`.
+   * With `null` any of them may have changed, and all have to be read again: after the store was away, and when it comes
+   * for the first time. Own changes may be told too. The listener must not throw.
+   */
+  watch?(changed: (name: string | null) => void): void
 }
 
 type MaybePromise<T> = T | Promise<T>
@@ -42,16 +48,51 @@ export interface StoreLogger {
   error(details: object, message: string): void
 }
 
+/** What may wait for a store that is away; 0 is no limit. */
+export interface PendingLimits {
+  readonly pendingEvents: number
+  readonly pendingBytes: number
+}
+
 export interface OpenOptions {
   /** What the user asked for, with the store's own {@link Store.retention} where nothing was said. */
   readonly retention: Retention
+  /** For a store that can be away. Left out: no limit. */
+  readonly limits?: PendingLimits | undefined
   readonly logger: StoreLogger
+}
+
+/** How a store is that can be away. */
+export interface StoreHealth {
+  /** Whether it answers. While it does not, what is appended waits. */
+  readonly available: boolean
+  /** Events that wait to be remembered. */
+  readonly pendingEvents: number
+  /** Their bytes. */
+  readonly pendingBytes: number
+}
+
+/** The processes that share a store, this one among them. */
+export interface Peers {
+  /**
+   * Sends a text to all of them.
+   *
+   * @returns when the store has it
+   * @throws STORE_UNAVAILABLE
+   */
+  tell(message: string): Promise<void>
+  /** Tells of each text that is sent from now on, own and others', also of those that were sent while the store could not be reached. The listener must not throw. */
+  listen(listener: (message: string) => void): void
 }
 
 /** A store that is open. */
 export interface OpenStore {
   readonly log: EventLog
   readonly configs: ConfigStore
+  /** Where several processes share the store. */
+  readonly peers?: Peers | undefined
+  /** Where the store can be away while this process runs. Left out: it never is. */
+  health?(): StoreHealth
   /** Lets go of all that `open` took: files, connections, timers. What was appended before is kept; nothing is called afterwards. */
   close(): Promise<void>
 }
@@ -62,6 +103,11 @@ export interface Store {
   readonly name: string
   /** How much is remembered where the option `retention` says nothing. */
   readonly retention: Retention
-  /** @throws STORE_OPEN saying what is wrong and what to do */
+  /**
+   * A store that is merely away just now may be opened all the same: what is asked of it rejects with STORE_UNAVAILABLE
+   * until it comes, and then {@link ConfigStore.watch} tells `null`.
+   *
+   * @throws STORE_OPEN saying what is wrong and what to do
+   */
   open(options: OpenOptions): Promise<OpenStore>
 }
