@@ -21,6 +21,15 @@ export const leastIdAt = (time: number): string => digits(Math.max(0, Math.floor
 /** The epoch that an id carries. */
 export const epochOf = (id: string): string => id.slice(TIME + SEQUENCE)
 
+/** An id of its parts: the time in ms since 1970, a number within that ms, and the epoch. */
+export const idFrom = (time: number, sequence: number, epoch: string): string => digits(time, TIME) + digits(sequence, SEQUENCE) + epoch
+
+/** The number of an id within its ms. */
+export const sequenceOf = (id: string): number => parseInt(id.slice(TIME, TIME + SEQUENCE), 36)
+
+/** Whether a text has the form of an id, of whichever log. */
+export const isId = (text: string): boolean => FORMAT.test(text)
+
 export interface IdsOptions {
   /** Six base-36 digits; left out: a new one. */
   readonly epoch?: string
@@ -48,7 +57,7 @@ export class Ids {
     this.#now = now
     if (after !== undefined) {
       this.#start(timeOf(after))
-      this.#sequence = parseInt(after.slice(TIME, TIME + SEQUENCE), 36)
+      this.#sequence = sequenceOf(after)
     }
     this.#last = after ?? this.next()
   }

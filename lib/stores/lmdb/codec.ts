@@ -1,4 +1,4 @@
-import type { LogRecord, StreamName } from '../../log/event-log.js'
+import type { StreamName } from '../../log/event-log.js'
 
 /** What is kept of a stream beside its records. */
 export interface StreamState {
@@ -9,10 +9,8 @@ export interface StreamState {
   readonly bytes: number
 }
 
-// Each value starts with the version of its own layout, so that a later one can be told, and zeroes are none at all.
+// It starts with the version of its own layout, so that a later one can be told, and zeroes are none at all.
 const VERSION = 1
-// version, bytes of the event, of the instance, of the rest, number of attachments.
-const RECORD_HEAD = 1 + 4 + 4 + 4 + 4
 // version, whether it is the root's, count, bytes, length of the floor.
 const STREAM_HEAD = 1 + 1 + 8 + 8 + 1
 
@@ -46,54 +44,6 @@ export const nameKey = {
   }
 }
 
-/** @throws RangeError when it is too large for a Buffer */
-export function encodeRecord ({ event, instance, rest, attachments }: LogRecord): Buffer {
-  const [eventBytes, instanceBytes] = [Buffer.byteLength(event), Buffer.byteLength(instance)]
-  const head = RECORD_HEAD + 4 * attachments.length
-  const binary = attachments.reduce((sum, { length }) => sum + length, 0)
-  const bytes = Buffer.allocUnsafe(head + eventBytes + instanceBytes + rest.length + binary)
-  bytes[0] = VERSION
-  bytes.writeUInt32LE(eventBytes, 1)
-  bytes.writeUInt32LE(instanceBytes, 5)
-  bytes.writeUInt32LE(rest.length, 9)
-  bytes.writeUInt32LE(attachments.length, 13)
-  let at = head
-  at += bytes.write(event, at)
-  at += bytes.write(instance, at)
-  at += rest.copy(bytes, at)
-  for (const [number, attachment] of attachments.entries()) {
-    bytes.writeUInt32LE(attachment.length, RECORD_HEAD + 4 * number)
-    at += attachment.copy(bytes, at)
-  }
-  return bytes
-}
-
-/**
- * @param source memory that LMDB uses again: nothing of it is kept
- * @throws when it is not what {@link encodeRecord} makes
- */
-export function decodeRecord (source: Uint8Array): LogRecord {
-  const bytes = versioned(source)
-  const attached = bytes.readUInt32LE(13)
-  let at = RECORD_HEAD + 4 * attached
-  const event = bytes.toString('utf8', at, at += bytes.readUInt32LE(1))
-  const instance = bytes.toString('utf8', at, at += bytes.readUInt32LE(5))
-  const rest = Buffer.from(bytes.subarray(at, at += bytes.readUInt32LE(9)))
-  const attachments: Buffer[] = []
-  for (let number = 0; number < attached; number++) {
-    attachments.push(Buffer.from(bytes.subarray(at, at += bytes.readUInt32LE(RECORD_HEAD + 4 * number))))
-  }
-  return { event, instance, rest, attachments }
-}
-
-/** Bytes of a record, as retention counts them, without decoding it. */
-export function sizeOfEncoded (source: Uint8Array): number {
-  const bytes = versioned(source)
-  let size = bytes.readUInt32LE(1) + bytes.readUInt32LE(5) + bytes.readUInt32LE(9)
-  for (let left = bytes.readUInt32LE(13); left > 0; left--) size += bytes.readUInt32LE(RECORD_HEAD + 4 * (left - 1))
-  return size
-}
-
 export function encodeStream ({ name, floor, count, bytes }: StreamState): Buffer {
   const value = Buffer.allocUnsafe(STREAM_HEAD + floor.length + (name === null ? 0 : Buffer.byteLength(name)))
   value[0] = VERSION
@@ -108,7 +58,8 @@ export function encodeStream ({ name, floor, count, bytes }: StreamState): Buffe
 
 /** @throws when it is not what {@link encodeStream} makes */
 export function decodeStream (source: Uint8Array): StreamState {
-  const value = versioned(source)
+  if (source[0] !== VERSION) throw new Error(`a stream of layout ${source[0]} where ${VERSION} is known: the file is damaged`)
+  const value = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
   const nameAt = STREAM_HEAD + value.readUInt8(18)
   return {
     name: value.readUInt8(1) === 1 ? null : value.toString('utf8', nameAt),
@@ -116,10 +67,4 @@ export function decodeStream (source: Uint8Array): StreamState {
     count: value.readDoubleLE(2),
     bytes: value.readDoubleLE(10)
   }
-}
-
-function versioned (source: Uint8Array): Buffer {
-  if (source[0] !== VERSION) throw new Error(`a value of layout ${source[0]} where ${VERSION} is known: the file is damaged`)
-  // A large value comes as a plain view of the file.
-  return Buffer.isBuffer(source) ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength)
 }

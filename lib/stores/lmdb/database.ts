@@ -1,8 +1,9 @@
 import type * as Lmdb from 'lmdb'
 import type { Database, RootDatabase, RootDatabaseOptions } from 'lmdb'
+import { decodeRecord, encodeRecord, sizeOfEncoded } from '../../log/codec.js'
 import type { LogRecord } from '../../log/event-log.js'
 import type { StoredConfig } from '../store.js'
-import { decodeRecord, decodeStream, encodeRecord, encodeStream, nameKey, recordKey, sizeOfEncoded, type StreamState } from './codec.js'
+import { decodeStream, encodeStream, nameKey, recordKey, type StreamState } from './codec.js'
 import { checkFile, damaged } from './file.js'
 
 /** What is written in this layout. One that is greater is refused. */
