@@ -1,0 +1,76 @@
+import type * as Ioredis from 'ioredis'
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import { randomInt } from 'node:crypto'
+
+export type RedisClient = Redis | Cluster
+
+/** How to reach Redis: by an address, by options of ioredis (Sentinel, TLS, …), or as a client of the host's does. */
+export interface Address {
+  readonly url?: string | undefined
+  readonly options?: RedisOptions | undefined
+  readonly client?: RedisClient | undefined
+}
+
+const FIRST_PAUSE = 50
+const LONGEST_PAUSE = 2000
+
+/** The ms before the next try, not the same for all who were cut off together. */
+export function pauseBefore (attempt: number): number {
+  const pause = Math.min(FIRST_PAUSE * 2 ** Math.min(attempt, 10), LONGEST_PAUSE)
+  return pause / 2 + randomInt(pause / 2)
+}
+
+// What is sent again, and when, is decided here and not by ioredis: an append must not overtake another.
+const OWN = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  enableAutoPipelining: false,
+  maxRetriesPerRequest: null,
+  keyPrefix: '',
+  protocol: 2,
+  replyMapping: 'legacy',
+  connectionName: 'fastify-ws-events',
+  retryStrategy: pauseBefore,
+  // Where a master becomes a replica behind the same address, the connection must find the new one.
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
+} satisfies RedisOptions
+
+const OWN_CLUSTER = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  enableAutoPipelining: false,
+  keyPrefix: '',
+  clusterRetryStrategy: pauseBefore
+} satisfies ClusterOptions
+
+/** @throws Error that says what to install */
+export async function loadIoredis (): Promise<Pick<typeof Ioredis, 'Redis'>> {
+  try {
+    return await import('ioredis')
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
+    throw new Error(isMissing ? 'install it: npm install ioredis' : `ioredis cannot be loaded: ${String(error)}`, { cause: error })
+  }
+}
+
+/** A connection of our own, not connected yet. What the host gave is neither used nor closed: it is only asked where to. */
+export function makeClient ({ Redis }: Pick<typeof Ioredis, 'Redis'>, { url, options, client }: Address): RedisClient {
+  if (client !== undefined) return isCluster(client) ? client.duplicate([], OWN_CLUSTER) : client.duplicate(OWN)
+  const all = { ...options, ...OWN }
+  return url === undefined ? new Redis(all) : new Redis(url, all)
+}
+
+const isCluster = (client: RedisClient): client is Cluster => 'nodes' in client
+
+/** Has Redis know scripts; on a Cluster, each of its masters, because any may get our keys. */
+export async function loadScripts (client: RedisClient, luas: readonly string[]): Promise<void> {
+  const servers = isCluster(client) ? client.nodes('master') : [client]
+  await Promise.all(servers.flatMap(server => luas.map(async lua => await server.script('LOAD', lua))))
+}
+
+/** Runs a script that Redis knows. What it answers comes as Buffers. */
+export async function runScript (client: RedisClient, sha: string, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
+  return await client.callBuffer('evalsha', sha, keys.length, ...keys, ...args)
+}

@@ -1,0 +1,167 @@
+import type { RedisOptions } from 'ioredis'
+import { randomUUID } from 'node:crypto'
+import { errors } from '../../errors.js'
+import type { OpenOptions, OpenStore, Store } from '../store.js'
+import { append } from './append.js'
+import { type Address, loadIoredis, makeClient, type RedisClient } from './client.js'
+import { RedisConfigStore } from './configs.js'
+import { isRefusal } from './faults.js'
+import { Following } from './following.js'
+import { Keys } from './keys.js'
+import { Link } from './link.js'
+import { RedisLog } from './log.js'
+import { Outbox } from './outbox.js'
+import { RedisPeers } from './peers.js'
+import { idAt } from './position.js'
+import { Pulse } from './pulse.js'
+import { Reader } from './reader.js'
+import { scripts } from './scripts.js'
+import { Subscriber } from './subscriber.js'
+
+export interface RedisStoreOptions {
+  /** Where Redis is: `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
+  readonly url?: string | undefined
+  /** What ioredis takes beside or instead of an address: Sentinels, certificates, … */
+  readonly options?: RedisOptions | undefined
+  /**
+   * A client of the application's: `Redis` or `Cluster` of ioredis. Two connections are made to where it connects to; it is
+   * neither used nor closed.
+   */
+  readonly client?: RedisClient | undefined
+  /**
+   * What every key begins with, in braces. Processes with the same one are nodes of one service; those of another one
+   * have nothing to do with it.
+   *
+   * @default ws-events
+   */
+  readonly prefix?: string | undefined
+}
+
+const HOUR = 60 * 60 * 1000
+const MIB = 1024 * 1024
+/** How long the state of a stream without events is kept, in ms: whoever has been away for longer has a gap. */
+const KEPT_FOR = 30 * 24 * HOUR
+/** How long a node waits for Redis when it starts, in ms. */
+const START = 2000
+/** How long it waits when it ends. */
+const END = 5000
+
+/**
+ * Remembers events and configs in Redis (6.2 or later) or Valkey, for any number of nodes. Needs the package `ioredis`.
+ *
+ * @param options an address, or more
+ */
+export function redisStore (options: string | RedisStoreOptions): Store {
+  const { prefix = 'ws-events', ...address } = typeof options === 'string' ? { url: options } : options
+  const name = nameOf(address)
+  return {
+    name,
+    retention: { maxAge: 24 * HOUR, maxEvents: 100_000, maxBytes: 64 * MIB },
+    async open (options) {
+      try {
+        if (!/^[\w.:-]{1,100}$/.test(prefix)) throw new Error(`its prefix "${prefix}" must be 1 to 100 letters, digits or . : - _`)
+        return await open(address, prefix, options)
+      } catch (error) {
+        throw new errors.STORE_OPEN(name, error instanceof Error ? error.message : String(error), { cause: error })
+      }
+    }
+  }
+}
+
+/** Without user and password. */
+function nameOf ({ url, options, client }: Address): string {
+  if (client !== undefined || url === undefined) return options?.host === undefined ? 'redis:' : `redis://${options.host}`
+  if (!URL.canParse(url)) return 'redis:'
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname}`
+}
+
+async function open (address: Address, prefix: string, { retention, limits = { pendingEvents: 0, pendingBytes: 0 }, logger }: OpenOptions): Promise<OpenStore> {
+  const ioredis = await loadIoredis()
+  const keys = new Keys(prefix)
+  const node = randomUUID()
+  const keptFor = Math.max(KEPT_FOR, 2 * retention.maxAge)
+
+  const link = new Link({ client: makeClient(ioredis, address), keys, logger, joined: life => { following.joined(life) } })
+  const subscriber = new Subscriber({
+    client: makeClient(ioredis, address),
+    connected: () => { void subscribe() },
+    lost: () => { following.lost() },
+    message: (channel, content) => {
+      if (channel === keys.configs) configs.told(content.toString())
+      else if (channel === echo) pulse.heard(content.toString())
+      else following.published(channel, content)
+    }
+  })
+  const reader = new Reader({ link, keys, keptFor })
+  const following = new Following({ link, subscriber, reader, bounds: retention, logger })
+  const echo = keys.echo(node)
+  const pulse = new Pulse({ link, subscriber, following, channel: echo, logger })
+  const outbox = new Outbox({
+    limits,
+    append: async batch => await append({ link, keys, retention, keptFor, node }, batch),
+    joined: async () => { await link.joined() },
+    isUp: () => link.isUp,
+    appended: (streams, id) => { for (const { entries } of streams) following.find(entries)?.knows(id) }
+  })
+  const configs = new RedisConfigStore(link, keys.configs)
+  const peers = new RedisPeers(outbox, following, keys.nodes)
+
+  /** What was told while there was no connection, nobody has heard. */
+  async function subscribe (): Promise<void> {
+    try {
+      await subscriber.subscribe([keys.configs, echo])
+      following.connected()
+      await link.joined()
+      configs.told(null)
+    } catch (error) {
+      // The connection was lost again, or is closed: it is told of the next one.
+      if (link.isUp) logger.warn({ err: error }, 'the connection to Redis was lost at once')
+    }
+  }
+
+  const log = new RedisLog({
+    keys,
+    outbox,
+    following,
+    reader,
+    arrived: async () => { await pulse.arrived() },
+    remove: async ({ entries, state }) => {
+      const newest = await link.askScript(scripts.remove, [entries, state], [String(keptFor)])
+      return newest === null ? undefined : idAt(String(newest), (await link.current()).epoch)
+    }
+  })
+
+  async function close (): Promise<void> {
+    await atMost(END, outbox.drained())
+    outbox.close()
+    pulse.close()
+    following.close()
+    link.close()
+    subscriber.close()
+  }
+
+  link.open()
+  subscriber.open()
+  await atMost(START, link.joined())
+  if (link.life === null && isRefusal(link.failure)) {
+    await close()
+    throw link.failure
+  }
+  let closed: Promise<void> | undefined
+  return {
+    log,
+    configs,
+    peers,
+    health: () => ({ available: link.isUp, pendingEvents: outbox.count, pendingBytes: outbox.bytes }),
+    close: async () => { await (closed ??= close()) }
+  }
+}
+
+/** Waits for what may not come, and not for long. */
+async function atMost (ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => { timer = setTimeout(resolve, ms) })
+  await Promise.race([promise.catch(() => {}), late])
+  clearTimeout(timer)
+}

@@ -1,0 +1,42 @@
+import type { StreamName } from '../../log/event-log.js'
+
+/** A stream in Redis. */
+export interface StreamKeys {
+  /** Its entries, and its channel. */
+  readonly entries: string
+  readonly state: string
+}
+
+/** The keys of a store. All have one hash tag, so that on a Redis Cluster they are in one slot, and a script can use them together. */
+export class Keys {
+  readonly log: string
+  readonly configs: string
+  /** What nodes tell each other. */
+  readonly nodes: StreamKeys
+  readonly #tag: string
+
+  constructor (prefix: string) {
+    this.#tag = `{${prefix}}`
+    this.log = `${this.#tag}:log`
+    this.configs = `${this.#tag}:configs`
+    this.nodes = this.#named('nodes')
+  }
+
+  stream (name: StreamName): StreamKeys {
+    return this.#named(name === null ? 'root' : `instance:${name}`)
+  }
+
+  /** What a node has appended last. */
+  producer (node: string): string {
+    return `${this.#tag}:producer:${node}`
+  }
+
+  /** Where a node hears itself. */
+  echo (node: string): string {
+    return `${this.#tag}:echo:${node}`
+  }
+
+  #named (name: string): StreamKeys {
+    return { entries: `${this.#tag}:stream:${name}`, state: `${this.#tag}:state:${name}` }
+  }
+}

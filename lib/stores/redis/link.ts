@@ -1,0 +1,311 @@
+import { errors } from '../../errors.js'
+import { newEpoch } from '../../log/ids.js'
+import type { StoreLogger } from '../store.js'
+import { loadScripts, pauseBefore, type RedisClient, runScript } from './client.js'
+import { isPassing, isRefusal, unavailable } from './faults.js'
+import type { Keys } from './keys.js'
+import { idAt, positionOf } from './position.js'
+import { type Script, scripts } from './scripts.js'
+
+/** How long who only wants to know waits for Redis, in ms. */
+const PATIENCE = 5000
+/** Redis counts as away when it has not answered for so long, in ms. */
+const SILENCE = 2000
+/** A connection is given up after so long without an answer, in ms: the other side may be gone without a word. */
+const DEAD = 15_000
+
+/** The life of the log, as Redis has told it. */
+export interface Life {
+  readonly epoch: string
+  /** How often the server has changed. */
+  readonly number: string
+  /** The newest id at that time. */
+  readonly last: string
+}
+
+interface Parts {
+  readonly client: RedisClient
+  readonly keys: Keys
+  readonly logger: StoreLogger
+  /** Told when Redis can be asked, for the first time or again. */
+  readonly joined: (life: Life) => void
+}
+
+/** A call that was not answered yet. */
+interface Call {
+  readonly since: number
+}
+
+/**
+ * The connection by which Redis is asked. Before it is asked anything, it has to be *joined*: that makes sure that the
+ * log is the one that this node knows, with all that it has seen of it.
+ */
+export class Link {
+  readonly #parts: Parts
+  // Oldest first
+  readonly #calls = new Set<Call>()
+  #life: Life | null = null
+  /** What this node has seen of the log, and in which of its lives. */
+  #seen: { readonly epoch: string, readonly number: string, last: string } | null = null
+  #joining: Promise<void> | null = null
+  #failure: unknown
+  #wake: () => void = () => {}
+  #isClosed = false
+  #isReported = false
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+    const { client } = parts
+    // Redis says it in so many words on each try; it is told once.
+    client.on('error', (error: unknown) => { this.#failure = error })
+    client.on('ready', () => { this.#lost() })
+    client.on('close', () => { this.#lost() })
+  }
+
+  /** Begins to connect. */
+  open (): void {
+    this.#parts.client.connect().catch((error: unknown) => { this.#failure = error })
+    this.#lost()
+  }
+
+  /** The life of the log that this node takes part in; `null` while Redis is away. */
+  get life (): Life | null {
+    return this.#life
+  }
+
+  /** The life that this node takes part in, as soon as it does. @throws STORE_UNAVAILABLE */
+  async current (): Promise<Life> {
+    const end = performance.now() + PATIENCE
+    for (;;) {
+      await this.#joinedBy(end)
+      if (this.#life !== null) return this.#life
+    }
+  }
+
+  /** Whether Redis answers. */
+  get isUp (): boolean {
+    return this.#life !== null && this.#waiting() < SILENCE
+  }
+
+  /** What kept it from connecting last, if anything has. */
+  get failure (): unknown {
+    return this.#failure
+  }
+
+  /** For how long the oldest call has waited for its answer, in ms. */
+  #waiting (): number {
+    const [oldest] = this.#calls
+    return oldest === undefined ? 0 : performance.now() - oldest.since
+  }
+
+  /** An id of the log was seen: whoever finds a log without it knows that it has lost something. */
+  saw (id: string, epoch: string, number: string): void {
+    const seen = this.#seen
+    if (seen !== null && seen.epoch === epoch && seen.number === number && id > seen.last) seen.last = id
+  }
+
+  /**
+   * Runs a script.
+   *
+   * @throws an error that passes, by {@link isPassing}, when the call may be made again after {@link joined}; or STORE_UNAVAILABLE
+   */
+  async run (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
+    if (this.#life === null) throw new Error('it is away')
+    return await this.#call(script, keys, args)
+  }
+
+  async #call (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
+    return await this.#answered(async () => await runScript(this.#parts.client, script.sha, keys, args))
+  }
+
+  /** What Redis answers to a command. @throws as {@link run} */
+  async #answered<Answer> (ask: () => Promise<Answer>): Promise<Answer> {
+    const call: Call = { since: performance.now() }
+    this.#calls.add(call)
+    try {
+      return await ask()
+    } catch (error) {
+      if (isPassing(error)) {
+        this.#lost()
+        throw error
+      }
+      throw unavailable(error)
+    } finally {
+      this.#calls.delete(call)
+    }
+  }
+
+  /**
+   * Asks Redis what can wait a moment and does no harm when it is done twice.
+   *
+   * @throws STORE_UNAVAILABLE
+   */
+  async ask<Answer> (ask: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
+    for (const end = performance.now() + PATIENCE; ;) {
+      await this.#joinedBy(end)
+      try {
+        return await this.#answered(async () => await within(end, ask(this.#parts.client)))
+      } catch (error) {
+        if (!isPassing(error)) throw error
+      }
+    }
+  }
+
+  /** As {@link ask}, with a script. */
+  async askScript (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
+    return await this.ask(async client => await runScript(client, script.sha, keys, args))
+  }
+
+  async #joinedBy (end: number): Promise<void> {
+    if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
+    if (performance.now() >= end) throw this.#away()
+    if (this.#life === null) await within(end, this.joined()).catch(() => { throw this.#away() })
+  }
+
+  #away (): Error {
+    return unavailable(this.#failure ?? new Error('it does not answer'))
+  }
+
+  /** Resolves when Redis can be asked; rejects when it is closed before. */
+  async joined (): Promise<void> {
+    if (this.#life !== null) return
+    await (this.#joining ?? Promise.resolve())
+    if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
+    if (this.#life === null) await this.joined()
+  }
+
+  /** It has to be joined again: it is another server, perhaps, or another life of the log. */
+  rejoin (): void {
+    this.#lost()
+  }
+
+  #lost (): void {
+    this.#life = null
+    if (this.#joining === null) this.#join()
+    else this.#wake()
+  }
+
+  #join (): void {
+    if (this.#life !== null || this.#isClosed) return
+    this.#joining = this.#joinAtLast().finally(() => {
+      this.#joining = null
+      // It may have been lost in the very moment.
+      this.#join()
+    })
+  }
+
+  async #joinAtLast (): Promise<void> {
+    for (let attempt = 0; !this.#isClosed; attempt++) {
+      try {
+        if (this.#parts.client.status === 'ready') {
+          const life = await this.#joinOnce()
+          this.#done(life)
+          return
+        }
+      } catch (error) {
+        this.#failure = error
+      }
+      this.#report()
+      await this.#pause(pauseBefore(attempt))
+    }
+  }
+
+  /** Once for each time that it is away, and not before it has tried. */
+  #report (): void {
+    if (this.#isReported || this.#failure === undefined) return
+    this.#isReported = true
+    const why = isRefusal(this.#failure) ? 'Redis refuses us' : 'Redis is away'
+    this.#parts.logger.error({ err: this.#failure }, `${why}: what is emitted waits, as far as limits.pendingEvents and pendingBytes allow, and clients stay connected`)
+  }
+
+  async #joinOnce (): Promise<Life> {
+    const { client } = this.#parts
+    try {
+      return await within(performance.now() + DEAD, this.#answered(async () => {
+        await loadScripts(client, Object.values(scripts).map(({ lua }) => lua))
+        return await this.#ask('', '')
+      }))
+    } catch (error) {
+      if (this.#waiting() > DEAD / 2) client.disconnect(true)
+      throw error
+    }
+  }
+
+  async #ask (channel: string, number: string): Promise<Life> {
+    const seen = this.#seen
+    const args = [newEpoch(), seen?.epoch ?? '', seen?.number ?? '', seen === null ? '' : positionOf(seen.last), channel, number]
+    const answer = await this.#call(scripts.join, [this.#parts.keys.log], args)
+    const [epoch = '', life = '', last = '', , version = ''] = (answer as Buffer[]).map(String)
+    checkVersion(version)
+    return { epoch, number: life, last: idAt(last, epoch) }
+  }
+
+  #done (life: Life): void {
+    if (this.#isReported) this.#parts.logger.warn({}, 'Redis is back')
+    this.#isReported = false
+    this.#failure = undefined
+    this.#take(life)
+    this.#parts.joined(life)
+  }
+
+  #take (life: Life): void {
+    this.#life = life
+    if (this.#seen?.epoch !== life.epoch || this.#seen.number !== life.number) this.#seen = { epoch: life.epoch, number: life.number, last: life.last }
+  }
+
+  /** Whether a life is the one that this node takes part in. */
+  isCurrent (epoch: string, number: string): boolean {
+    return this.#life !== null && this.#life.epoch === epoch && this.#life.number === number
+  }
+
+  /**
+   * Makes sure that it is still the same log, and has Redis publish a number.
+   *
+   * @throws as {@link run}
+   */
+  async beat (channel: string, number: string): Promise<void> {
+    if (this.#life === null) throw new Error('it is away')
+    if (this.#waiting() > DEAD) this.#parts.client.disconnect(true)
+    const life = await this.#ask(channel, number)
+    if (this.isCurrent(life.epoch, life.number)) return
+    this.#take(life)
+    this.#parts.joined(life)
+  }
+
+  async #pause (ms: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = () => {}
+  }
+
+  /** Whoever waits is rejected. */
+  close (): void {
+    this.#isClosed = true
+    this.#life = null
+    this.#wake()
+    this.#parts.client.disconnect()
+  }
+}
+
+/** @throws Error when it is too old */
+function checkVersion (version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (version !== '' && (major < 6 || (major === 6 && minor < 2))) throw new TypeError(`it is Redis ${version}, and 6.2 or later is needed`)
+}
+
+/** Settles as a promise does; rejects when that takes until after a time, by `performance.now()`. */
+async function within<T> (end: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([promise, new Promise<never>((resolve, reject) => {
+      timer = setTimeout(() => { reject(new Error('it does not answer')) }, Math.max(0, end - performance.now()))
+    })])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,168 @@
+import { errors } from '../../errors.js'
+import type { PendingLimits } from '../store.js'
+import { isPassing } from './faults.js'
+import type { StreamKeys } from './keys.js'
+import { idAt } from './position.js'
+
+/** Events of a batch, and its bytes: Redis does nothing else while it takes one. */
+const MAX_BATCH = 512
+const MAX_BATCH_BYTES = 1024 * 1024
+/** When an event has waited for so long, in ms, Redis does not keep up, and only so many more may wait. */
+const LONG_WAIT = 1000
+
+interface Waiting {
+  readonly record: Buffer
+  readonly streams: readonly StreamKeys[]
+  readonly since: number
+  readonly resolve: (id: string) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Events that are appended together. */
+export interface AppendedBatch {
+  /** Grows by one with each batch of a producer, whether it is answered or not. */
+  readonly number: number
+  readonly events: ReadonlyArray<{ readonly record: Buffer, readonly streams: readonly StreamKeys[] }>
+}
+
+/** The first id of a batch: its epoch and its position. */
+export interface Appended {
+  readonly epoch: string
+  readonly first: string
+}
+
+interface Parts {
+  readonly limits: PendingLimits
+  /** @returns `null` when Redis must be joined first. @throws an error that passes, when it was not answered */
+  readonly append: (batch: AppendedBatch) => Promise<Appended | null>
+  /** Resolves when Redis can be asked; rejects when it never will be. */
+  readonly joined: () => Promise<void>
+  readonly isUp: () => boolean
+  /** Told what id an event has got, before its caller is. */
+  readonly appended: (streams: readonly StreamKeys[], id: string) => void
+}
+
+/**
+ * What this node appends, in order. One batch is under way at a time, and what comes meanwhile goes into the next one:
+ * so a batch that was not answered can be sent again, with the same number, and none overtakes it.
+ */
+export class Outbox {
+  readonly #parts: Parts
+  #waiting: Waiting[] = []
+  #inFlight: readonly Waiting[] = []
+  /** Events that were pushed, and those that are appended or have failed, since the beginning. */
+  #pushed = 0
+  #done = 0
+  #bytes = 0
+  #drains: Array<{ readonly through: number, readonly resolve: () => void }> = []
+  #number = 0
+  #running: Promise<void> | null = null
+  #closed: Error | null = null
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  get count (): number {
+    return this.#pushed - this.#done
+  }
+
+  get bytes (): number {
+    return this.#bytes
+  }
+
+  /**
+   * @returns the event's id
+   * @throws PENDING_FULL, STORE_UNAVAILABLE
+   */
+  async push (streams: readonly StreamKeys[], record: Buffer): Promise<string> {
+    if (this.#closed !== null) throw this.#closed
+    if (this.#isFull(record.length)) throw new errors.PENDING_FULL()
+    return await new Promise((resolve, reject) => {
+      this.#waiting.push({ record, streams, since: performance.now(), resolve, reject })
+      this.#pushed++
+      this.#bytes += record.length
+      // From the next microtask on: what is emitted in one go goes into one batch.
+      this.#running ??= Promise.resolve().then(async () => { await this.#run() })
+    })
+  }
+
+  #isFull (bytes: number): boolean {
+    const { pendingEvents, pendingBytes } = this.#parts.limits
+    const isMuch = (pendingEvents !== 0 && this.count >= pendingEvents) || (pendingBytes !== 0 && this.#bytes + bytes > pendingBytes)
+    return isMuch && (!this.#parts.isUp() || this.#waitedFor() > LONG_WAIT)
+  }
+
+  /** For how long the oldest event has waited, in ms. */
+  #waitedFor (): number {
+    const oldest = this.#inFlight[0] ?? this.#waiting[0]
+    return oldest === undefined ? 0 : performance.now() - oldest.since
+  }
+
+  async #run (): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const events = this.#take()
+      this.#inFlight = events
+      this.#number++
+      try {
+        const { epoch, first } = await this.#appendAtLast({ number: this.#number, events })
+        this.#settled(events)
+        for (const [offset, { streams, resolve }] of events.entries()) {
+          const id = idAt(first, epoch, offset)
+          this.#parts.appended(streams, id)
+          resolve(id)
+        }
+      } catch (error) {
+        this.#settled(events)
+        for (const { reject } of events) reject(error as Error)
+      }
+    }
+    this.#running = null
+  }
+
+  #take (): Waiting[] {
+    let count = 0
+    let bytes = 0
+    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) bytes += this.#waiting[count]?.record.length ?? 0
+    return this.#waiting.splice(0, count)
+  }
+
+  #settled (events: readonly Waiting[]): void {
+    this.#inFlight = []
+    this.#done += events.length
+    this.#bytes -= events.reduce((sum, { record }) => sum + record.length, 0)
+    const drained = this.#drains.filter(({ through }) => through <= this.#done)
+    this.#drains = this.#drains.filter(({ through }) => through > this.#done)
+    for (const { resolve } of drained) resolve()
+  }
+
+  /** As often as it takes. */
+  async #appendAtLast (batch: AppendedBatch): Promise<Appended> {
+    for (;;) {
+      if (this.#closed !== null) throw this.#closed
+      try {
+        const appended = await this.#parts.append(batch)
+        if (appended !== null) return appended
+      } catch (error) {
+        if (!isPassing(error)) throw error
+      }
+      await this.#parts.joined()
+    }
+  }
+
+  /** Resolves when everything that was pushed before is appended, or has failed. */
+  async drained (): Promise<void> {
+    const through = this.#pushed
+    if (through === this.#done) return
+    await new Promise<void>(resolve => { this.#drains.push({ through, resolve }) })
+  }
+
+  /** Takes nothing more, and rejects what still waits. */
+  close (): void {
+    const error = new errors.STORE_UNAVAILABLE('it is closed')
+    this.#closed = error
+    const waiting = this.#waiting.splice(0)
+    this.#settled(waiting)
+    for (const { reject } of waiting) reject(error)
+  }
+}

@@ -1,0 +1,85 @@
+import { decodeRecord } from '../../log/codec.js'
+import type { LogEntry } from '../../log/event-log.js'
+import { epochOf } from '../../log/ids.js'
+import type { Keys, StreamKeys } from './keys.js'
+import type { Life, Link } from './link.js'
+import { idAt, positionOf } from './position.js'
+import { scripts } from './scripts.js'
+
+/** What Redis says of a stream after an id. */
+export interface Found {
+  /** What came after it, as much as was asked for. */
+  readonly entries: readonly LogEntry[] | 'gap'
+  /** The newest event of the stream; '' if it has had none. */
+  readonly newest: string
+  /** The newest id of the log. */
+  readonly last: string
+}
+
+/** A stream that may have more than was told. */
+export interface Position {
+  readonly keys: StreamKeys
+  readonly told: string
+}
+
+export interface Behind {
+  /** The newest id of the log. */
+  readonly last: string
+  /** Of each stream, whether it has more, or may have. */
+  readonly behind: readonly boolean[]
+}
+
+interface Parts {
+  readonly link: Link
+  readonly keys: Keys
+  /** How long the state of a quiet stream is kept, in ms. */
+  readonly keptFor: number
+}
+
+/** Reads streams. */
+export class Reader {
+  readonly #parts: Parts
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** @throws STORE_UNAVAILABLE */
+  async read (stream: StreamKeys, after: string, maxBytes: number): Promise<Found> {
+    const { link, keys, keptFor } = this.#parts
+    for (;;) {
+      const answer = await link.askScript(scripts.read, [keys.log, stream.entries, stream.state], [epochOf(after), positionOf(after), String(maxBytes), String(keptFor)])
+      const [epoch, life, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
+      const log: Life = { epoch: String(epoch), number: String(life), last: String(last) }
+      if (link.isCurrent(log.epoch, log.number)) {
+        return { entries: Array.isArray(found) ? decodeAll(found, log.epoch) : 'gap', newest: newest.length === 0 ? '' : idAt(String(newest), log.epoch), last: idAt(log.last, log.epoch) }
+      }
+      // It is in another life, and has to be joined first: what was told belongs to the one before.
+      link.rejoin()
+    }
+  }
+
+  /** @throws STORE_UNAVAILABLE */
+  async behind (streams: readonly Position[]): Promise<Behind> {
+    const { link, keys } = this.#parts
+    for (;;) {
+      const { epoch, number } = await link.current()
+      const answer = await link.askScript(scripts.behind, [keys.log, ...streams.map(({ keys: { state } }) => state)], [epoch, number, ...streams.map(({ told }) => positionOf(told))])
+      if (Array.isArray(answer)) {
+        const [last, ...numbers] = answer as [Buffer, ...number[]]
+        // A position has no epoch: what was told in another one has to be read to be told apart.
+        const behind = streams.map(({ told }, at) => epochOf(told) !== epoch || numbers.includes(at + 1))
+        return { last: idAt(String(last), epoch), behind }
+      }
+      link.rejoin()
+    }
+  }
+}
+
+function decodeAll (found: readonly Buffer[], epoch: string): LogEntry[] {
+  const entries: LogEntry[] = []
+  for (let at = 0; at + 1 < found.length; at += 2) {
+    entries.push({ id: idAt(String(found[at]), epoch), ...decodeRecord(found[at + 1] as Buffer) })
+  }
+  return entries
+}

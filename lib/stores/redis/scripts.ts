@@ -1,0 +1,318 @@
+import { hash } from 'node:crypto'
+
+/** A script that runs inside Redis, as one step: nobody sees it half done, and it is kept as a whole or not at all. */
+export interface Script {
+  readonly name: string
+  readonly lua: string
+  /** What Redis calls it by. */
+  readonly sha: string
+}
+
+const script = (name: string, ...parts: readonly string[]): Script => {
+  const lua = parts.join('\n')
+  return { name, lua, sha: hash('sha1', lua) }
+}
+
+// A position is an id as Redis knows it, `ms-number`: that of its stream entries. What the epoch is, is known once for all.
+const POSITIONS = `
+local function parse (position)
+  local time, number = string.match(position, '^(%d+)-(%d+)$')
+  return tonumber(time), tonumber(number)
+end
+local function show (time, number) return string.format('%.0f-%.0f', time, number) end
+local function isAfter (a, b)
+  local at, an = parse(a)
+  local bt, bn = parse(b)
+  return at > bt or (at == bt and an > bn)
+end
+local function clock ()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+-- The next position: greater than the last one, also when the clock was set back.
+local function nextTo (last, now)
+  local time, number = parse(last)
+  if now > time then return now, 0 end
+  return time, number + 1
+end
+`
+
+/**
+ * Looks after the log's life. A server that is not the one of before (restarted, failed over) may have lost the newest
+ * events: the break is noted, with the newest that is still there, and each node then says what it has seen. Who has
+ * seen more, or finds nothing at all, starts a new epoch.
+ *
+ * KEYS: the log
+ * ARGV: an epoch to be used if a new one is needed; what this node has seen: its epoch, life and position, or ''; a
+ *   channel to publish to, or ''; a number for it
+ * Returns: epoch, life, last, birth, version of Redis
+ *
+ * In the log: `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`; `life`, how
+ * often the server has changed; `breaks`, `life:survived>start` of each change: between the two nothing is left.
+ */
+const JOIN = `
+local info = redis.pcall('INFO', 'server')
+if type(info) == 'table' then info = '' end
+local server = string.match(info, 'run_id:(%w+)') or 'unknown'
+local log = redis.call('HMGET', KEYS[1], 'epoch', 'birth', 'last', 'server', 'life', 'breaks')
+local epoch, birth, last, before, life, breaks = log[1], log[2], log[3], log[4], tonumber(log[5] or '0'), log[6] or ''
+local seenEpoch, seenLife, seen = ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local now = clock()
+
+local function begin ()
+  if not last or (seen ~= '' and isAfter(seen, last)) then last = seen ~= '' and seen or '0-0' end
+  last = show(nextTo(last, now))
+  epoch, birth, life, breaks = ARGV[1], last, life + 1, ''
+end
+local function survived (seenLife)
+  for old, position in string.gmatch(breaks, '(%d+):(%d+%-%d+)>') do
+    if tonumber(old) == seenLife then return position end
+  end
+end
+
+if not epoch or not last or not birth then
+  begin()
+else
+  if before ~= server then
+    local start = show(nextTo(last, now))
+    breaks = breaks .. life .. ':' .. last .. '>' .. start .. ';'
+    last = start
+    life = life + 1
+    if #breaks > 4096 then
+      -- What is older than the oldest break that is still known cannot be told any more.
+      local oldest, rest = string.match(breaks, '^%d+:%d+%-%d+>(%d+%-%d+);(.*)$')
+      birth, breaks = oldest, rest
+    end
+  end
+  if seenEpoch == epoch and seen ~= '' then
+    local left = last
+    if seenLife ~= life then left = survived(seenLife) end
+    if not left or isAfter(seen, left) then begin() end
+  end
+end
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'birth', birth, 'last', last, 'server', server, 'life', life, 'breaks', breaks)
+if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], table.concat({ ARGV[6], epoch, life, last }, ' ')) end
+return { epoch, tostring(life), last, birth, string.match(info, 'redis_version:([%d.]+)') or '' }
+`
+
+/**
+ * Appends events and publishes them, to those of each stream at once.
+ *
+ * KEYS: the log; the producer; and of each stream its entries and its state. Its channel is called as its entries are.
+ * ARGV: epoch, life, number of the batch, maxEvents, maxBytes, maxAge, ms that a quiet stream's state is kept;
+ *   and of each event its record and the numbers of its streams
+ * Returns: the epoch and the position of the first event; the others follow it. Or nil: the caller must join first
+ *
+ * A caller that has had no answer sends the same batch again, with the same number: it is executed once.
+ *
+ * In the state of a stream: \`newest\`; \`floor\`, the newest that was dropped; \`bytes\`; \`oldest\`, the time of its
+ * oldest entry.
+ */
+const APPEND = `
+local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last')
+if log[1] ~= ARGV[1] or log[2] ~= ARGV[2] then return false end
+local batch = tonumber(ARGV[3])
+local done = redis.call('HMGET', KEYS[2], 'batch', 'epoch', 'first')
+if done[1] and tonumber(done[1]) >= batch then
+  if tonumber(done[1]) > batch then return redis.error_reply('STALE a later batch of this producer was executed') end
+  return { done[2], done[3] }
+end
+
+local maxEvents, maxBytes, maxAge = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local now = clock()
+local time, first = nextTo(log[3], now)
+local number = first - 1
+local frames, added, sizes = {}, {}, {}
+for at = 8, #ARGV, 2 do
+  local record = ARGV[at]
+  number = number + 1
+  local position = show(time, number)
+  local head = struct.pack('>HI4', number - first, #record)
+  for stream in string.gmatch(ARGV[at + 1], '%d+') do
+    redis.call('XADD', KEYS[1 + 2 * stream], position, 'e', record)
+    local frame = frames[stream]
+    if not frame then
+      frame = {}
+      frames[stream], added[stream], sizes[stream] = frame, 0, 0
+    end
+    frame[#frame + 1] = head
+    frame[#frame + 1] = record
+    added[stream] = added[stream] + 1
+    sizes[stream] = sizes[stream] + #record
+  end
+end
+local last = show(time, number)
+redis.call('HSET', KEYS[1], 'last', last)
+redis.call('HSET', KEYS[2], 'batch', ARGV[3], 'epoch', ARGV[1], 'first', show(time, first))
+redis.call('PEXPIRE', KEYS[2], 86400000)
+
+for stream, frame in pairs(frames) do
+  local entries, state = KEYS[1 + 2 * stream], KEYS[2 + 2 * stream]
+  local kept = redis.call('HMGET', state, 'newest', 'floor', 'bytes', 'oldest')
+  local before, floor, bytes, oldest = kept[1], kept[2], tonumber(kept[3] or '0'), tonumber(kept[4] or now)
+  local length = redis.call('XLEN', entries)
+  if length == added[stream] then
+    -- All that was there before is dropped: expired, trimmed or removed.
+    floor, bytes, oldest = before or floor, 0, time
+  elseif not before then
+    -- The state was evicted, and of what is older nothing is known.
+    floor = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1][1]
+  end
+  bytes = bytes + sizes[stream]
+
+  local isLong = length > maxEvents + 32 or bytes > maxBytes + maxBytes / 16
+  if isLong or oldest < now - maxAge - maxAge / 16 then
+    -- Each call drops somewhat more than it adds, and none holds Redis up for long.
+    local left = 2 * added[stream] + 1024
+    while length > 0 and left > 0 do
+      local page = redis.call('XRANGE', entries, '-', '+', 'COUNT', math.max(1, math.min(64, left, math.floor(262144 * length / bytes))))
+      local dropped, isDone
+      for _, entry in ipairs(page) do
+        oldest = parse(entry[1])
+        if length <= maxEvents and bytes <= maxBytes and oldest >= now - maxAge then
+          isDone = true
+          break
+        end
+        dropped, length, bytes, left = entry[1], length - 1, bytes - #entry[2][2], left - 1
+      end
+      if dropped then
+        local dt, dn = parse(dropped)
+        redis.call('XTRIM', entries, 'MINID', '=', show(dt, dn + 1))
+        floor = dropped
+      end
+      if isDone or #page == 0 then break end
+    end
+  end
+
+  local newest
+  do
+    local index = struct.unpack('>H', frame[#frame - 1])
+    newest = show(time, first + index)
+  end
+  redis.call('HSET', state, 'newest', newest, 'floor', floor or '', 'bytes', bytes, 'oldest', oldest)
+  redis.call('PEXPIRE', state, ARGV[7])
+  redis.call('PEXPIRE', entries, maxAge)
+  redis.call('PUBLISH', entries, table.concat({ 'e', ARGV[1], ARGV[2], before or '', show(time, first), length, bytes }, ' ') .. '\\n' .. table.concat(frame))
+end
+return { ARGV[1], show(time, first) }
+`
+
+/**
+ * Reads what came after an id.
+ *
+ * KEYS: the log; the entries and the state of the stream
+ * ARGV: the epoch and the position of the id; bytes that are wanted; ms that a quiet stream's state is kept
+ * Returns: epoch, life, last, newest of the stream or '', and 'gap' or a list of position, record, …
+ */
+const READ = `
+local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last', 'birth', 'breaks')
+local epoch, last = log[1], log[3]
+if not epoch then return { '', '', '', '', 'gap' } end
+local after = ARGV[2]
+local state = redis.call('HMGET', KEYS[3], 'newest', 'floor')
+local newest, floor = state[1] or '', state[2] or ''
+local function answer (found) return { epoch, log[2], last, newest, found } end
+
+if ARGV[1] ~= epoch or isAfter(after, last) or isAfter(log[4], after) then return answer('gap') end
+for survived, start in string.gmatch(log[5] or '', ':(%d+%-%d+)>(%d+%-%d+);') do
+  if isAfter(after, survived) and isAfter(start, after) then return answer('gap') end
+end
+if newest == '' then
+  local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  if oldest then
+    floor = oldest[1]
+    newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1][1]
+  elseif parse(after) < clock() - tonumber(ARGV[4]) then
+    return answer('gap')
+  end
+elseif redis.call('EXISTS', KEYS[2]) == 0 then
+  floor = newest
+end
+if floor ~= '' and isAfter(floor, after) then return answer('gap') end
+
+local wanted, found, bytes, from = tonumber(ARGV[3]), {}, 0, '(' .. after
+while true do
+  local page = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', 32)
+  for _, entry in ipairs(page) do
+    bytes = bytes + #entry[2][2]
+    if bytes > wanted and #found > 0 then return answer(found) end
+    found[#found + 1] = entry[1]
+    found[#found + 1] = entry[2][2]
+    from = '(' .. entry[1]
+  end
+  if #page < 32 then return answer(found) end
+end
+`
+
+/**
+ * Finds which streams have had events after positions.
+ *
+ * KEYS: the log; the state of each stream
+ * ARGV: the epoch and the life; a position of each stream
+ * Returns: the newest position, and the numbers of those streams. Or nil: the caller must join first
+ */
+const BEHIND = `
+local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last')
+if log[1] ~= ARGV[1] or log[2] ~= ARGV[2] then return false end
+local behind = { log[3] }
+for at = 2, #KEYS do
+  local newest = redis.call('HGET', KEYS[at], 'newest')
+  if newest and isAfter(newest, ARGV[at + 1]) then behind[#behind + 1] = at - 1 end
+end
+return behind
+`
+
+/**
+ * Drops all that a stream remembers.
+ *
+ * KEYS: the entries and the state of the stream
+ * ARGV: ms that a quiet stream's state is kept
+ * Returns: the newest position that was dropped, or nil
+ */
+const REMOVE = `
+local newest = redis.call('HGET', KEYS[2], 'newest')
+if not newest then
+  local entry = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  if not entry then return false end
+  newest = entry[1]
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[2], 'newest', newest, 'floor', newest, 'bytes', 0)
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+redis.call('PUBLISH', KEYS[1], 'r ' .. newest)
+return newest
+`
+
+/**
+ * Puts a config in place of the one before, and tells of it.
+ *
+ * KEYS: the configs
+ * ARGV: the name, the config as JSON
+ */
+const SET_CONFIG = `
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PUBLISH', KEYS[1], ARGV[1])
+`
+
+/**
+ * Deletes a config, and tells of it.
+ *
+ * KEYS: the configs
+ * ARGV: the name
+ * Returns: 1 if there was one, else 0
+ */
+const DELETE_CONFIG = `
+local count = redis.call('HDEL', KEYS[1], ARGV[1])
+if count > 0 then redis.call('PUBLISH', KEYS[1], ARGV[1]) end
+return count
+`
+
+export const scripts = {
+  join: script('join', POSITIONS, JOIN),
+  append: script('append', POSITIONS, APPEND),
+  read: script('read', POSITIONS, READ),
+  behind: script('behind', POSITIONS, BEHIND),
+  remove: script('remove', REMOVE),
+  setConfig: script('setConfig', SET_CONFIG),
+  deleteConfig: script('deleteConfig', DELETE_CONFIG)
+}
