@@ -2,6 +2,7 @@ import type { Retention } from '../../log/event-log.js'
 import type { Keys, StreamKeys } from './keys.js'
 import type { Link } from './link.js'
 import type { Appended, AppendedBatch } from './outbox.js'
+import { idAt } from './position.js'
 import { scripts } from './scripts.js'
 
 interface Parts {
@@ -39,6 +40,7 @@ export async function append ({ link, keys, retention: { maxEvents, maxBytes, ma
     link.rejoin()
     return null
   }
-  const [epoch, first] = (answer as [Buffer, Buffer]).map(String)
-  return { epoch: epoch ?? '', first: first ?? '' }
+  const [epoch = '', first = ''] = (answer as [Buffer, Buffer]).map(String)
+  link.saw(idAt(first, epoch, events.length - 1), epoch, life.number)
+  return { epoch, first }
 }

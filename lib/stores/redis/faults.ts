@@ -3,6 +3,9 @@ import { errors } from '../../errors.js'
 /** What Redis answers while it cannot just now, and will by itself: starting, failing over, changing hands, busy. */
 const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOSCRIPT|UNKILLABLE|NOREPLICAS)\b/
 
+/** It is a Redis that lacks what is needed. */
+export class TooOld extends Error {}
+
 const textOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
 
 /** Whether it is an answer of Redis, and not that of a connection that has failed. */
@@ -11,11 +14,8 @@ const isAnswer = (error: unknown): boolean => error instanceof Error && error.na
 /** Whether a call that failed may be made again: it will be answered when Redis is back. */
 export const isPassing = (error: unknown): boolean => !isAnswer(error) || PASSING.test(textOf(error))
 
-/** Whether Redis does not know a script: it is another process than before, or its scripts were flushed. */
-export const isScriptMissing = (error: unknown): boolean => isAnswer(error) && textOf(error).startsWith('NOSCRIPT')
-
 /** Whether Redis turns us away, and will do so the next time. */
-export const isRefusal = (error: unknown): boolean =>
-  isAnswer(error) && /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|AUTH|DB index|Client sent AUTH|unknown command|SELECT))/.test(textOf(error))
+export const isRefusal = (error: unknown): boolean => error instanceof TooOld ||
+  (isAnswer(error) && /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|AUTH|DB index|Client sent AUTH|unknown command|SELECT))/.test(textOf(error)))
 
 export const unavailable = (error: unknown): Error => new errors.STORE_UNAVAILABLE(`Redis: ${textOf(error)}`, { cause: error })

@@ -10,6 +10,8 @@ import type { StreamKeys } from './keys.js'
 const MAX_RECENT = 4096
 const MAX_RECENT_BYTES = 1024 * 1024
 const RECENT = 2000
+/** How long who reads waits for what it has read to be told, in ms. */
+const PATIENCE = 5000
 /** Bytes that are held back while what came before is read. */
 const MAX_HELD = 1024 * 1024
 
@@ -220,10 +222,18 @@ export class Followed {
     return id <= this.told && this.#recent.horizon.reaches(id) ? this.#recent.after(id, maxBytes) : undefined
   }
 
-  /** Resolves when everything up to an id is told. */
+  /** Resolves when everything up to an id is told. @throws STORE_UNAVAILABLE when that takes too long */
   async toldThrough (id: string): Promise<void> {
     if (id <= this.told) return
-    await new Promise<void>((resolve, reject) => { this.#waiters.push({ through: id, resolve, reject }) })
+    let timer: NodeJS.Timeout | undefined
+    try {
+      await new Promise<void>((resolve, reject) => {
+        timer = setTimeout(() => { reject(new errors.STORE_UNAVAILABLE('what Redis has published has not arrived')) }, PATIENCE)
+        this.#waiters.push({ through: id, resolve, reject })
+      })
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Everything up to an id was removed. */

@@ -15,6 +15,8 @@ import type { Subscriber } from './subscriber.js'
 const LINGER = 10_000
 /** Streams that are looked at together. */
 const CHUNK = 256
+/** Who was cut off for no longer than this has not been away, in ms. */
+const GRACE = 1000
 /** Before what has failed is tried again, in ms. */
 const RETRY = 200
 /** Bytes of what was missed that are read at once. */
@@ -36,6 +38,7 @@ export class Following {
   readonly #passed: Passed = { id: '' }
   /** Whether everything that is followed is subscribed to. */
   #isConnected = false
+  #lostAt = -Infinity
   /** Grows with each connection: what one has caught up with, the next may have missed. */
   #connection = 0
   /** To be subscribed to. */
@@ -72,6 +75,11 @@ export class Following {
     return stream
   }
 
+  /** Whether what is published is heard, or was until a moment ago. */
+  get isHearing (): boolean {
+    return this.#isConnected || performance.now() - this.#lostAt < GRACE
+  }
+
   /** There is a connection to subscribe on. */
   connected (): void {
     this.#isConnected = true
@@ -83,6 +91,7 @@ export class Following {
 
   /** What is published now is missed. */
   lost (): void {
+    if (this.#isConnected) this.#lostAt = performance.now()
     this.#isConnected = false
     for (const stream of this.#streams.values()) stream.fallBehind()
   }

@@ -5,7 +5,7 @@ import type { OpenOptions, OpenStore, Store } from '../store.js'
 import { append } from './append.js'
 import { type Address, loadIoredis, makeClient, type RedisClient } from './client.js'
 import { RedisConfigStore } from './configs.js'
-import { isRefusal } from './faults.js'
+import { isPassing, isRefusal } from './faults.js'
 import { Following } from './following.js'
 import { Keys } from './keys.js'
 import { Link } from './link.js'
@@ -107,16 +107,20 @@ async function open (address: Address, prefix: string, { retention, limits = { p
   const configs = new RedisConfigStore(link, keys.configs)
   const peers = new RedisPeers(outbox, following, keys.nodes)
 
+  let heard = () => {}
+  const hearing = new Promise<void>(resolve => { heard = resolve })
+
   /** What was told while there was no connection, nobody has heard. */
   async function subscribe (): Promise<void> {
     try {
       await subscriber.subscribe([keys.configs, echo])
       following.connected()
+      heard()
       await link.joined()
       configs.told(null)
     } catch (error) {
-      // The connection was lost again, or is closed: it is told of the next one.
-      if (link.isUp) logger.warn({ err: error }, 'the connection to Redis was lost at once')
+      // A connection that was lost again is told of when it is back.
+      if (!isPassing(error)) logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
     }
   }
 
@@ -143,7 +147,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
 
   link.open()
   subscriber.open()
-  await atMost(START, link.joined())
+  await atMost(START, Promise.all([link.joined(), hearing]))
   if (link.life === null && isRefusal(link.failure)) {
     await close()
     throw link.failure
@@ -153,7 +157,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     log,
     configs,
     peers,
-    health: () => ({ available: link.isUp, pendingEvents: outbox.count, pendingBytes: outbox.bytes }),
+    health: () => ({ available: link.isUp && following.isHearing, pendingEvents: outbox.count, pendingBytes: outbox.bytes }),
     close: async () => { await (closed ??= close()) }
   }
 }

@@ -2,7 +2,7 @@ import { errors } from '../../errors.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript } from './client.js'
-import { isPassing, isRefusal, unavailable } from './faults.js'
+import { isPassing, isRefusal, TooOld, unavailable } from './faults.js'
 import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
 import { type Script, scripts } from './scripts.js'
@@ -11,6 +11,8 @@ import { type Script, scripts } from './scripts.js'
 const PATIENCE = 5000
 /** Redis counts as away when it has not answered for so long, in ms. */
 const SILENCE = 2000
+/** A connection that was lost for no longer than this has not been away, in ms. */
+const GRACE = 1000
 /** A connection is given up after so long without an answer, in ms: the other side may be gone without a word. */
 const DEAD = 15_000
 
@@ -48,6 +50,8 @@ export class Link {
   /** What this node has seen of the log, and in which of its lives. */
   #seen: { readonly epoch: string, readonly number: string, last: string } | null = null
   #joining: Promise<void> | null = null
+  /** When it was joined last, and is not any more, by `performance.now()`. */
+  #lostAt = -Infinity
   #failure: unknown
   #wake: () => void = () => {}
   #isClosed = false
@@ -84,7 +88,8 @@ export class Link {
 
   /** Whether Redis answers. */
   get isUp (): boolean {
-    return this.#life !== null && this.#waiting() < SILENCE
+    if (this.#life === null) return performance.now() - this.#lostAt < GRACE
+    return this.#waiting() < SILENCE
   }
 
   /** What kept it from connecting last, if anything has. */
@@ -180,6 +185,7 @@ export class Link {
   }
 
   #lost (): void {
+    if (this.#life !== null) this.#lostAt = performance.now()
     this.#life = null
     if (this.#joining === null) this.#join()
     else this.#wake()
@@ -287,15 +293,16 @@ export class Link {
   close (): void {
     this.#isClosed = true
     this.#life = null
+    this.#lostAt = -Infinity
     this.#wake()
     this.#parts.client.disconnect()
   }
 }
 
-/** @throws Error when it is too old */
+/** @throws TooOld */
 function checkVersion (version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  if (version !== '' && (major < 6 || (major === 6 && minor < 2))) throw new TypeError(`it is Redis ${version}, and 6.2 or later is needed`)
+  if (version !== '' && (major < 6 || (major === 6 && minor < 2))) throw new TooOld(`it is Redis ${version}, and 6.2 or later is needed`)
 }
 
 /** Settles as a promise does; rejects when that takes until after a time, by `performance.now()`. */

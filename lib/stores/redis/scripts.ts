@@ -90,7 +90,9 @@ else
     if not left or isAfter(seen, left) then begin() end
   end
 end
-redis.call('HSET', KEYS[1], 'epoch', epoch, 'birth', birth, 'last', last, 'server', server, 'life', life, 'breaks', breaks)
+if epoch ~= log[1] or life ~= tonumber(log[5]) then
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'birth', birth, 'last', last, 'server', server, 'life', life, 'breaks', breaks)
+end
 if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], table.concat({ ARGV[6], epoch, life, last }, ' ')) end
 return { epoch, tostring(life), last, birth, string.match(info, 'redis_version:([%d.]+)') or '' }
 `
