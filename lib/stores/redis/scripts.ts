@@ -124,23 +124,29 @@ local maxEvents, maxBytes, maxAge = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumb
 local now = clock()
 local time, first = nextTo(log[3], now)
 local number = first - 1
+local stamp = string.format('%.0f-', time)
 local frames, added, sizes = {}, {}, {}
+local function add (stream, position, head, record)
+  redis.call('XADD', KEYS[1 + 2 * stream], position, 'e', record)
+  local frame = frames[stream]
+  if not frame then
+    frame = {}
+    frames[stream], added[stream], sizes[stream] = frame, 0, 0
+  end
+  local size = #frame
+  frame[size + 1], frame[size + 2] = head, record
+  added[stream] = added[stream] + 1
+  sizes[stream] = sizes[stream] + #record
+end
 for at = 8, #ARGV, 2 do
-  local record = ARGV[at]
+  local record, streams = ARGV[at], ARGV[at + 1]
   number = number + 1
-  local position = show(time, number)
-  local head = struct.pack('>HI4', number - first, #record)
-  for stream in string.gmatch(ARGV[at + 1], '%d+') do
-    redis.call('XADD', KEYS[1 + 2 * stream], position, 'e', record)
-    local frame = frames[stream]
-    if not frame then
-      frame = {}
-      frames[stream], added[stream], sizes[stream] = frame, 0, 0
-    end
-    frame[#frame + 1] = head
-    frame[#frame + 1] = record
-    added[stream] = added[stream] + 1
-    sizes[stream] = sizes[stream] + #record
+  local position, head = stamp .. number, struct.pack('>HI4', number - first, #record)
+  local only = tonumber(streams)
+  if only then
+    add(only, position, head, record)
+  else
+    for stream in string.gmatch(streams, '%d+') do add(tonumber(stream), position, head, record) end
   end
 end
 local last = show(time, number)
