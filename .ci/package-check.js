@@ -92,21 +92,39 @@ async function load () {
   assert.deepEqual(required, { stdout: 'traditional\ntraditional\n', stderr: '' })
 }
 
-/** A durable store: without its driver it says what to install, with it an event outlives the process. */
+/** Runs a program in the empty app, with a store. */
+const runWith = async (store, then) => await run('node', ['--input-type=module', '-e', `
+  import Fastify from 'fastify'
+  import wsEvents from 'fastify-ws-events'
+  const fastify = Fastify()
+  await fastify.register(wsEvents, { store: '${store}' })
+  ${then}
+  await fastify.close()`], { cwd: app })
+
+/** Without its driver a store says what to install. With it, an event and a config outlive the process. */
+async function keepsWhatItWasGiven (store, driver) {
+  await assert.rejects(runWith(store, ''), new RegExp(`FST_ERR_WS_EVENTS_STORE_OPEN[^]*npm install ${driver}`))
+  await run('npm', ['install', `${driver}@${manifest.devDependencies[driver]}`], { cwd: app })
+  await runWith(store, "await fastify.wsEvents.set('acme', { enabled: true }); console.log((await fastify.wsEvents.emit('acme', 'call', 1)).id)")
+  const { stdout } = await runWith(store, "console.log((await fastify.wsEvents.find('acme')).enabled)")
+  assert.equal(stdout, 'true\n')
+}
+
 async function durable () {
-  const serve = then => `
-    import Fastify from 'fastify'
-    import wsEvents from 'fastify-ws-events'
-    const fastify = Fastify()
-    await fastify.register(wsEvents, { store: 'lmdb:data' })
-    ${then}
-    await fastify.close()`
-  const runCode = code => run('node', ['--input-type=module', '-e', code], { cwd: app })
-  await assert.rejects(runCode(serve('')), /FST_ERR_WS_EVENTS_STORE_OPEN[^]*npm install lmdb/)
-  await run('npm', ['install', `lmdb@${manifest.devDependencies.lmdb}`], { cwd: app })
-  await runCode(serve("await fastify.wsEvents.set('acme', { enabled: true }); await fastify.wsEvents.emit('acme', 'call', 1)"))
-  const { stdout } = await runCode(serve("console.log((await fastify.wsEvents.find('acme')).enabled, fastify.wsEvents.stats().log.records)"))
-  assert.equal(stdout, 'true 1\n')
+  await keepsWhatItWasGiven('lmdb:data', 'lmdb')
+  const { stdout } = await runWith('lmdb:data', 'console.log(fastify.wsEvents.stats().log.records)')
+  assert.equal(stdout, '1\n')
+}
+
+async function manyNodes () {
+  const port = await freePort()
+  const redis = new Program('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', ''])
+  try {
+    await redis.prints(/Ready to accept connections/, 20)
+    await keepsWhatItWasGiven(`redis://127.0.0.1:${port}`, 'ioredis')
+  } finally {
+    await redis.stop()
+  }
 }
 
 /** The server and the client, as a newcomer copies them from the README that is in the package. */
@@ -218,6 +236,6 @@ async function types () {
   }
 }
 
-const checks = { contents, install, load, durable, 'quick-start': checkQuickStart, types }
+const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, types }
 assert.ok(Object.hasOwn(checks, check) && existsSync(directory), `usage: package-check.js ${Object.keys(checks).join('|')} DIRECTORY`)
 await checks[check]()

@@ -1,7 +1,7 @@
 /** `fastify-ws-events/stores`: where events are remembered and configs kept, and what it takes to write another. */
 export { type LmdbStoreOptions, lmdbStore } from './lmdb/index.js'
 export { type MemoryStoreOptions, memoryStore } from './memory/index.js'
-export { type RedisStoreOptions, redisStore } from './redis/index.js'
+export { type IoredisClient, type RedisStoreOptions, redisStore } from './redis/index.js'
 export { Ids, type IdsOptions, timeOf } from '../log/ids.js'
 export { sizeOf } from '../log/event-log.js'
 export type { EventLog, GapListener, LogEntry, LogListener, LogPage, LogRecord, LogStats, Retention, StreamName, Watch } from '../log/event-log.js'

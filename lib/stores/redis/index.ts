@@ -1,9 +1,8 @@
-import type { RedisOptions } from 'ioredis'
 import { randomUUID } from 'node:crypto'
 import { errors } from '../../errors.js'
 import type { OpenOptions, OpenStore, Store } from '../store.js'
 import { append } from './append.js'
-import { type Address, loadIoredis, makeClient, type RedisClient } from './client.js'
+import { type Address, loadIoredis, makeClient } from './client.js'
 import { RedisConfigStore } from './configs.js'
 import { isPassing, isRefusal } from './faults.js'
 import { Following } from './following.js'
@@ -18,16 +17,21 @@ import { Reader } from './reader.js'
 import { scripts } from './scripts.js'
 import { Subscriber } from './subscriber.js'
 
+/** `Redis` or `Cluster` of ioredis. Not by their types, because those who use another store need not have it. */
+export interface IoredisClient {
+  duplicate(): unknown
+}
+
 export interface RedisStoreOptions {
   /** Where Redis is: `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
   readonly url?: string | undefined
-  /** What ioredis takes beside or instead of an address: Sentinels, certificates, … */
-  readonly options?: RedisOptions | undefined
+  /** `RedisOptions` of ioredis, beside or instead of an address: Sentinels, certificates, … */
+  readonly options?: object | undefined
   /**
    * A client of the application's: `Redis` or `Cluster` of ioredis. Two connections are made to where it connects to; it is
    * neither used nor closed.
    */
-  readonly client?: RedisClient | undefined
+  readonly client?: IoredisClient | undefined
   /**
    * What every key begins with, in braces. Processes with the same one are nodes of one service; those of another one
    * have nothing to do with it.
@@ -52,7 +56,8 @@ const END = 5000
  * @param options an address, or more
  */
 export function redisStore (options: string | RedisStoreOptions): Store {
-  const { prefix = 'ws-events', ...address } = typeof options === 'string' ? { url: options } : options
+  const { prefix = 'ws-events', ...where } = typeof options === 'string' ? { url: options } : options
+  const address = where as Address
   const name = nameOf(address)
   return {
     name,
