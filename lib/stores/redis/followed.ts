@@ -6,6 +6,7 @@ import { RecentEvents } from '../../log/recent.js'
 import type { Frame } from './frame.js'
 import type { StreamKeys } from './keys.js'
 
+const NOTHING: readonly never[] = []
 /** What is kept of a busy stream, so that who joins it need not ask Redis: events, bytes, ms. */
 const MAX_RECENT = 4096
 const MAX_RECENT_BYTES = 1024 * 1024
@@ -32,9 +33,29 @@ export interface Passed {
   id: string
 }
 
+/** How much of a stream is kept here. */
 export interface Bounds {
   readonly maxEvents: number
   readonly maxBytes: number
+}
+
+/** No more than Redis remembers, and far less where that is much. */
+export const boundsWithin = ({ maxEvents, maxBytes }: Bounds): Bounds =>
+  ({ maxEvents: Math.min(maxEvents, MAX_RECENT), maxBytes: Math.min(maxBytes, MAX_RECENT_BYTES) })
+
+/** What somebody waits for who has come first. */
+interface Start {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+function newStart (): Start {
+  let start: Pick<Start, 'resolve' | 'reject'> | undefined
+  const promise = new Promise<void>((resolve, reject) => { start = { resolve, reject } })
+  // Whoever watches is told of it; there may be nobody any more.
+  promise.catch(() => {})
+  return { promise, ...start as Pick<Start, 'resolve' | 'reject'> }
 }
 
 /**
@@ -50,34 +71,28 @@ export class Followed {
   #listeners: readonly Listener[] = []
   /** The newest id that is told, or from which on everything will be. Only what Redis has said moves it. */
   #told = ''
+  /** The last event that was told, or the id from which on it is: nothing came between it and {@link told}. */
+  #last = ''
   /** The newest event that this node knows to be there. */
   #known = ''
-  #recent: RecentEvents
-  #held: Frame[] = []
+  /** Left out while there is nothing recent: there may be very many streams, so every field counts. */
+  #recent: RecentEvents | undefined
+  #held: Frame[] | undefined
   #heldBytes = 0
   /** The newest event that was held back and is not any more, because it was too much. */
   #dropped = ''
-  #waiters: Waiter[] = []
-  readonly #started: Promise<void>
-  #start: () => void = () => {}
-  #fail: (error: Error) => void = () => {}
+  #waiters: readonly Waiter[] = NOTHING
+  #start: Start | undefined = newStart()
   /** Since when nobody listens, by `performance.now()`; `null` while somebody does. */
   idleSince: number | null = null
   /** What Redis has of it, as far as it was told. */
   length = 0
   bytes = 0
 
-  constructor (keys: StreamKeys, { maxEvents, maxBytes }: Bounds, passed: Passed) {
+  constructor (keys: StreamKeys, bounds: Bounds, passed: Passed) {
     this.keys = keys
     this.#passed = passed
-    this.#bounds = { maxEvents: Math.min(maxEvents, MAX_RECENT), maxBytes: Math.min(maxBytes, MAX_RECENT_BYTES) }
-    this.#recent = new RecentEvents(new Horizon(''))
-    this.#started = new Promise((resolve, reject) => {
-      this.#start = resolve
-      this.#fail = reject
-    })
-    // Whoever watches has it too.
-    this.#started.catch(() => {})
+    this.#bounds = bounds
   }
 
   /** Whether Redis had more than was told, when it was asked last. */
@@ -89,7 +104,7 @@ export class Followed {
 
   /** Resolves when everything from {@link told} on will be told; nothing where that is so already. */
   get ready (): Promise<void> | undefined {
-    return this.#state === 'starting' ? this.#started : undefined
+    return this.#start?.promise
   }
 
   /** Up to where everything is told, as far as is known. */
@@ -133,10 +148,11 @@ export class Followed {
   /** From an id on everything is told. */
   startAt (id: string): void {
     this.#told = id
+    this.#last = id
     this.#known = id
-    this.#recent = new RecentEvents(new Horizon(id))
     this.#state = 'told'
-    this.#start()
+    this.#start?.resolve()
+    this.#start = undefined
   }
 
   /** Something may have been missed. */
@@ -157,11 +173,12 @@ export class Followed {
   }
 
   #hold (frame: Frame, size: number): void {
+    this.#held ??= []
     this.#held.push(frame)
     this.#heldBytes += size
     if (this.#heldBytes <= MAX_HELD) return
     this.#dropped = frame.entries.at(-1)?.id ?? this.#dropped
-    this.#held = []
+    this.#held = undefined
     this.#heldBytes = 0
   }
 
@@ -175,11 +192,13 @@ export class Followed {
   tell (entries: readonly LogEntry[]): void {
     for (const entry of entries) {
       if (entry.id <= this.#told) continue
-      this.#told = entry.id
+      this.#recent ??= new RecentEvents(new Horizon(this.#last))
       this.#recent.push(entry)
+      this.#told = entry.id
+      this.#last = entry.id
       for (const { told } of this.#listeners) told(entry)
     }
-    this.#recent.trim(this.#bounds.maxEvents, this.#bounds.maxBytes)
+    this.#recent?.trim(this.#bounds.maxEvents, this.#bounds.maxBytes)
     this.#settle()
   }
 
@@ -199,27 +218,30 @@ export class Followed {
     if (this.#dropped > this.#told) return false
     this.#dropped = ''
     const held = this.#held
-    this.#held = []
+    this.#held = undefined
     this.#heldBytes = 0
     this.#state = 'told'
-    for (const frame of held) this.#show(frame)
+    for (const frame of held ?? []) this.#show(frame)
     return true
   }
 
   /** What was missed will never come. From an id on, everything is told. */
   skipTo (id: string): void {
-    this.#held = this.#held.filter(({ entries }) => (entries.at(-1)?.id ?? '') > id)
+    this.#held = this.#held?.filter(({ entries }) => (entries.at(-1)?.id ?? '') > id)
     this.#dropped = ''
     this.#told = id
+    this.#last = id
     this.#known = id
-    this.#recent = new RecentEvents(new Horizon(id))
+    this.#recent = undefined
     for (const { gap } of this.#listeners) gap(id)
     this.#settle()
   }
 
   /** @returns what came after an id, if that is known here */
   after (id: string, maxBytes: number): readonly LogEntry[] | undefined {
-    return id <= this.told && this.#recent.horizon.reaches(id) ? this.#recent.after(id, maxBytes) : undefined
+    if (id > this.told) return undefined
+    if (this.#recent === undefined) return id >= this.#last ? NOTHING : undefined
+    return this.#recent.horizon.reaches(id) ? this.#recent.after(id, maxBytes) : undefined
   }
 
   /** Resolves when everything up to an id is told. @throws STORE_UNAVAILABLE when that takes too long */
@@ -229,7 +251,7 @@ export class Followed {
     try {
       await new Promise<void>((resolve, reject) => {
         timer = setTimeout(() => { reject(new errors.STORE_UNAVAILABLE('what Redis has published has not arrived')) }, PATIENCE)
-        this.#waiters.push({ through: id, resolve, reject })
+        this.#waiters = [...this.#waiters, { through: id, resolve, reject }]
       })
     } finally {
       clearTimeout(timer)
@@ -238,8 +260,8 @@ export class Followed {
 
   /** Everything up to an id was removed. */
   removed (id: string): void {
-    this.#recent.dropThrough(id)
-    this.#recent.horizon.dropped(id)
+    this.#recent?.dropThrough(id)
+    this.#recent?.horizon.dropped(id)
     if (this.#told > id) return
     this.length = 0
     this.bytes = 0
@@ -247,14 +269,16 @@ export class Followed {
 
   /** Lets go of what is not recent any more. */
   forgetOld (newest: string): void {
-    if (this.#recent.size > 0) this.#recent.dropBefore(leastIdAt(timeOf(newest) - RECENT))
+    this.#recent?.dropBefore(leastIdAt(timeOf(newest) - RECENT))
+    if (this.#recent?.size === 0) this.#recent = undefined
   }
 
   /** Whoever waits is rejected. */
   close (): void {
     const error = new errors.STORE_UNAVAILABLE('it is closed')
     this.#listeners = []
-    this.#fail(error)
-    for (const { reject } of this.#waiters.splice(0)) reject(error)
+    this.#start?.reject(error)
+    for (const { reject } of this.#waiters) reject(error)
+    this.#waiters = NOTHING
   }
 }

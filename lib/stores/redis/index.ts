@@ -5,6 +5,7 @@ import { append } from './append.js'
 import { type Address, loadIoredis, makeClient } from './client.js'
 import { RedisConfigStore } from './configs.js'
 import { isPassing, isRefusal } from './faults.js'
+import { boundsWithin } from './followed.js'
 import { Following } from './following.js'
 import { Keys } from './keys.js'
 import { Link } from './link.js'
@@ -99,7 +100,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     }
   })
   const reader = new Reader({ link, keys, keptFor })
-  const following = new Following({ link, subscriber, reader, bounds: retention, logger })
+  const following = new Following({ link, subscriber, reader, bounds: boundsWithin(retention), logger })
   const echo = keys.echo(node)
   const pulse = new Pulse({ link, subscriber, following, channel: echo, logger })
   const outbox = new Outbox({
