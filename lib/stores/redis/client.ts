@@ -27,7 +27,8 @@ const OWN = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
   enableAutoPipelining: false,
-  maxRetriesPerRequest: null,
+  // What was not answered fails when its connection closes. Else ioredis forgets it, and it never settles.
+  maxRetriesPerRequest: 0,
   keyPrefix: '',
   protocol: 2,
   replyMapping: 'legacy',
@@ -42,7 +43,8 @@ const OWN_CLUSTER = {
   enableOfflineQueue: false,
   enableAutoPipelining: false,
   keyPrefix: '',
-  clusterRetryStrategy: pauseBefore
+  clusterRetryStrategy: pauseBefore,
+  redisOptions: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
 } satisfies ClusterOptions
 
 /** @throws Error that says what to install */

@@ -36,6 +36,7 @@ interface Parts {
 /** A call that was not answered yet. */
 interface Call {
   readonly since: number
+  readonly fail: (error: Error) => void
 }
 
 /**
@@ -63,7 +64,11 @@ export class Link {
     // Redis says it in so many words on each try; it is told once.
     client.on('error', (error: unknown) => { this.#failure = error })
     client.on('ready', () => { this.#lost() })
-    client.on('close', () => { this.#lost() })
+    client.on('close', () => {
+      this.#lost()
+      // Whatever the client does with what it was asked: nobody waits for an answer that cannot come.
+      for (const { fail } of this.#calls) fail(new Error('the connection was lost'))
+    })
   }
 
   /** Begins to connect. */
@@ -125,10 +130,12 @@ export class Link {
 
   /** What Redis answers to a command. @throws as {@link run} */
   async #answered<Answer> (ask: () => Promise<Answer>): Promise<Answer> {
-    const call: Call = { since: performance.now() }
+    let fail = (error: Error): void => { throw error }
+    const lost = new Promise<never>((resolve, reject) => { fail = reject })
+    const call: Call = { since: performance.now(), fail }
     this.#calls.add(call)
     try {
-      return await ask()
+      return await Promise.race([ask(), lost])
     } catch (error) {
       if (isPassing(error)) {
         this.#lost()
