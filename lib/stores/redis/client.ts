@@ -32,10 +32,12 @@ const OWN = {
   keyPrefix: '',
   protocol: 2,
   replyMapping: 'legacy',
+  stringNumbers: false,
+  commandTimeout: undefined,
   connectionName: 'fastify-ws-events',
   retryStrategy: pauseBefore,
   // Where a master becomes a replica behind the same address, the connection must find the new one.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
+  reconnectOnError: (error: Error) => error.message.includes('READONLY')
 } satisfies RedisOptions
 
 const OWN_CLUSTER = {
@@ -57,11 +59,18 @@ export async function loadIoredis (): Promise<Pick<typeof Ioredis, 'Redis'>> {
   }
 }
 
+/** ioredis takes options from the query of an address, too, and before all others. */
+function withoutOwn (url: string): string {
+  const address = new URL(url)
+  for (const option of Object.keys(OWN)) address.searchParams.delete(option)
+  return address.href
+}
+
 /** A connection of our own, not connected yet. What the host gave is neither used nor closed: it is only asked where to. */
 export function makeClient ({ Redis }: Pick<typeof Ioredis, 'Redis'>, { url, options, client }: Address): RedisClient {
   if (client !== undefined) return isCluster(client) ? client.duplicate([], OWN_CLUSTER) : client.duplicate(OWN)
   const all = { ...options, ...OWN }
-  return url === undefined ? new Redis(all) : new Redis(url, all)
+  return url === undefined ? new Redis(all) : new Redis(withoutOwn(url), all)
 }
 
 const isCluster = (client: RedisClient): client is Cluster => 'nodes' in client

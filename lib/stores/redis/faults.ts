@@ -1,7 +1,9 @@
 import { errors } from '../../errors.js'
 
 /** What Redis answers while it cannot just now, and will by itself: starting, failing over, changing hands, busy. */
-const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOSCRIPT|UNKILLABLE|NOREPLICAS)\b/
+const NAMES = 'LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOSCRIPT|UNKILLABLE|NOREPLICAS'
+// Redis 6.2 puts what a command in a script has answered behind the place where that was.
+const PASSING = new RegExp(`^(?:ERR Error running script .*-)?(?:${NAMES})\\b`)
 
 /** It is a Redis that lacks what is needed. */
 export class TooOld extends Error {}
@@ -15,7 +17,7 @@ const isAnswer = (error: unknown): boolean => error instanceof Error && error.na
 export const isPassing = (error: unknown): boolean => !isAnswer(error) || PASSING.test(textOf(error))
 
 /** Whether Redis turns us away, and will do so the next time. */
-export const isRefusal = (error: unknown): boolean => error instanceof TooOld ||
+export const isRefusal = (error: unknown): boolean => error instanceof TooOld || (error instanceof Error && error.cause !== undefined && isRefusal(error.cause)) ||
   (isAnswer(error) && /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|AUTH|DB index|Client sent AUTH|unknown command|SELECT))/.test(textOf(error)))
 
 export const unavailable = (error: unknown): Error => new errors.STORE_UNAVAILABLE(`Redis: ${textOf(error)}`, { cause: error })

@@ -267,6 +267,12 @@ export class Followed {
     this.bytes = 0
   }
 
+  /** The log is in another life from an id on. Of what came before, Redis alone can tell what is left. */
+  forgetUpTo (start: string): void {
+    this.#recent = undefined
+    this.#last = start
+  }
+
   /** Lets go of what is not recent any more. */
   forgetOld (newest: string): void {
     this.#recent?.dropBefore(leastIdAt(timeOf(newest) - RECENT))

@@ -18,7 +18,7 @@ const CHUNK = 256
 /** Who was cut off for no longer than this has not been away, in ms. */
 const GRACE = 1000
 /** Before what has failed is tried again, in ms. */
-const RETRY = 200
+const RETRY = 1000
 /** Bytes of what was missed that are read at once. */
 const PAGE_BYTES = 256 * 1024
 
@@ -39,6 +39,8 @@ export class Following {
   /** Whether everything that is followed is subscribed to. */
   #isConnected = false
   #lostAt = -Infinity
+  /** The life of the log that was joined last. */
+  #life = ''
   /** Grows with each connection: what one has caught up with, the next may have missed. */
   #connection = 0
   /** To be subscribed to. */
@@ -97,8 +99,12 @@ export class Following {
   }
 
   /** The log can be asked, perhaps in another life: then what was told has to be compared with it. */
-  joined ({ epoch }: Life): void {
-    for (const stream of this.#streams.values()) if (epochOf(stream.verified) !== epoch) stream.fallBehind()
+  joined ({ epoch, number, last }: Life): void {
+    for (const stream of this.#streams.values()) {
+      if (epochOf(stream.verified) !== epoch) stream.fallBehind()
+      if (number !== this.#life) stream.forgetUpTo(last)
+    }
+    this.#life = number
     this.#work()
   }
 
@@ -111,7 +117,15 @@ export class Following {
   published (channel: string, content: Buffer): void {
     const stream = this.#streams.get(channel)
     if (stream === undefined) return
-    const message = decodeMessage(content)
+    try {
+      this.#take(stream, decodeMessage(content), content.length)
+    } catch (error) {
+      // Whoever may publish on our channels may publish anything.
+      this.#parts.logger.error({ err: error, channel }, 'what was published cannot be understood')
+    }
+  }
+
+  #take (stream: Followed, message: ReturnType<typeof decodeMessage>, size: number): void {
     const { link } = this.#parts
     if ('removed' in message) {
       stream.removed(idAt(message.removed, link.life?.epoch ?? ''))
@@ -119,7 +133,7 @@ export class Following {
     }
     if (link.isCurrent(message.epoch, message.life)) link.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.life)
     else this.#otherLife(stream, message.epoch)
-    if (stream.publish(message, content.length)) this.#work()
+    if (stream.publish(message, size)) this.#work()
   }
 
   /** Somebody has joined the log after us, in a life that we don't know yet. */
@@ -183,7 +197,8 @@ export class Following {
     // In a later turn: who comes together is subscribed together.
     await nextTurn()
     const connection = this.#connection
-    await this.#begin(this.#wanted.splice(0))
+    // Some may have been left meanwhile.
+    await this.#begin(this.#wanted.splice(0).filter(stream => this.find(stream.keys.entries) === stream))
     const behind = [...this.#streams.values()].filter(({ state }) => state === 'behind')
     for (let at = 0; at < behind.length; at += CHUNK) await this.#catchUp(behind.slice(at, at + CHUNK), connection)
   }

@@ -8,7 +8,7 @@ import { isPassing, isRefusal } from './faults.js'
 import { boundsWithin } from './followed.js'
 import { Following } from './following.js'
 import { Keys } from './keys.js'
-import { Link } from './link.js'
+import { type Life, Link } from './link.js'
 import { RedisLog } from './log.js'
 import { Outbox } from './outbox.js'
 import { RedisPeers } from './peers.js'
@@ -88,7 +88,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
   const node = randomUUID()
   const keptFor = Math.max(KEPT_FOR, 2 * retention.maxAge)
 
-  const link = new Link({ client: makeClient(ioredis, address), keys, logger, joined: life => { following.joined(life) } })
+  const link = new Link({ client: makeClient(ioredis, address), keys, logger, joined: life => { joined(life) } })
   const subscriber = new Subscriber({
     client: makeClient(ioredis, address),
     connected: () => { void subscribe() },
@@ -110,11 +110,19 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     isUp: () => link.isUp,
     appended: (streams, id) => { for (const { entries } of streams) following.find(entries)?.knows(id) }
   })
-  const configs = new RedisConfigStore(link, keys.configs)
+  const configs = new RedisConfigStore(link, keys.configs, logger)
   const peers = new RedisPeers(outbox, following, keys.nodes)
 
   let heard = () => {}
   const hearing = new Promise<void>(resolve => { heard = resolve })
+
+  let epoch = ''
+  /** A log that was wiped has taken the configs along. */
+  function joined (life: Life): void {
+    following.joined(life)
+    if (epoch !== '' && epoch !== life.epoch) configs.told(null)
+    epoch = life.epoch
+  }
 
   /** What was told while there was no connection, nobody has heard. */
   async function subscribe (): Promise<void> {
@@ -143,7 +151,8 @@ async function open (address: Address, prefix: string, { retention, limits = { p
   })
 
   async function close (): Promise<void> {
-    await atMost(END, outbox.drained())
+    // While Redis is away, whoever wanted to wait for it has done so.
+    if (link.isUp) await atMost(END, outbox.drained())
     outbox.close()
     pulse.close()
     following.close()
@@ -153,7 +162,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
 
   link.open()
   subscriber.open()
-  await atMost(START, Promise.all([link.joined(), hearing]))
+  await atMost(START, Promise.all([link.joined(), hearing, peers.ready]))
   if (link.life === null && isRefusal(link.failure)) {
     await close()
     throw link.failure

@@ -61,10 +61,14 @@ export class RedisLog implements EventLog {
 
   async #read (name: StreamName, after: string, maxBytes: number): Promise<LogPage> {
     for (;;) {
-      const { entries, newest } = await this.#parts.reader.read(this.#parts.keys.stream(name), after, maxBytes)
-      if (entries === 'gap') return 'gap'
+      const { entries, newest, last } = await this.#parts.reader.read(this.#parts.keys.stream(name), after, maxBytes)
       const stream = this.#followed(name)
       if (stream === undefined || stream.state === 'starting') return entries
+      if (entries === 'gap') {
+        // Whoever joins now must do so in the new epoch, or would be told of the gap twice.
+        if (epochOf(stream.told) !== epochOf(last)) await stream.toldThrough(last)
+        return 'gap'
+      }
       // Whoever has read it must not be told of it afterwards.
       await stream.toldThrough(newest)
       if (entries.length > 0 || stream.told <= after) return entries

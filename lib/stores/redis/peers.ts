@@ -8,12 +8,14 @@ import { encodeRecord } from '../../log/codec.js'
 export class RedisPeers implements Peers {
   readonly #outbox: Outbox
   readonly #stream: StreamKeys
+  /** Resolves when every text is heard. */
+  readonly ready: Promise<void> | undefined
   #heard: (message: string) => void = () => {}
 
   constructor (outbox: Outbox, following: Following, stream: StreamKeys) {
     this.#outbox = outbox
     this.#stream = stream
-    following.follow(stream, ({ rest }) => { this.#heard(rest.toString()) })
+    this.ready = following.follow(stream, ({ rest }) => { this.#heard(rest.toString()) }).ready
   }
 
   async tell (message: string): Promise<void> {

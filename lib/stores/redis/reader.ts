@@ -64,7 +64,7 @@ export class Reader {
     const { link, keys } = this.#parts
     for (;;) {
       const { epoch, number } = await link.current()
-      const answer = await link.askScript(scripts.behind, [keys.log, ...streams.map(({ keys: { state } }) => state)], [epoch, number, ...streams.map(({ told }) => positionOf(told))])
+      const answer = await link.askScript(scripts.behind, [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])], [epoch, number, ...streams.map(({ told }) => positionOf(told))])
       if (Array.isArray(answer)) {
         const [last, ...numbers] = answer as [Buffer, ...number[]]
         // A position has no epoch: what was told in another one has to be read to be told apart.

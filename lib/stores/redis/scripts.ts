@@ -29,10 +29,11 @@ local function clock ()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
--- The next position: greater than the last one, also when the clock was set back.
+-- The next position: greater than the last one, also when the clock was set back. An id has room for 36^4 numbers.
 local function nextTo (last, now)
   local time, number = parse(last)
   if now > time then return now, 0 end
+  if number > 1600000 then return time + 1, 0 end
   return time, number + 1
 end
 `
@@ -47,26 +48,29 @@ end
  *   channel to publish to, or ''; a number for it
  * Returns: epoch, life, last, birth, version of Redis
  *
- * In the log: `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`; `life`, how
- * often the server has changed; `breaks`, `life:survived>start` of each change: between the two nothing is left.
+ * In the log: `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`; `life`, a
+ * name for the time of this server, of how many there were and its own: an old copy may be loaded twice; `breaks`,
+ * `life:survived>start` of each change: between the two nothing is left. A start is some seconds ahead, because this
+ * server's clock may be behind that of the one before, whose lost ids must not be given again.
  */
 const JOIN = `
 local info = redis.pcall('INFO', 'server')
 if type(info) == 'table' then info = '' end
 local server = string.match(info, 'run_id:(%w+)') or 'unknown'
 local log = redis.call('HMGET', KEYS[1], 'epoch', 'birth', 'last', 'server', 'life', 'breaks')
-local epoch, birth, last, before, life, breaks = log[1], log[2], log[3], log[4], tonumber(log[5] or '0'), log[6] or ''
-local seenEpoch, seenLife, seen = ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local epoch, birth, last, before, life, breaks = log[1], log[2], log[3], log[4], log[5] or '0.', log[6] or ''
+local seenEpoch, seenLife, seen = ARGV[2], ARGV[3], ARGV[4]
 local now = clock()
 
+local function nextLife () return (tonumber(string.match(life, '^%d+')) + 1) .. '.' .. string.sub(server, 1, 8) end
 local function begin ()
   if not last or (seen ~= '' and isAfter(seen, last)) then last = seen ~= '' and seen or '0-0' end
   last = show(nextTo(last, now))
-  epoch, birth, life, breaks = ARGV[1], last, life + 1, ''
+  epoch, birth, life, breaks = ARGV[1], last, nextLife(), ''
 end
 local function survived (seenLife)
-  for old, position in string.gmatch(breaks, '(%d+):(%d+%-%d+)>') do
-    if tonumber(old) == seenLife then return position end
+  for old, position in string.gmatch(breaks, '([%w.]+):(%d+%-%d+)>') do
+    if old == seenLife then return position end
   end
 end
 
@@ -74,13 +78,14 @@ if not epoch or not last or not birth then
   begin()
 else
   if before ~= server then
-    local start = show(nextTo(last, now))
+    local time = parse(last)
+    local start = show(math.max(time, now) + 10000, 0)
     breaks = breaks .. life .. ':' .. last .. '>' .. start .. ';'
     last = start
-    life = life + 1
+    life = nextLife()
     if #breaks > 4096 then
       -- What is older than the oldest break that is still known cannot be told any more.
-      local oldest, rest = string.match(breaks, '^%d+:%d+%-%d+>(%d+%-%d+);(.*)$')
+      local oldest, rest = string.match(breaks, '^[%w.]+:%d+%-%d+>(%d+%-%d+);(.*)$')
       birth, breaks = oldest, rest
     end
   end
@@ -90,11 +95,11 @@ else
     if not left or isAfter(seen, left) then begin() end
   end
 end
-if epoch ~= log[1] or life ~= tonumber(log[5]) then
+if epoch ~= log[1] or life ~= log[5] then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'birth', birth, 'last', last, 'server', server, 'life', life, 'breaks', breaks)
 end
 if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], table.concat({ ARGV[6], epoch, life, last }, ' ')) end
-return { epoch, tostring(life), last, birth, string.match(info, 'redis_version:([%d.]+)') or '' }
+return { epoch, life, last, birth, string.match(info, 'redis_version:([%d.]+)') or '' }
 `
 
 /**
@@ -161,7 +166,8 @@ for stream, frame in pairs(frames) do
   local length = redis.call('XLEN', entries)
   if length == added[stream] then
     -- All that was there before is dropped: expired, trimmed or removed.
-    floor, bytes, oldest = before or floor, 0, time
+    -- Where the state is gone too, for as long as it is kept nothing has happened.
+    floor, bytes, oldest = before or floor or show(math.max(0, now - tonumber(ARGV[7])), 0), 0, time
   elseif not before then
     -- The state was evicted, and of what is older nothing is known.
     floor = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1][1]
@@ -255,7 +261,7 @@ end
 /**
  * Finds which streams have had events after positions.
  *
- * KEYS: the log; the state of each stream
+ * KEYS: the log; the entries and the state of each stream
  * ARGV: the epoch and the life; a position of each stream
  * Returns: the newest position, and the numbers of those streams. Or nil: the caller must join first
  */
@@ -263,9 +269,11 @@ const BEHIND = `
 local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last')
 if log[1] ~= ARGV[1] or log[2] ~= ARGV[2] then return false end
 local behind = { log[3] }
-for at = 2, #KEYS do
-  local newest = redis.call('HGET', KEYS[at], 'newest')
-  if newest and isAfter(newest, ARGV[at + 1]) then behind[#behind + 1] = at - 1 end
+for number = 1, #ARGV - 2 do
+  local newest = redis.call('HGET', KEYS[2 * number + 1], 'newest')
+  -- A state that was evicted says nothing: the entries have to be read.
+  local isUnknown = not newest and redis.call('EXISTS', KEYS[2 * number]) == 1
+  if isUnknown or (newest and isAfter(newest, ARGV[number + 2])) then behind[#behind + 1] = number end
 end
 return behind
 `
@@ -303,6 +311,32 @@ redis.call('PUBLISH', KEYS[1], ARGV[1])
 `
 
 /**
+ * Names the hash of the configs, under the empty name, which no instance has. A hash that has another name than before is
+ * not the one of before: Redis has lost that, and what the caller knows of it is put back.
+ *
+ * KEYS: the configs
+ * ARGV: the name that the caller knows or ''; a new one; and names and configs that it knows
+ * Returns: the name of the hash, and how many configs were put back
+ */
+const RESTORE_CONFIGS = `
+local name = redis.call('HGET', KEYS[1], '')
+if not name then
+  name = ARGV[2]
+  redis.call('HSET', KEYS[1], '', name)
+end
+local restored = 0
+if ARGV[1] ~= '' and name ~= ARGV[1] then
+  for at = 3, #ARGV, 2 do
+    if redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) == 1 then
+      restored = restored + 1
+      redis.call('PUBLISH', KEYS[1], ARGV[at])
+    end
+  end
+end
+return { name, restored }
+`
+
+/**
  * Deletes a config, and tells of it.
  *
  * KEYS: the configs
@@ -322,5 +356,6 @@ export const scripts = {
   behind: script('behind', POSITIONS, BEHIND),
   remove: script('remove', REMOVE),
   setConfig: script('setConfig', SET_CONFIG),
+  restoreConfigs: script('restoreConfigs', RESTORE_CONFIGS),
   deleteConfig: script('deleteConfig', DELETE_CONFIG)
 }
