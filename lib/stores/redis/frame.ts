@@ -27,7 +27,9 @@ export function decodeMessage (message: Buffer): Frame | { readonly removed: str
   for (let at = headEnd + 1; at < message.length;) {
     const start = at + HEAD
     const end = start + message.readUInt32BE(at + 2)
-    entries.push({ id: idAt(first, epoch, message.readUInt16BE(at)), ...decodeRecord(message.subarray(start, end)) })
+    // Events of a frame live and die together, so they may share its memory.
+    const { instance, event, rest, attachments } = decodeRecord(message.subarray(start, end), false)
+    entries.push({ id: idAt(first, epoch, message.readUInt16BE(at)), instance, event, rest, attachments })
     at = end
   }
   return { epoch, life, before: before === '' ? '' : idAt(before, epoch), length: Number(length), bytes: Number(bytes), entries }

@@ -1,5 +1,8 @@
 import type { StreamName } from '../../log/event-log.js'
 
+/** Keys that are kept at most. */
+const MAX_KEPT = 10_000
+
 /** A stream in Redis. */
 export interface StreamKeys {
   /** Its entries, and its channel. */
@@ -14,6 +17,8 @@ export class Keys {
   /** What nodes tell each other. */
   readonly nodes: StreamKeys
   readonly #tag: string
+  // Map(name of a stream -> its keys), so that those of busy ones are not put together for each event
+  readonly #streams = new Map<StreamName, StreamKeys>()
 
   constructor (prefix: string) {
     this.#tag = `{${prefix}}`
@@ -23,7 +28,12 @@ export class Keys {
   }
 
   stream (name: StreamName): StreamKeys {
-    return this.#named(name === null ? 'root' : `instance:${name}`)
+    const known = this.#streams.get(name)
+    if (known !== undefined) return known
+    if (this.#streams.size >= MAX_KEPT) this.#streams.clear()
+    const keys = this.#named(name === null ? 'root' : `instance:${name}`)
+    this.#streams.set(name, keys)
+    return keys
   }
 
   /** What a node has appended last. */

@@ -1,8 +1,5 @@
-import { errors } from '../../errors.js'
-import { encodeRecord } from '../../log/codec.js'
 import type { EventLog, GapListener, LogListener, LogPage, LogRecord, LogStats, StreamName, Watch } from '../../log/event-log.js'
 import { epochOf, isId } from '../../log/ids.js'
-import { unavailable } from './faults.js'
 import type { Followed } from './followed.js'
 import type { Following } from './following.js'
 import type { Keys, StreamKeys } from './keys.js'
@@ -41,7 +38,7 @@ export class RedisLog implements EventLog {
 
   /** @throws PENDING_FULL, STORE_UNAVAILABLE */
   append (streams: readonly StreamName[], record: LogRecord): Promise<string> {
-    return this.#parts.outbox.push(streams.map(name => this.#parts.keys.stream(name)), encoded(record))
+    return this.#parts.outbox.push(streams.map(name => this.#parts.keys.stream(name)), record)
   }
 
   read (name: StreamName, after: string, maxBytes: number): LogPage | Promise<LogPage> {
@@ -103,13 +100,5 @@ export class RedisLog implements EventLog {
       stats.bytes += bytes
     }
     return stats
-  }
-}
-
-function encoded (record: LogRecord): Buffer {
-  try {
-    return encodeRecord(record)
-  } catch (error) {
-    throw new errors.STORE_UNAVAILABLE(`an event is too large: ${unavailable(error).message}`, { cause: error })
   }
 }

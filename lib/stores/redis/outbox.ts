@@ -1,4 +1,6 @@
 import { errors } from '../../errors.js'
+import { encodedSize } from '../../log/codec.js'
+import type { LogRecord } from '../../log/event-log.js'
 import type { PendingLimits } from '../store.js'
 import { isPassing } from './faults.js'
 import type { StreamKeys } from './keys.js'
@@ -7,22 +9,30 @@ import { idAt } from './position.js'
 /** Events of a batch, and its bytes: Redis does nothing else while it takes one. */
 const MAX_BATCH = 512
 const MAX_BATCH_BYTES = 1024 * 1024
+/** Bytes of one event. Redis takes 512 MB by default, and cuts the connection of who sends more. */
+const MAX_EVENT_BYTES = 128 * 1024 * 1024
 /** When an event has waited for so long, in ms, Redis does not keep up, and only so many more may wait. */
 const LONG_WAIT = 1000
 
-interface Waiting {
-  readonly record: Buffer
-  readonly streams: readonly StreamKeys[]
+interface Waiting extends AppendedEvent {
   readonly since: number
   readonly resolve: (id: string) => void
   readonly reject: (error: Error) => void
+}
+
+/** An event, and where it goes. */
+export interface AppendedEvent {
+  readonly record: LogRecord
+  /** Bytes of the record when it is encoded. */
+  readonly size: number
+  readonly streams: readonly StreamKeys[]
 }
 
 /** Events that are appended together. */
 export interface AppendedBatch {
   /** Grows by one with each batch of a producer, whether it is answered or not. */
   readonly number: number
-  readonly events: ReadonlyArray<{ readonly record: Buffer, readonly streams: readonly StreamKeys[] }>
+  readonly events: readonly AppendedEvent[]
 }
 
 /** The first id of a batch: its epoch and its position. */
@@ -75,13 +85,15 @@ export class Outbox {
    * @returns the event's id
    * @throws PENDING_FULL, STORE_UNAVAILABLE
    */
-  async push (streams: readonly StreamKeys[], record: Buffer): Promise<string> {
-    if (this.#closed !== null) throw this.#closed
-    if (this.#isFull(record.length)) throw new errors.PENDING_FULL()
-    return await new Promise((resolve, reject) => {
-      this.#waiting.push({ record, streams, since: performance.now(), resolve, reject })
+  push (streams: readonly StreamKeys[], record: LogRecord): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const size = encodedSize(record)
+      if (this.#closed !== null) throw this.#closed
+      if (size > MAX_EVENT_BYTES) throw new errors.STORE_UNAVAILABLE(`an event of ${size} bytes is too large for Redis`)
+      if (this.#isFull(size)) throw new errors.PENDING_FULL()
+      this.#waiting.push({ record, size, streams, since: performance.now(), resolve, reject })
       this.#pushed++
-      this.#bytes += record.length
+      this.#bytes += size
       // From the next microtask on: what is emitted in one go goes into one batch.
       this.#running ??= Promise.resolve().then(async () => { await this.#run() })
     })
@@ -123,14 +135,14 @@ export class Outbox {
   #take (): Waiting[] {
     let count = 0
     let bytes = 0
-    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) bytes += this.#waiting[count]?.record.length ?? 0
+    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) bytes += this.#waiting[count]?.size ?? 0
     return this.#waiting.splice(0, count)
   }
 
   #settled (events: readonly Waiting[]): void {
     this.#inFlight = []
     this.#done += events.length
-    this.#bytes -= events.reduce((sum, { record }) => sum + record.length, 0)
+    this.#bytes -= events.reduce((sum, { size }) => sum + size, 0)
     const drained = this.#drains.filter(({ through }) => through <= this.#done)
     this.#drains = this.#drains.filter(({ through }) => through > this.#done)
     for (const { resolve } of drained) resolve()

@@ -2,7 +2,6 @@ import type { Peers } from '../store.js'
 import type { Following } from './following.js'
 import type { StreamKeys } from './keys.js'
 import type { Outbox } from './outbox.js'
-import { encodeRecord } from '../../log/codec.js'
 
 /** What nodes tell each other: a stream like others, so that who was cut off for a while hears it when it is back. */
 export class RedisPeers implements Peers {
@@ -19,7 +18,7 @@ export class RedisPeers implements Peers {
   }
 
   async tell (message: string): Promise<void> {
-    await this.#outbox.push([this.#stream], encodeRecord({ instance: '', event: '', rest: Buffer.from(message), attachments: [] }))
+    await this.#outbox.push([this.#stream], { instance: '', event: '', rest: Buffer.from(message), attachments: [] })
   }
 
   listen (listener: (message: string) => void): void {

@@ -107,7 +107,8 @@ return { epoch, life, last, birth, string.match(info, 'redis_version:([%d.]+)') 
  *
  * KEYS: the log; the producer; and of each stream its entries and its state. Its channel is called as its entries are.
  * ARGV: epoch, life, number of the batch, maxEvents, maxBytes, maxAge, ms that a quiet stream's state is kept;
- *   and of each event its record and the numbers of its streams
+ *   and the events, one after the other: in how many streams it is, the bytes of its record, the numbers of its streams,
+ *   and its record (big-endian; u16, u32, u16 each)
  * Returns: the epoch and the position of the first event; the others follow it. Or nil: the caller must join first
  *
  * A caller that has had no answer sends the same batch again, with the same number: it is executed once.
@@ -143,16 +144,18 @@ local function add (stream, position, head, record)
   added[stream] = added[stream] + 1
   sizes[stream] = sizes[stream] + #record
 end
-for at = 8, #ARGV, 2 do
-  local record, streams = ARGV[at], ARGV[at + 1]
+local events, at = ARGV[8], 1
+local size = #events
+while at <= size do
+  local count, length, streams = struct.unpack('>HI4', events, at)
+  local start = streams + 2 * count
+  local record = string.sub(events, start, start + length - 1)
   number = number + 1
-  local position, head = stamp .. number, struct.pack('>HI4', number - first, #record)
-  local only = tonumber(streams)
-  if only then
-    add(only, position, head, record)
-  else
-    for stream in string.gmatch(streams, '%d+') do add(tonumber(stream), position, head, record) end
+  local position, head = stamp .. number, struct.pack('>HI4', number - first, length)
+  for stream = streams, start - 1, 2 do
+    add((struct.unpack('>H', events, stream)), position, head, record)
   end
+  at = start + length
 end
 local last = show(time, number)
 redis.call('HSET', KEYS[1], 'last', last)
