@@ -59,7 +59,8 @@ export function encodeStream ({ name, floor, count, bytes }: StreamState): Buffe
 /** @throws when it is not what {@link encodeStream} makes */
 export function decodeStream (source: Uint8Array): StreamState {
   if (source[0] !== VERSION) throw new Error(`a stream of layout ${source[0]} where ${VERSION} is known: the file is damaged`)
-  const value = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+  // lmdb's own Buffer is longer than what it says, and a large value comes as a plain view of the file.
+  const value = Buffer.isBuffer(source) ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength)
   const nameAt = STREAM_HEAD + value.readUInt8(18)
   return {
     name: value.readUInt8(1) === 1 ? null : value.toString('utf8', nameAt),
