@@ -7,7 +7,7 @@ export const INSTANCES = ['acme', 'Teste 01', 'loja-ação', 'suporte_br']
 /** Slow enough to be read. */
 export const EVENTS_PER_SECOND = 4
 
-interface RecordedEvent {
+export interface RecordedEvent {
   instance: string
   event: string
   sender: string
@@ -23,9 +23,12 @@ function * endlessly<Item> (items: readonly Item[]): Generator<Item, never> {
   while (true) yield * items
 }
 
+/** The events of the recorded session, again and again. */
+export const recordedSession = (): Generator<RecordedEvent, never> => endlessly(readSession())
+
 /** Plays the recorded session for ever, from `listen` until `close`. */
 export function playSession (fastify: FastifyInstance): void {
-  const session = endlessly(readSession())
+  const session = recordedSession()
   let timer: NodeJS.Timeout | undefined
 
   function playNext (): void {

@@ -5,8 +5,10 @@ import { payloads } from './payload.js'
 import { type Load, windowOf } from './window.js'
 
 export interface BurstOptions extends Load {
-  /** How much CPU this process is to spend, in ms. */
-  readonly cpuMs: number
+  /** How much CPU this process is to spend, in ms; left out: only time ends it. */
+  readonly cpuMs?: number
+  /** How long it may take, in ms; left out: {@link MAX_WALL}. */
+  readonly wallMs?: number
 }
 
 export interface BurstResult {
@@ -31,7 +33,7 @@ export function cpuMicroseconds (): number {
 
 /** Emits as fast as the clients follow. */
 export async function burst (peer: Peer, control: Control, options: BurstOptions): Promise<BurstResult> {
-  const { perTick, cpuMs, bytes } = options
+  const { perTick, cpuMs = Infinity, wallMs = MAX_WALL, bytes } = options
   const window = windowOf(options)
   const pool = payloads(bytes)
   control.reset()
@@ -51,7 +53,7 @@ export async function burst (peer: Peer, control: Control, options: BurstOptions
       spent = cpuMicroseconds() - cpuStart
       nextLook = microseconds() + LOOK_EVERY
     }
-  } while (spent < cpuMs * 1000 && microseconds() - start < MAX_WALL * 1000)
+  } while (spent < cpuMs * 1000 && microseconds() - start < wallMs * 1000)
   await control.reached(events / window.block)
   return { events, cpu: cpuMicroseconds() - cpuStart, wall: microseconds() - start }
 }
@@ -89,7 +91,7 @@ export async function steady (peer: Peer, control: Control, options: SteadyOptio
   let events = 0
   for (let turn = 0; events < total && growth < maxGrowth; turn++) {
     const due = Math.min(total, Math.floor((microseconds() - start) / 1e6 * rate) + 1, events + perTick)
-    if (due <= events) await sleep(1)
+    if (due <= events) await sleep(Math.max(1, Math.floor((start - microseconds()) / 1000 + events / rate * 1000)))
     else if (due - window.events > control.acks * window.block) await control.reached(Math.ceil((due - window.events) / window.block))
     while (events < due) {
       const stamp = start + Math.floor(events / rate * 1e6)

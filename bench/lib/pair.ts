@@ -37,6 +37,6 @@ export function groupsFor (peer: PeerName, global: boolean, count: number, filte
 }
 
 /** Tells the clients when to acknowledge, as the server will wait for it. */
-export async function expectLoad ({ clients }: Pair, load: Load, counted = load.clients): Promise<void> {
+export async function expectLoad ({ clients }: Pick<Pair, 'clients'>, load: Load, counted = load.clients): Promise<void> {
   await clients.call('expect', { deliveries: windowOf(load).block * counted })
 }

@@ -61,11 +61,11 @@ export function payloads (bytes: number): readonly object[] {
 let made = 0
 
 /** What the peers send: as long as ours. */
-export function envelope (data: unknown): object {
+export function envelope (data: unknown, instance = INSTANCE): object {
   return {
     id: (++made).toString(36).padStart(19, '0'),
     event: EVENT,
-    instance: INSTANCE,
+    instance,
     data,
     server_url: null,
     date_time: new Date().toISOString(),

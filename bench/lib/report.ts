@@ -18,9 +18,11 @@ export interface Target {
   readonly limit: number
   readonly found: number
   readonly unit: string
+  /** The figure must be as large as the limit; left out: no larger. */
+  readonly isLeast?: boolean
 }
 
-export const isReached = ({ limit, found }: Target): boolean => found <= limit
+export const isReached = ({ limit, found, isLeast = false }: Target): boolean => isLeast ? found >= limit : found <= limit
 
 /** A number with as many digits as mean anything. */
 export function shown (value: number): string {
@@ -33,15 +35,24 @@ export function shown (value: number): string {
 /** With a digit more, so that nothing looks reached that is not. */
 const exactly = (value: number): string => Number.isInteger(value) || Math.abs(value) >= 10 ? shown(value) : value.toFixed(3)
 
-const targetTable = (targets: readonly Target[]): Table => ({
-  title: 'Targets',
-  columns: ['', 'at most', 'found', ''],
-  rows: targets.map(target => [target.what, `${shown(target.limit)}${target.unit}`, `${exactly(target.found)}${target.unit}`, isReached(target) ? 'ok' : 'NOT REACHED'])
-})
+/** In a table where not every target is a most, each says what it is. */
+function limitShown ({ limit, unit, isLeast = false }: Target, isMixed: boolean): string {
+  const sign = isLeast ? '≥ ' : '≤ '
+  return `${isMixed ? sign : ''}${shown(limit)}${unit}`
+}
+
+function targetTable (targets: readonly Target[]): Table {
+  const isMixed = targets.some(({ isLeast }) => isLeast)
+  return {
+    title: 'Targets',
+    columns: ['', isMixed ? 'target' : 'at most', 'found', ''],
+    rows: targets.map(target => [target.what, limitShown(target, isMixed), `${exactly(target.found)}${target.unit}`, isReached(target) ? 'ok' : 'NOT REACHED'])
+  }
+}
 
 export const tablesOf = ({ tables, targets }: Report): Table[] => targets.length === 0 ? [...tables] : [...tables, targetTable(targets)]
 
-const isNumber = (cell: string): boolean => /^[-\d]/.test(cell)
+const isNumber = (cell: string): boolean => /^([≤≥] )?[-\d]/.test(cell)
 
 export function asText ({ title, columns, rows }: Table): string {
   const widths = columns.map((column, index) => Math.max(column.length, ...rows.map(row => (row[index] ?? '').length)))

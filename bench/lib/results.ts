@@ -16,13 +16,13 @@ export interface Machine {
   readonly packages: Readonly<Record<string, string>>
 }
 
-export const machine = (): Machine => ({
+export const machine = (packages: readonly string[], others: Machine['packages'] = {}): Machine => ({
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
   memoryGB: Math.round(totalmem() / 1024 ** 3),
   system: `${type()} ${release()}`,
   node: process.version,
-  packages: Object.fromEntries(['fastify', 'socket.io', 'ws'].map(name => [name, versionOf(name)]))
+  packages: { ...Object.fromEntries(packages.map(name => [name, versionOf(name)])), ...others }
 })
 
 export interface SectionResult extends Report {
@@ -38,24 +38,23 @@ export interface Results {
 }
 
 const folder = new URL('../results/', import.meta.url)
-const fileOf = (quick: boolean): URL => new URL(quick ? 'quick.json' : 'full.json', folder)
+const fileOf = (name: string): URL => new URL(`${name}.json`, folder)
 
-export function lastResults (quick: boolean): Results | undefined {
+export function lastResults (name: string): Results | undefined {
   try {
-    return JSON.parse(readFileSync(fileOf(quick), 'utf8')) as Results
+    return JSON.parse(readFileSync(fileOf(name), 'utf8')) as Results
   } catch {
     return undefined
   }
 }
 
 /** Writes results; sections that were not run again stay, if they are of the same machine. @returns the file */
-export function saveResults (quick: boolean, sections: Results['sections']): URL {
-  const last = lastResults(quick)
-  const now = machine()
-  const kept = last !== undefined && JSON.stringify(last.machine) === JSON.stringify(now) ? last.sections : {}
+export function saveResults (name: string, machine: Machine, sections: Results['sections']): URL {
+  const last = lastResults(name)
+  const kept = last !== undefined && JSON.stringify(last.machine) === JSON.stringify(machine) ? last.sections : {}
   mkdirSync(folder, { recursive: true })
-  writeFileSync(fileOf(quick), JSON.stringify({ machine: now, sections: { ...kept, ...sections } }, null, 2) + '\n')
-  return fileOf(quick)
+  writeFileSync(fileOf(name), JSON.stringify({ machine, sections: { ...kept, ...sections } }, null, 2) + '\n')
+  return fileOf(name)
 }
 
 export const load = (): number => loadavg()[0] ?? NaN

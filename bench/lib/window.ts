@@ -7,7 +7,10 @@ const ENVELOPE = 250
 export interface Load {
   readonly bytes: number
   readonly perTick: number
+  /** That get each event. */
   readonly clients: number
+  /** Events that may be on their way; left out: as many as their bytes allow. */
+  readonly inFlight?: number
 }
 
 export interface Window {
@@ -18,8 +21,8 @@ export interface Window {
 }
 
 /** How far the server may be ahead of the clients: far enough that it never waits for nothing, and no further. */
-export function windowOf ({ bytes, perTick, clients }: Load): Window {
-  const affordable = Math.floor(Math.min(PER_CLIENT, IN_ALL / clients) / (bytes + ENVELOPE))
+export function windowOf ({ bytes, perTick, clients, inFlight }: Load): Window {
+  const affordable = inFlight ?? Math.floor(Math.min(PER_CLIENT, IN_ALL / clients) / (bytes + ENVELOPE))
   const block = Math.max(1, Math.round(affordable / 2 / perTick)) * perTick
   return { block, events: Math.max(block, affordable) }
 }

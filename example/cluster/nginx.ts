@@ -1,0 +1,21 @@
+import type { ChildProcess } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startProgram } from './programs.js'
+
+/** The ports that `nginx.conf` has. */
+const PORT = 8080
+const NODE_PORTS = [3001, 3002, 3003]
+
+/** Starts nginx by `nginx.conf`, with other ports. */
+export async function startNginx (port: number, nodePorts: readonly number[], directory: string): Promise<ChildProcess> {
+  const file = join(directory, 'nginx.conf')
+  writeFileSync(file, configuration(port, nodePorts))
+  return await startProgram('nginx', ['-p', directory, '-c', file], port)
+}
+
+function configuration (port: number, nodePorts: readonly number[]): string {
+  const text = readFileSync(new URL('nginx.conf', import.meta.url), 'utf8')
+  const ports = new Map([[PORT, port], ...NODE_PORTS.map((example, index) => [example, nodePorts[index]] as const)])
+  return text.replace(/127\.0\.0\.1:(\d+)/g, (address, example: string) => `127.0.0.1:${ports.get(Number(example)) ?? example}`)
+}
