@@ -8,6 +8,7 @@ import { type AddressMatcher, compileAddresses, splitList } from './addresses.js
 import { errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { EventBits, type EventSet, parseEventPatterns } from './events/event-set.js'
+import { inTime } from './in-time.js'
 import { instanceName } from './names.js'
 import type { Settings } from './options.js'
 import type { TrustProxy, VerifyAnswer, VerifyRequest } from './types.js'
@@ -264,20 +265,3 @@ function compileTrust (trustProxy: TrustProxy): AddressMatcher {
 
 const loopback = compileAddresses(['loopback'])
 const isLoopback = (address: string): boolean => loopback(address, 0)
-
-/** Settles as `promise` does; rejects when that takes too long, or when `signal` is aborted. */
-async function inTime<T> (promise: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
-  return await new Promise((resolve, reject) => {
-    const settle = (call: () => void) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', abort)
-      call()
-    }
-    const fail = (reason: Error) => { settle(() => { reject(reason) }) }
-    const abort = () => { fail(new Error('the server is shutting down')) }
-    const timer = setTimeout(() => { fail(new Error(`no answer within ${ms} ms`)) }, ms)
-    signal.addEventListener('abort', abort)
-    if (signal.aborted) abort()
-    promise.then(value => { settle(() => { resolve(value) }) }, fail)
-  })
-}

@@ -1,20 +1,23 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { Access } from './access.js'
+import { ConfigFollower } from './config-follower.js'
 import { errors } from './errors.js'
 import { Catalogue } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
 import { Gateway } from './gateway/index.js'
 import { addDisabledRoute, addEngineRoute, openServer } from './gateway/server.js'
+import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
 import { Instances } from './instances.js'
 import type { EventLog, StreamName } from './log/event-log.js'
+import { Nodes } from './nodes.js'
 import { readSettings, type Settings } from './options.js'
 import { Router } from './router.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes, type Configs } from './routes/instance.js'
 import { routeSchemas } from './routes/schemas.js'
 import { HostConfigStore } from './stores/host-configs.js'
-import type { ConfigStore, OpenStore } from './stores/store.js'
+import type { OpenStore } from './stores/store.js'
 import type { WsEventsOptions } from './types.js'
 import { WsEventsService } from './ws-events.js'
 
@@ -26,7 +29,7 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   checkDefault(settings, catalogue)
   const store = await openStore(fastify, settings, logger)
   try {
-    await serve(fastify, options, { settings, catalogue, logger, ...store })
+    await serve(fastify, options, { settings, catalogue, store, logger })
   } catch (error) {
     // Whoever tries again needs the store, and may never close what did not come about.
     await store.close()
@@ -37,31 +40,35 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
 interface Parts {
   readonly settings: Settings
   readonly catalogue: Catalogue
-  readonly log: EventLog
-  readonly configs: ConfigStore
+  readonly store: OpenStore
   readonly logger: FastifyBaseLogger
 }
 
-async function serve (fastify: FastifyInstance, options: WsEventsOptions, { settings, catalogue, log, configs, logger }: Parts): Promise<void> {
+async function serve (fastify: FastifyInstance, options: WsEventsOptions, { settings, catalogue, store, logger }: Parts): Promise<void> {
+  const { log, configs, peers } = store
   const access = new Access(settings, catalogue, logger)
 
   // The gateway needs the instances to admit clients, and the instances tell it of their changes.
   let gateway: Gateway | null = null
+  // A registration that fails half-way is closed too, and a store that is away may come at any time.
+  let service: WsEventsService | null = null
   const isHosts = (name: string) => gateway?.isHosts(name) ?? false
+  const gone = async (name: string) => { await gateway?.instanceRemoved(name) }
   const instances = new Instances(catalogue, configs, settings.defaultConfig, {
     allow: name => { if (isHosts(name)) throw new errors.HOST_NAMESPACE(name) },
     changed: async name => { await gateway?.configChanged(name) },
     removed: async name => {
-      await gateway?.instanceRemoved(name)
+      await gone(name)
       await log.remove(name)
-    }
+    },
+    gone,
+    loaded: () => { service?.configsLoaded() }
   })
-  await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => { await instances.load() })
-  if (settings.mode === 'traditional') await opening(settings.store.name, async () => { await breakOff(log, null) })
+  const follower = new ConfigFollower({ instances, configs, logger })
+  await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => { await follower.start() })
+  if (settings.mode === 'traditional') await opening(settings.store.name, async () => { await breakOffRoot(store, instances.isLoaded, logger) })
   const router = new Router(settings.mode, instances, isHosts)
 
-  // A registration that fails half-way is closed too.
-  let service: WsEventsService | null = null
   const close = async () => { await service?.close() }
 
   if (settings.mode === 'disabled') {
@@ -69,24 +76,53 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
     fastify.addHook('preClose', close)
   } else {
     const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
-    gateway = new Gateway(io, own, { settings, access, catalogue, instances, log, logger })
+    gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, logger })
     addEngineRoute(fastify, io.path())
   }
 
-  service = new WsEventsService({ settings, catalogue, instances, router, log, gateway, logger })
+  const nodes = new Nodes({ peers, dismiss: target => { gateway?.disconnect(target) }, logger })
+  service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, gateway, logger })
   fastify.decorate('wsEvents', service)
   addRoutes(fastify, settings, { access, catalogue, instances })
 }
 
 /** Opens where events are remembered and configs kept, until the server is closed. */
-async function openStore (fastify: FastifyInstance, { store, retention, configs }: Settings, logger: FastifyBaseLogger): Promise<OpenStore> {
-  const open = await store.open({ retention, logger })
+async function openStore (fastify: FastifyInstance, { store, retention, configs, limits: { pendingEvents, pendingBytes } }: Settings, logger: FastifyBaseLogger): Promise<OpenStore> {
+  const open = await store.open({ retention, limits: { pendingEvents, pendingBytes }, logger })
   let closed: Promise<void> | undefined
   const close = async () => { await (closed ??= open.close()) }
   // After the routes have been answered, which need the configs.
   fastify.addHook('onClose', close)
   if (store.name === 'memory:') logger.info(`events${configs === null ? ' and configs' : ''} are kept in memory, and end with the process: the option store (WEBSOCKET_STORE) keeps them`)
-  return { log: open.log, configs: configs === null ? open.configs : new HostConfigStore(configs), close }
+  return {
+    log: open.log,
+    configs: configs === null ? open.configs : new HostConfigStore(configs),
+    peers: open.peers,
+    ...(open.health !== undefined && { health: open.health.bind(open) }),
+    close
+  }
+}
+
+/**
+ * Breaks off the root's past. A store that is away does it when it comes.
+ *
+ * @param isThere whether the store has answered
+ */
+async function breakOffRoot (store: OpenStore, isThere: boolean, logger: FastifyBaseLogger): Promise<void> {
+  const broken = breakOff(store.log, null)
+  const failed = (err: unknown) => { logger.error({ err }, 'the past of the root could not be broken off: in global mode, clients may take it for whole') }
+  if (!isThere || store.health?.().available === false) {
+    broken.catch(failed)
+    return
+  }
+  try {
+    await inTime(broken, START_PATIENCE)
+  } catch (err) {
+    if (err instanceof TookTooLong) broken.catch(failed)
+    // It has gone away meanwhile.
+    else if (store.health !== undefined && err instanceof errors.STORE_UNAVAILABLE) failed(err)
+    else throw err
+  }
 }
 
 /**

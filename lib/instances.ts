@@ -27,6 +27,10 @@ interface Hooks {
   changed(name: string): void | Promise<void>
   /** Told when an instance is no more in force, before its config is deleted. */
   removed(name: string): void | Promise<void>
+  /** Told when an instance is no more in force because another node has removed it, with all that belongs to it. */
+  gone(name: string): void | Promise<void>
+  /** Told once, when the configs of the store are in force. */
+  loaded(): void
 }
 
 /** The configs of all instances, in force in memory and kept in a store. */
@@ -39,6 +43,11 @@ export class Instances {
   readonly #inForce = new Map<string, Force>()
   // Map(name -> the last change under way)
   readonly #changes = new Map<string, Promise<unknown>>()
+  /** Names that are to be read again, by a turn that has not begun. */
+  readonly #due = new Set<string>()
+  /** Names that have changed since the list of all was asked for, which may or may not have that. */
+  #changedMeanwhile: Set<string> | null = null
+  #isLoaded = false
 
   /** @throws UNKNOWN_EVENT, INVALID_DATA for a bad `defaultConfig` */
   constructor (catalogue: Catalogue, store: ConfigStore, defaultConfig: InstanceConfigInput | null, hooks: Hooks) {
@@ -48,9 +57,74 @@ export class Instances {
     this.#byDefault = defaultConfig === null ? null : this.#force(this.#read(defaultConfig))
   }
 
-  /** Reads every config that the store has. */
+  /** Whether the configs of the store are known. Until then nobody can tell who is served. */
+  get isLoaded (): boolean {
+    return this.#isLoaded
+  }
+
+  /**
+   * Reads every config that the store has, and puts in force what differs: at the start, and when any of them may have
+   * changed. Not to be called while it runs.
+   */
   async load (): Promise<void> {
-    for await (const [name, stored] of this.#store.list()) this.#inForce.set(name, this.#force(stored))
+    const { stored, changed } = await this.#readAll()
+    if (!this.#isLoaded) {
+      await this.#loadFirst(stored, changed)
+      return
+    }
+    const names = new Set([...stored.keys(), ...this.#inForce.keys()])
+    await Promise.all([...names].map(async name => {
+      if (changed.has(name)) await this.refresh(name)
+      else await this.#inTurn(name, async () => { await this.#follow(name, stored.get(name) ?? null) })
+    }))
+  }
+
+  /** All configs, and the names of which another may have taken its place meanwhile. */
+  async #readAll (): Promise<{ stored: ReadonlyMap<string, StoredConfig>, changed: ReadonlySet<string> }> {
+    const stored = new Map<string, StoredConfig>()
+    const changed = this.#changedMeanwhile = new Set(this.#changes.keys())
+    try {
+      for await (const [name, config] of this.#store.list()) stored.set(name, config)
+    } finally {
+      this.#changedMeanwhile = null
+    }
+    return { stored, changed }
+  }
+
+  /** Nobody is served yet, so nobody has to be told. */
+  async #loadFirst (stored: ReadonlyMap<string, StoredConfig>, changed: ReadonlySet<string>): Promise<void> {
+    for (const name of this.#inForce.keys()) {
+      if (!changed.has(name)) this.#inForce.delete(name)
+    }
+    for (const [name, config] of stored) {
+      if (!changed.has(name)) this.#inForce.set(name, this.#force(config))
+    }
+    await Promise.all([...changed].map(async name => { await this.refresh(name) }))
+    this.#isLoaded = true
+    this.#hooks.loaded()
+  }
+
+  /** Puts in force what the store has for a name, which another node may have changed. An own change is in force already. */
+  async refresh (name: string): Promise<void> {
+    // Whoever waits for its turn will read what is new.
+    if (this.#due.has(name)) return
+    this.#due.add(name)
+    await this.#inTurn(name, async () => {
+      this.#due.delete(name)
+      await this.#follow(name, await this.#store.get(name))
+    })
+  }
+
+  async #follow (name: string, stored: StoredConfig | null): Promise<void> {
+    const before = this.#inForce.get(name)
+    if (stored === null) {
+      if (this.#inForce.delete(name)) await this.#hooks.gone(name)
+      return
+    }
+    const force = this.#force(stored)
+    if (before !== undefined && isSame(before, force)) return
+    this.#inForce.set(name, force)
+    await this.#hooks.changed(name)
   }
 
   /** How an instance stands towards a client, or towards an event if one is given. */
@@ -89,6 +163,8 @@ export class Instances {
   async remove (instance: string): Promise<boolean> {
     const name = instanceName(instance)
     return await this.#inTurn(name, async () => {
+      // If the store is still away, this says so, before anything is dropped.
+      if (!this.#isLoaded) await this.#store.get(name)
       const before = this.#inForce.get(name)
       this.#inForce.delete(name)
       try {
@@ -111,6 +187,7 @@ export class Instances {
     const before = this.#changes.get(name)
     const run = before === undefined ? change() : before.then(change, change)
     this.#changes.set(name, run)
+    this.#changedMeanwhile?.add(name)
     try {
       return await run
     } finally {
@@ -144,3 +221,5 @@ export class Instances {
     return listEvents(this.#catalogue, set).map(({ constant }) => constant)
   }
 }
+
+const isSame = (a: Force, b: Force): boolean => a.enabled === b.enabled && a.events?.key === b.events?.key

@@ -63,7 +63,9 @@ const limits = {
   idleMs: Type.Integer({ default: 10_000, minimum: 0, maximum: 2 ** 31 - 1, allowed: 'a whole number of milliseconds up to 2147483647, 0 for no limit' }),
   queuedBytes: limit(1024 * 1024, 'bytes'),
   inboundBytes: limit(64 * 1024, 'bytes'),
-  inboundPerSecond: limit(50, 'messages')
+  inboundPerSecond: limit(50, 'messages'),
+  pendingEvents: limit(10_000, 'events'),
+  pendingBytes: limit(64 * 1024 * 1024, 'bytes')
 } satisfies Record<keyof Limits, TSchema>
 
 const bound = (unit: string) => Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, allowed: `a whole number of ${unit}, at least 1` }))
@@ -88,7 +90,7 @@ export const optionSchemas = {
   cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', fromText: asList }),
   serverUrl: Type.String({ env: 'SERVER_URL', fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
   // Its text may have a password in it.
-  store: Type.Union([Type.String(), Type.Object({})], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
+  store: Type.Union([Type.String(), Type.Object({})], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", "redis://HOST", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
   configs: Type.Object({}, { allowed: 'an object of functions { get, set, delete, list }' }),
   retention: optional(retention, `an object of ${Object.keys(retention).join(', ')}`),
   defaultConfig: Type.Object({ enabled: bool({}), events: Type.Optional(Type.Array(Type.String(), { allowed: 'a list of event names' })) }, {

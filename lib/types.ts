@@ -121,7 +121,10 @@ export interface Message<Data = unknown> {
   apikey?: string
 }
 
-/** What a client that gives `auth.lastEventId` is told first, as the event `ws.ready`. */
+/**
+ * What a client that gives `auth.lastEventId` is told first, as the event `ws.ready`. It is told again, with `false`,
+ * when the store loses events while it is connected.
+ */
 export interface Ready {
   /** `null` at the root. */
   instance: string | null
@@ -191,11 +194,19 @@ export interface Stats {
   refused: Record<string, number>
   /** Messages handed over again, to clients that came back. Counted in `delivered` too. */
   replayed: number
-  /** Clients that came with `auth.lastEventId`, by what became of it: all there, a gap, or no id yet. */
+  /**
+   * Clients that came with `auth.lastEventId`, by what became of it: all there, a gap, or no id yet. A gap counts also
+   * for those that were connected when it came about.
+   */
   resumed: { recovered: number, gap: number, fresh: number }
   /** What the event log of this node holds: streams, records, and bytes. */
   log: LogStats
-  /** `emit` calls that were rejected because the store failed. Counted in `rejected` too. */
+  /**
+   * Whether the store answers, and what waits for it in this node: events, and their bytes. A store that cannot be
+   * away is always available.
+   */
+  store: { available: boolean, pendingEvents: number, pendingBytes: number }
+  /** `emit` calls that were rejected because the store failed, or was away for too long. Counted in `rejected` too. */
   storeFailures: number
   /** Messages of clients that nothing handles, or that were refused. */
   dropped: number
@@ -282,6 +293,16 @@ export interface Limits {
    * @default 50
    */
   inboundPerSecond: number
+  /**
+   * Events that may wait while the store is away; then `emit` rejects with PENDING_FULL.
+   * @default 10000
+   */
+  pendingEvents: number
+  /**
+   * Their bytes.
+   * @default 67108864
+   */
+  pendingBytes: number
 }
 
 export interface WsEventsOptions {
@@ -333,7 +354,7 @@ export interface WsEventsOptions {
    */
   serverUrl?: string | undefined
   /**
-   * Where events are remembered and configs kept: `memory:`, `lmdb:PATH`, or a store from `fastify-ws-events/stores`.
+   * Where events are remembered and configs kept: `memory:`, `lmdb:PATH`, `redis://…`, or a store from `fastify-ws-events/stores`.
    * With `memory:` both end with the process. Environment: `WEBSOCKET_STORE`.
    * @default memory:
    */
@@ -398,7 +419,8 @@ export interface WsEvents {
    * @param event an event of the catalogue, in either spelling
    * @param data what the clients get as `message.data`; `Buffer`s and typed arrays arrive as binary
    * @returns what became of it. A rejection is logged; not awaiting it is safe
-   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE (if anybody was to get it), STORE_UNAVAILABLE, CLOSED
+   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE (if anybody was to get it), STORE_UNAVAILABLE,
+   *   PENDING_FULL, CLOSED
    */
   emit<Name extends EventName>(instance: string, event: Name, data: EventData<Name>, options?: EmitOptions): Promise<EmitResult>
   /**
@@ -421,9 +443,11 @@ export interface WsEvents {
   /** The clients that are connected to this node: all, or those of one instance. */
   clients(target?: { instance?: string | undefined }): ClientInfo[]
   /**
-   * Ends clients so that a stock client stays away until it is told to connect again.
+   * Ends clients so that a stock client stays away until it is told to connect again. Where several nodes share the
+   * store, on all of them: at once on this one.
    *
-   * @throws INVALID_DATA when neither an instance nor a key is named
+   * @throws INVALID_DATA when neither an instance nor a key is named, INVALID_NAME; STORE_UNAVAILABLE when the other
+   *   nodes could not be told
    */
   disconnect(target: DisconnectTarget): Promise<void>
   /** Counters and gauges of this node. */

@@ -1,14 +1,19 @@
 import type { FastifyBaseLogger } from 'fastify'
+import { hashKey } from './access.js'
+import { Backlog, type Held } from './backlog.js'
 import { errorName, errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { buildMessage } from './events/message.js'
 import type { Gateway, GatewayStats } from './gateway/index.js'
 import { encodeRecord } from './gateway/packet.js'
+import { inTime, STORE_PATIENCE } from './in-time.js'
 import type { Instances } from './instances.js'
-import type { EventLog, LogRecord, StreamName } from './log/event-log.js'
+import type { LogRecord, StreamName } from './log/event-log.js'
 import { excerpt, instanceName } from './names.js'
+import type { Nodes } from './nodes.js'
 import type { Settings } from './options.js'
 import { namespacesOf, type Route, type Router } from './router.js'
+import type { OpenStore, StoreHealth } from './stores/store.js'
 import type { ClientInfo, DisconnectTarget, EmitOptions, EmitResult, InstanceConfig, InstanceConfigInput, Mode, SkipReason, Stats, WsEvents } from './types.js'
 
 interface Parts {
@@ -16,13 +21,17 @@ interface Parts {
   readonly catalogue: Catalogue
   readonly instances: Instances
   readonly router: Router
-  readonly log: EventLog
+  readonly store: Pick<OpenStore, 'log' | 'health'>
+  readonly nodes: Nodes
   /** `null` in disabled mode. */
   readonly gateway: Gateway | null
   readonly logger: FastifyBaseLogger
 }
 
 const NOBODY: GatewayStats = { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, admitted: 0, refused: {}, dropped: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
+
+/** A store that is never away. */
+const AVAILABLE: StoreHealth = { available: true, pendingEvents: 0, pendingBytes: 0 }
 
 /** What `fastify.wsEvents` is. */
 export class WsEventsService implements WsEvents {
@@ -32,11 +41,18 @@ export class WsEventsService implements WsEvents {
   #emitted = 0
   #rejections = 0
   #storeFailures = 0
-  #closed = false
+  readonly #backlog: Backlog
+  #closing: Promise<void> | null = null
 
   constructor (parts: Parts) {
     this.mode = parts.settings.mode
     this.#parts = parts
+    this.#backlog = new Backlog(parts.settings.limits, !parts.instances.isLoaded, held => this.#send(held))
+  }
+
+  /** To be told when the configs are known: what has waited for them is sent. */
+  configsLoaded (): void {
+    this.#backlog.release()
   }
 
   emit (instance: string, event: string, data: unknown, options?: EmitOptions | null): Promise<EmitResult> {
@@ -49,26 +65,53 @@ export class WsEventsService implements WsEvents {
   }
 
   #emit (instance: string, spelling: string, data: unknown, options: EmitOptions): EmitResult | Promise<EmitResult> {
-    const { catalogue, router, log, settings } = this.#parts
+    const { catalogue, router, store, settings } = this.#parts
     this.#checkOpen()
     const name = instanceName(instance)
     const event = catalogue.get(spelling)
+    if (this.mode === 'disabled') return this.#accepted(null, router.route(name, event))
+    if (this.#backlog.isHolding) {
+      catalogue.validate(event, data)
+      return this.#hold({ name, event, record: encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options })) })
+    }
     const route = router.route(name, event)
-    if (this.mode === 'disabled') return this.#accepted(null, route)
     catalogue.validate(event, data)
-    if (!log.wants(route.streams)) return this.#accepted(null, route)
+    if (!store.log.wants(route.streams)) return this.#accepted(null, route)
     const record = encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options }))
+    return this.#remember(route, record, spelling)
+  }
+
+  #hold (held: Held): Promise<EmitResult> {
+    try {
+      return this.#backlog.hold(held)
+    } catch (err) {
+      throw this.#storeFailure(err)
+    }
+  }
+
+  /** Takes an event where it goes that has waited for the configs. */
+  #send ({ name, event, record }: Held): EmitResult | Promise<EmitResult> {
+    const route = this.#parts.router.route(name, event)
+    try {
+      return this.#parts.store.log.wants(route.streams) ? this.#remember(route, record, event.name) : this.#accepted(null, route)
+    } catch (err) {
+      throw this.#rejected(err, name, event.name)
+    }
+  }
+
+  /** @param spelling of the event, as whoever emits it wrote it */
+  #remember (route: Route, record: LogRecord, spelling: string): EmitResult | Promise<EmitResult> {
     const id = this.#append(route.streams, record)
     if (typeof id === 'string') return this.#accepted(id, route)
     return Promise.resolve(id).then(
       id => this.#accepted(id, route),
-      (err: unknown) => { throw this.#rejected(this.#storeFailure(err), instance, spelling) }
+      (err: unknown) => { throw this.#rejected(this.#storeFailure(err), record.instance, spelling) }
     )
   }
 
   #append (streams: readonly StreamName[], record: LogRecord): string | Promise<string> {
     try {
-      return this.#parts.log.append(streams, record)
+      return this.#parts.store.log.append(streams, record)
     } catch (err) {
       throw this.#storeFailure(err)
     }
@@ -120,31 +163,50 @@ export class WsEventsService implements WsEvents {
     return this.#parts.gateway?.clients(instance === undefined ? undefined : instanceName(instance)) ?? []
   }
 
-  async disconnect (target: DisconnectTarget): Promise<void> {
-    this.#parts.gateway?.disconnect(target)
+  async disconnect ({ instance, apikey }: DisconnectTarget): Promise<void> {
+    if (instance === undefined && apikey === undefined) throw new errors.INVALID_DATA('disconnect needs an instance or an apikey: who is to go?')
+    await this.#parts.nodes.disconnect({
+      instance: instance === undefined ? undefined : instanceName(instance),
+      keyHash: apikey === undefined ? undefined : hashKey(apikey)
+    })
   }
 
   stats (): Stats {
-    const { gateway, log } = this.#parts
+    const { gateway, store } = this.#parts
     return {
       emitted: this.#emitted,
       rejected: this.#rejections,
       storeFailures: this.#storeFailures,
       skipped: { ...this.#skipped },
-      log: log.stats(),
+      log: store.log.stats(),
+      store: this.#health(),
       ...gateway?.stats() ?? NOBODY
     }
   }
 
+  #health (): Stats['store'] {
+    const { available, pendingEvents, pendingBytes } = this.#parts.store.health?.() ?? AVAILABLE
+    return { available, pendingEvents: pendingEvents + this.#backlog.events, pendingBytes: pendingBytes + this.#backlog.bytes }
+  }
+
   #checkOpen (): void {
-    if (this.#closed) throw new errors.CLOSED()
+    if (this.#closing !== null) throw new errors.CLOSED()
   }
 
   /** Sends what was emitted, ends the connections, and takes nothing more. */
   async close (): Promise<void> {
-    this.#closed = true
-    await this.#parts.log.drained()
-    await this.#parts.gateway?.close()
+    await (this.#closing ??= this.#close())
+  }
+
+  async #close (): Promise<void> {
+    const { store, gateway, logger } = this.#parts
+    this.#backlog.reject(({ name, event }) => this.#rejected(new errors.CLOSED(), name, event.name))
+    try {
+      await inTime(store.log.drained(), STORE_PATIENCE)
+    } catch (err) {
+      logger.warn({ err, ...this.#health() }, 'the server is closed before the store has all that was emitted: what still waits is rejected')
+    }
+    await gateway?.close()
   }
 }
 

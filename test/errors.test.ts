@@ -7,6 +7,7 @@ import { CODE_PREFIX, errorName } from '../lib/errors.js'
 import { admitted, connect, refused } from './helpers/client.js'
 import { registrationError } from './helpers/register.js'
 import { startServer } from './helpers/server.js'
+import { SharedStore } from './helpers/shared-store.js'
 
 /** An error as whoever meets it sees it: as an exception, in an answer, or in a refusal. */
 interface Met {
@@ -47,6 +48,17 @@ const rows: Record<ErrorName, Row> = {
     meet: async t => {
       const configs = { get: () => null, set: () => { throw new Error('the database is away') }, delete: () => false, list: () => [] }
       return await rejection((await startServer(t, { configs })).fastify.wsEvents.set('acme', { enabled: true }))
+    }
+  },
+  PENDING_FULL: {
+    statusCode: 503,
+    says: /store is away.*limits\.pendingEvents, limits\.pendingBytes.*again when it is back/,
+    meet: async t => {
+      const shared = new SharedStore()
+      shared.away()
+      const { fastify } = await startServer(t, { store: shared.node(), limits: { pendingEvents: 1 } })
+      void fastify.wsEvents.emit('acme', 'call', null)
+      return await rejection(fastify.wsEvents.emit('acme', 'call', null))
     }
   },
   DUPLICATE: {

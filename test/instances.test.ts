@@ -24,7 +24,9 @@ function setUp (given: Setup = {}) {
   const instances = new Instances(given.catalogue ?? catalogue, store, given.byDefault ?? null, {
     allow: name => { given.allow?.(name) },
     changed: name => { told.push(`changed ${name}`) },
-    removed: name => { told.push(`removed ${name}`) }
+    removed: name => { told.push(`removed ${name}`) },
+    gone: name => { told.push(`gone ${name}`) },
+    loaded: () => { told.push('loaded') }
   })
   return { instances, store, told }
 }

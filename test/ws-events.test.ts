@@ -784,6 +784,7 @@ t.test('stats counts what happens, and is a copy', async t => {
     storeFailures: 0,
     skipped: { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 },
     log: { streams: 0, records: 0, bytes: 0 },
+    store: { available: true, pendingEvents: 0, pendingBytes: 0 },
     delivered: 0,
     replayed: 0,
     resumed: { recovered: 0, gap: 0, fresh: 0 },
@@ -823,6 +824,7 @@ t.test('stats counts what happens, and is a copy', async t => {
     storeFailures: 0,
     // Four at the root, and one of them for its instance too.
     log: { streams: 2, records: 5, bytes: wsEvents.stats().log.bytes },
+    store: { available: true, pendingEvents: 0, pendingBytes: 0 },
     skipped: { disabled: 0, 'not-set': 1, 'instance-disabled': 1, filtered: 1, 'host-namespace': 0 },
     delivered: 6,
     replayed: 0,

@@ -2,12 +2,14 @@ import type { Socket } from 'socket.io'
 import { type Access, type Peer, SILENT } from '../access.js'
 import { CODE_PREFIX, type CodedError, type ErrorName, errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
+import { inTime, STORE_PATIENCE } from '../in-time.js'
 import type { Instances } from '../instances.js'
 import { instanceOfNamespace } from '../names.js'
 import type { Settings } from '../options.js'
 import type { Refusal } from '../types.js'
 import { makeFilter } from './filter.js'
 import { askedFilter, keyOf } from './handshake.js'
+import type { Hold, Holds } from './holds.js'
 import type { Places } from './limits.js'
 import type { Link } from './link.js'
 import type { Admitted } from './subscriber.js'
@@ -32,8 +34,17 @@ interface Parts {
   readonly catalogue: Catalogue
   readonly instances: Instances
   readonly places: Places
+  readonly holds: Holds
+  /** Whether the store answers. */
+  readonly isAvailable: () => boolean
   /** Whether the server is shutting down. */
   readonly isClosing: () => boolean
+}
+
+/** A client that may come in, and what keeps its stream watched until it is in; `null` where it gets nothing. */
+interface Admittance {
+  readonly admitted: Admitted
+  readonly hold: Hold | null
 }
 
 /** Decides who gets into which namespace, at the moment of connecting. */
@@ -50,7 +61,7 @@ export class Admission {
    *
    * @throws a coded error, for the client
    */
-  async admit (socket: Socket, link: Link, peer: Peer): Promise<Admitted> {
+  async admit (socket: Socket, link: Link, peer: Peer): Promise<Admittance> {
     const { access, places } = this.#parts
     this.#checkOpen()
     places.checkRefusals(peer.address)
@@ -58,15 +69,39 @@ export class Admission {
     const instance = targetOf(socket.nsp.name)
     places.take(link)
     try {
-      if (instance === null && this.#parts.settings.mode === 'traditional') return this.#admitToSilentRoot(link)
+      if (instance === null && this.#parts.settings.mode === 'traditional') return { admitted: this.#admitToSilentRoot(link), hold: null }
       const grant = await access.authorize(keyOf(socket), instance, peer, socket.handshake.headers)
-      this.#checkOpen()
-      if (instance !== null) this.#checkStanding(instance)
+      this.#checkServed(instance)
       const filter = makeFilter(this.#parts.catalogue, askedFilter(socket), grant, instance)
-      places.enter(instance)
-      return { instance, link, grant, filter }
+      return { admitted: { instance, link, grant, filter }, hold: await this.#enter(instance) }
     } catch (error) {
       places.giveBack(link)
+      throw error
+    }
+  }
+
+  /** Counts a client in whose stream is watched from now on, so that nothing can be missed until it is in. */
+  async #enter (instance: string | null): Promise<Hold> {
+    const { places, holds } = this.#parts
+    places.enter(instance)
+    try {
+      const hold = holds.take(instance)
+      // Without waiting where there is nothing to wait for.
+      return hold.ready === undefined ? hold : await this.#untilReady(instance, hold, hold.ready)
+    } catch (error) {
+      places.leave(instance)
+      throw error
+    }
+  }
+
+  async #untilReady (instance: string | null, hold: Hold, ready: Promise<void>): Promise<Hold> {
+    try {
+      await inTime(ready, STORE_PATIENCE).catch((cause: unknown) => { throw Object.assign(new errors.STORE_UNAVAILABLE('come back in a moment'), { cause }) })
+      // It may have changed meanwhile.
+      this.#checkServed(instance)
+      return hold
+    } catch (error) {
+      hold.release()
       throw error
     }
   }
@@ -84,10 +119,17 @@ export class Admission {
   }
 
   /**
-   * Checks that an instance serves clients now.
+   * Checks that an instance, or the root, is served now.
    *
-   * @throws NOT_SET, INSTANCE_DISABLED
+   * @throws CLOSED, STORE_UNAVAILABLE, NOT_SET, INSTANCE_DISABLED
    */
+  #checkServed (instance: string | null): void {
+    this.#checkOpen()
+    if (!this.#parts.instances.isLoaded || !this.#parts.isAvailable()) throw new errors.STORE_UNAVAILABLE('come back in a moment')
+    if (instance !== null) this.#checkStanding(instance)
+  }
+
+  /** @throws NOT_SET, INSTANCE_DISABLED */
   #checkStanding (instance: string): void {
     const standing = this.#parts.instances.standing(instance)
     const path = encodeURIComponent(instance)

@@ -5,6 +5,7 @@ import { type CodedError, errorName, type ErrorName, errors } from '../errors.js
 import { excerpt } from '../names.js'
 import { type Admission, isPassing, refusalOf, targetOf } from './admission.js'
 import { keyOf } from './handshake.js'
+import type { Hold } from './holds.js'
 import { type Connection, endConnection, namespaceCount } from './internals.js'
 import { isOwnLimit, type Places } from './limits.js'
 import { Link } from './link.js'
@@ -17,6 +18,8 @@ interface Arrival {
   readonly keyHash: string | null
   /** What it holds, once it is checked. */
   admitted: Admitted | null
+  /** Keeps its stream watched until it is in. */
+  hold: Hold | null
   /** Told to go by `disconnect` before it was in. */
   isSentAway: boolean
 }
@@ -52,14 +55,16 @@ export class Arrivals {
   async check (socket: Socket): Promise<Error | undefined> {
     const { conn, handshake } = socket
     const apikey = keyOf(socket)
-    const arrival: Arrival = { keyHash: apikey === null ? null : hashKey(apikey), admitted: null, isSentAway: false }
+    const arrival: Arrival = { keyHash: apikey === null ? null : hashKey(apikey), admitted: null, hold: null, isSentAway: false }
     this.#arrivals.set(socket, arrival)
     try {
       // Not from the request: it may have lost its socket by the time that a second namespace is joined.
       const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
       const link = Link.of(conn, peer.address)
       if (link.ended) throw new errors.LIMIT('namespacesPerConnection')
-      arrival.admitted = await this.#parts.admission.admit(socket, link, peer)
+      const { admitted, hold } = await this.#parts.admission.admit(socket, link, peer)
+      arrival.admitted = admitted
+      arrival.hold = hold
       if (arrival.isSentAway) throw new errors.FORBIDDEN('this any more')
     } catch (error) {
       return await this.#refuse(socket, Link.of(conn, conn.remoteAddress ?? null), error)
@@ -114,6 +119,7 @@ export class Arrivals {
   settled (socket: Socket): void {
     const arrival = this.#arrivals.get(socket)
     this.#arrivals.delete(socket)
+    arrival?.hold?.release()
     if (arrival?.admitted != null) this.#parts.admission.forget(arrival.admitted)
   }
 

@@ -57,6 +57,14 @@ export class Channel {
     }
   }
 
+  /** Those that keep ids, and are brought what is told. */
+  * resuming (): Generator<Subscriber> {
+    for (const { resumes, byNamespace } of this.#groups.values()) {
+      if (!resumes) continue
+      for (const subscribers of byNamespace.values()) yield * subscribers
+    }
+  }
+
   /** Whether any subscriber lets this event through. */
   wants (outgoing: Outgoing): boolean {
     for (const { filter } of this.#groups.values()) {

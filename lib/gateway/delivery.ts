@@ -3,6 +3,7 @@ import { type EventLog, type LogEntry, sizeOf, type StreamName, type Watch } fro
 import { type Batch, Outgoing } from './batch.js'
 import { Channel } from './channel.js'
 import type { Filter } from './filter.js'
+import { Gaps, type TellGap } from './gaps.js'
 import type { Subscriber } from './subscriber.js'
 import type { Writer } from './writer.js'
 
@@ -20,6 +21,9 @@ interface Parts {
   readonly writer: Writer
   /** To be told of every event, whether anybody is brought it or not. */
   readonly passed: (stream: StreamName, channel: Channel, bytes: number) => void
+  /** To be told when events of a stream may be missing for good. */
+  readonly broken: (stream: StreamName) => void
+  readonly tellGap: TellGap
 }
 
 /** A channel, and what brings it the events of its stream. */
@@ -28,8 +32,10 @@ interface Open {
   readonly watch: Watch
   /** Until nothing can be missed any more. */
   ready: Promise<void> | undefined
-  /** The id of the last event that was told. */
+  /** The id of the last event that was told, since the last gap. */
   newest: string | undefined
+  /** How often events may have been missed. */
+  gaps: number
 }
 
 /**
@@ -45,6 +51,7 @@ export class Delivery {
   readonly #parts: Parts
   // Map(instance, or null for the root -> channel)
   readonly #open = new Map<StreamName, Open>()
+  readonly #gaps: Gaps
   #due: Channel[] = []
   /** Not to write before, by `performance.now()`. */
   #pauseUntil = 0
@@ -53,6 +60,7 @@ export class Delivery {
 
   constructor (parts: Parts) {
     this.#parts = parts
+    this.#gaps = new Gaps(parts.tellGap)
   }
 
   /** The clients in the namespace of an instance, or at the root. */
@@ -81,9 +89,14 @@ export class Delivery {
     return this.#open.get(subscriber.instance)?.channel.isLate(subscriber) === true
   }
 
-  /** The id of the last event that was told of a stream, since somebody is there; before the first, `undefined`. */
+  /** The id of the last event that was told of a stream, since somebody is there and since a gap; before the first, `undefined`. */
   newest (stream: StreamName): string | undefined {
     return this.#open.get(stream)?.newest
+  }
+
+  /** How often events of a stream may have been missed, since somebody is there. */
+  gapsOf (stream: StreamName): number {
+    return this.#open.get(stream)?.gaps ?? 0
   }
 
   /** Brings a subscriber all that is told from now on. */
@@ -106,8 +119,8 @@ export class Delivery {
     const known = this.#open.get(stream)
     if (known !== undefined) return known
     const channel = new Channel()
-    const watch = this.#parts.log.watch(stream, entry => { this.#tell(stream, open, entry) })
-    const open: Open = { channel, watch, newest: undefined, ready: watch.ready?.then(() => { open.ready = undefined }) }
+    const watch = this.#parts.log.watch(stream, entry => { this.#tell(stream, open, entry) }, head => { this.#break(stream, open, head) })
+    const open: Open = { channel, watch, newest: undefined, gaps: 0, ready: watch.ready?.then(() => { open.ready = undefined }) }
     this.#open.set(stream, open)
     return open
   }
@@ -133,8 +146,21 @@ export class Delivery {
     const outgoing = this.#outgoingOf(entry)
     this.#parts.passed(stream, channel, sizeOf(entry))
     if (!channel.wants(outgoing)) return
-    if (channel.push(outgoing) && this.#due.push(channel) === 1) this.#beginTurn()
+    if (channel.push(outgoing)) this.#isDue(channel)
     if (channel.waitingBytes >= MAX_BATCH) this.flush(channel)
+  }
+
+  /**
+   * What is told from now on comes after `head`, and something before it may be missing. Those who are being brought
+   * the past are not told: they see it at their next read.
+   */
+  #break (stream: StreamName, open: Open, head: string): void {
+    this.flush(open.channel)
+    open.gaps++
+    // It may be of another life of the log, and greater than what comes.
+    open.newest = undefined
+    this.#parts.broken(stream)
+    this.#gaps.begin(open.channel, head)
   }
 
   /** One for all channels that an event goes to, so that it is encoded once. */
@@ -155,6 +181,10 @@ export class Delivery {
     return parcel.packets.length
   }
 
+  #isDue (channel: Channel): void {
+    if (this.#due.push(channel) === 1) this.#beginTurn()
+  }
+
   #beginTurn (): void {
     this.#parts.writer.turn++
     const pause = this.#pauseUntil - performance.now()
@@ -168,7 +198,10 @@ export class Delivery {
     this.#due = []
     this.#told = undefined
     const started = performance.now()
-    for (const channel of due) this.flush(channel)
+    for (const channel of due) {
+      if (this.#gaps.isTelling(channel)) this.#isDue(channel)
+      else this.flush(channel)
+    }
     const ended = performance.now()
     this.#pauseUntil = ended + Math.min(ended - started, MAX_PAUSE)
   }
@@ -184,8 +217,8 @@ export class Delivery {
     for (const { channel } of this.#open.values()) this.flush(channel)
   }
 
-  /** Writes what waits in a channel. */
+  /** Writes what waits in a channel. Nobody gets it who has not been told of a gap before it. */
   flush (channel: Channel): void {
-    channel.flush(this.#parts.writer.toAll)
+    if (this.#gaps.finish(channel)) channel.flush(this.#parts.writer.toAll)
   }
 }

@@ -1,17 +1,18 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Server, Socket } from 'socket.io'
-import { type Access, hashKey } from '../access.js'
-import { errors } from '../errors.js'
+import type { Access } from '../access.js'
 import type { Catalogue } from '../events/catalogue.js'
+import { inTime, STORE_PATIENCE } from '../in-time.js'
 import type { Instances } from '../instances.js'
-import type { EventLog } from '../log/event-log.js'
-import { instanceName } from '../names.js'
+import type { Dismissal } from '../nodes.js'
 import type { Settings } from '../options.js'
-import type { ClientInfo, DisconnectTarget, Stats } from '../types.js'
+import type { OpenStore } from '../stores/store.js'
+import type { ClientInfo, Stats } from '../types.js'
 import { Admission } from './admission.js'
 import { Arrivals } from './arrivals.js'
 import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
+import { Holds } from './holds.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
 import { closesWithin, type Connection, connectionsOf, endConnection, endGently, listenToAll, usesStockParser } from './internals.js'
@@ -32,12 +33,12 @@ interface Parts {
   readonly access: Access
   readonly catalogue: Catalogue
   readonly instances: Instances
-  readonly log: EventLog
+  readonly store: Pick<OpenStore, 'log' | 'health'>
   readonly logger: FastifyBaseLogger
 }
 
 /** The part of the stats that is about clients. */
-export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'storeFailures' | 'skipped' | 'log'>
+export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'storeFailures' | 'skipped' | 'log' | 'store'>
 
 /** The clients of this node: lets them in, and brings them the events that they are entitled to. */
 export class Gateway {
@@ -66,7 +67,8 @@ export class Gateway {
 
   /** @param own whether this plugin made the server */
   constructor (io: Server, own: boolean, parts: Parts) {
-    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, log, logger } = parts
+    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, store, logger } = parts
+    const { log } = store
     const { queuedBytes } = limits
     this.#parts = parts
     this.#io = io
@@ -74,12 +76,25 @@ export class Gateway {
     this.#places = new Places(limits)
     this.#idle = new IdleConnections(limits.idleMs)
     this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, logger)
-    this.#delivery = new Delivery({ log, catalogue, writer: this.#writer, passed: (stream, channel, bytes) => { this.#positions.passed(stream, channel, bytes) } })
+    this.#delivery = new Delivery({
+      log,
+      catalogue,
+      writer: this.#writer,
+      passed: (stream, channel, bytes) => { this.#positions.passed(stream, channel, bytes) },
+      broken: stream => { this.#past.forget(stream) },
+      tellGap: (subscriber, head) => { this.#resumption.tellGap(subscriber, head) }
+    })
     this.#past = new Past(log, catalogue)
     this.#resumption = new Resumption({ log, past: this.#past, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
     this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) }, logger })
     this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, writer: this.#writer, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
-    this.#admission = new Admission({ ...parts, places: this.#places, isClosing: () => this.#closing })
+    this.#admission = new Admission({
+      ...parts,
+      places: this.#places,
+      holds: new Holds(log),
+      isAvailable: () => store.health?.().available !== false,
+      isClosing: () => this.#closing
+    })
     this.#arrivals = new Arrivals({
       access,
       admission: this.#admission,
@@ -233,8 +248,7 @@ export class Gateway {
 
   /** Ends those clients of an instance that its config in force no longer serves, after what was emitted before. */
   async configChanged (instance: string): Promise<void> {
-    await this.#parts.log.drained()
-    this.#delivery.flushInstance(instance)
+    await this.#sendEmitted(instance)
     for (const subscriber of this.#delivery.subscribersOf(instance)) {
       if (!this.#isWelcome(subscriber)) this.#dismiss(() => { subscriber.socket.disconnect() })
     }
@@ -242,18 +256,24 @@ export class Gateway {
 
   /** Ends the clients of an instance, after what was emitted before. */
   async instanceRemoved (instance: string): Promise<void> {
-    await this.#parts.log.drained()
-    this.#delivery.flushInstance(instance)
+    await this.#sendEmitted(instance)
     for (const { socket } of this.#delivery.subscribersOf(instance)) this.#dismiss(() => { socket.disconnect() })
     this.#past.forget(instance)
     this.#namespaces.release(instance)
   }
 
-  /** @throws INVALID_DATA when nobody is named */
-  disconnect ({ instance, apikey }: DisconnectTarget): void {
-    if (instance === undefined && apikey === undefined) throw new errors.INVALID_DATA('disconnect needs an instance or an apikey: who is to go?')
-    const name = instance === undefined ? undefined : instanceName(instance)
-    const keyHash = apikey === undefined ? undefined : hashKey(apikey)
+  /** Sends what was emitted for an instance. A store that is away has until its time is over. */
+  async #sendEmitted (instance: string): Promise<void> {
+    try {
+      await inTime(this.#parts.store.log.drained(), STORE_PATIENCE)
+    } catch (err) {
+      this.#parts.logger.warn({ err, instance }, 'a config has changed before all that was emitted could be sent: the store has not taken it')
+    }
+    this.#delivery.flushInstance(instance)
+  }
+
+  /** Ends clients so that they stay away. */
+  disconnect ({ instance: name, keyHash }: Dismissal): void {
     this.#delivery.flushAll()
     for (const subscriber of [...this.#subscribers.values()]) {
       const isMeant = (name === undefined || subscriber.instance === name) && (keyHash === undefined || subscriber.grant.keyHash === keyHash)

@@ -90,6 +90,12 @@ export class Resumption {
     this.#sendReady(subscriber, recovered, lastEventId)
   }
 
+  /** For one that is there already: it may have missed something, and goes on after `head`. */
+  tellGap (subscriber: Subscriber, head: string): void {
+    this.#resumed.gap++
+    this.#sendReady(subscriber, false, head)
+  }
+
   #sendReady ({ socket, instance }: Subscriber, recovered: boolean | null, lastEventId: string): void {
     const { mode, instances } = this.#parts
     const enabled = instance === null || instances.standing(instance) !== 'instance-disabled'
@@ -114,11 +120,13 @@ export class Resumption {
 
   async #resume (subscriber: Subscriber, after: string): Promise<void> {
     const { past, delivery } = this.#parts
+    const gaps = delivery.gapsOf(subscriber.instance)
     const first = past.read(subscriber.instance, after)
     // As above: what comes in between would have to be read again.
     const page = first instanceof Promise ? await first : first
     if (!delivery.isAwaited(subscriber)) return
-    if (page === 'gap') {
+    // What was read before a gap does not lead to what is told after it.
+    if (page === 'gap' || gaps !== delivery.gapsOf(subscriber.instance)) {
       this.#joinNow(subscriber, false)
       return
     }
@@ -128,6 +136,9 @@ export class Resumption {
   }
 
   async #replay (subscriber: Subscriber, from: string, first: Page): Promise<void> {
+    const { past, delivery } = this.#parts
+    const gaps = delivery.gapsOf(subscriber.instance)
+    const isWhole = () => gaps === delivery.gapsOf(subscriber.instance)
     this.#replays++
     try {
       let after = from
@@ -138,18 +149,19 @@ export class Resumption {
           await drained(subscriber.link)
           if (!this.#isThere(subscriber)) return
         }
+        if (!isWhole()) break
         this.#bring(subscriber, page, after)
         after = page.last
         if (this.#joins(subscriber, page)) return
         await this.#turn()
         if (!this.#isThere(subscriber)) return
-        const next: Page | 'gap' | Promise<Page | 'gap'> = this.#parts.past.next(subscriber.instance, after)
+        const next: Page | 'gap' | Promise<Page | 'gap'> = past.next(subscriber.instance, after)
         page = next instanceof Promise ? await next : next
         if (!this.#isThere(subscriber)) return
       }
       this.#lostInTheMiddle(subscriber)
     } finally {
-      if (--this.#replays === 0) this.#parts.past.forgetSoon()
+      if (--this.#replays === 0) past.forgetSoon()
     }
   }
 

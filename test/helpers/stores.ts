@@ -16,7 +16,7 @@ export function storeWith (change: (log: EventLog) => Partial<EventLog>): Store 
         wants: streams => log.wants(streams),
         append: (streams, record) => log.append(streams, record),
         read: (stream, after, maxBytes) => log.read(stream, after, maxBytes),
-        watch: (stream, listener) => log.watch(stream, listener),
+        watch: (stream, listener, onGap) => log.watch(stream, listener, onGap),
         remove: async stream => { await log.remove(stream) },
         drained: async () => { await log.drained() },
         stats: () => log.stats()
@@ -27,7 +27,7 @@ export function storeWith (change: (log: EventLog) => Partial<EventLog>): Store 
 }
 
 /** Resolves in a later turn of the event loop. */
-const later = async (): Promise<void> => { await new Promise(resolve => { setImmediate(resolve) }) }
+export const later = async (): Promise<void> => { await new Promise(resolve => { setImmediate(resolve) }) }
 
 /** As of a store on another machine: nothing comes at once, and an event is remembered and told a while after it was given. */
 export function asyncStore (): Store {
@@ -43,10 +43,10 @@ export function asyncStore (): Store {
       await later()
       return log.read(stream, after, maxBytes)
     }
-    const watch: EventLog['watch'] = (stream, listener) => {
+    const watch: EventLog['watch'] = (stream, listener, onGap) => {
       let isClosed = false
       let inner: Watch | undefined
-      const ready = later().then(() => { if (!isClosed) inner = log.watch(stream, listener) })
+      const ready = later().then(() => { if (!isClosed) inner = log.watch(stream, listener, onGap) })
       const close = (): void => {
         isClosed = true
         inner?.close()
