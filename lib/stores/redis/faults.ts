@@ -13,8 +13,9 @@ const textOf = (error: unknown): string => error instanceof Error ? error.messag
 /** Whether it is an answer of Redis, and not that of a connection that has failed. */
 const isAnswer = (error: unknown): boolean => error instanceof Error && error.name === 'ReplyError'
 
-/** Whether a call that failed may be made again: it will be answered when Redis is back. */
-export const isPassing = (error: unknown): boolean => !isAnswer(error) || PASSING.test(textOf(error))
+/** Whether a call that failed may be made again: it will be answered when Redis is back. What we said ourselves stands. */
+export const isPassing = (error: unknown): boolean =>
+  !(error instanceof errors.STORE_UNAVAILABLE) && (!isAnswer(error) || PASSING.test(textOf(error)))
 
 /** Whether Redis turns us away, and will do so the next time. */
 export const isRefusal = (error: unknown): boolean => error instanceof TooOld || (error instanceof Error && error.cause !== undefined && isRefusal(error.cause)) ||

@@ -47,7 +47,7 @@ const MIB = 1024 * 1024
 /** How long the state of a stream without events is kept, in ms: whoever has been away for longer has a gap. */
 const KEPT_FOR = 30 * 24 * HOUR
 /** How long a node waits for Redis when it starts, in ms. */
-const START = 2000
+const START = 2500
 /** How long it waits when it ends. */
 const END = 5000
 

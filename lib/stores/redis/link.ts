@@ -7,8 +7,10 @@ import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
 import { type Script, scripts } from './scripts.js'
 
-/** How long who only wants to know waits for Redis, in ms. */
+/** How long who only wants to know waits for an answer, in ms. */
 const PATIENCE = 5000
+/** And for Redis to come, since it went away: who asks later is told at once. */
+const AWAY = 2000
 /** Redis counts as away when it has not answered for so long, in ms. */
 const SILENCE = 2000
 /** A connection that was lost for no longer than this has not been away, in ms. */
@@ -53,6 +55,7 @@ export class Link {
   #joining: Promise<void> | null = null
   /** When it was joined last, and is not any more, by `performance.now()`. */
   #lostAt = -Infinity
+  #openedAt = 0
   #failure: unknown
   #wake: () => void = () => {}
   #isClosed = false
@@ -73,6 +76,7 @@ export class Link {
 
   /** Begins to connect. */
   open (): void {
+    this.#openedAt = performance.now()
     this.#parts.client.connect().catch((error: unknown) => { this.#failure = error })
     this.#lost()
   }
@@ -171,7 +175,9 @@ export class Link {
   async #joinedBy (end: number): Promise<void> {
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
     if (performance.now() >= end) throw this.#away()
-    if (this.#life === null) await within(end, this.joined()).catch(() => { throw this.#away() })
+    if (this.#life !== null) return
+    const until = Math.min(end, Math.max(this.#lostAt, this.#openedAt) + AWAY)
+    await within(until, this.joined()).catch(() => { throw this.#away() })
   }
 
   #away (): Error {
