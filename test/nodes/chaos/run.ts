@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { WsEventsOptions } from '../../../lib/index.js'
+import type { RedisServer } from '../../helpers/redis.js'
+import type { Scope } from '../../helpers/server.js'
+import { RoamingClient } from './client.js'
+import { Draw } from './draw.js'
+import { type Battlefield, rage, type Tally } from './faults.js'
+import { Fleet } from './fleet.js'
+import { type Faults, instanceOf, judgeAll, truthOf } from './verdict.js'
+
+interface Plan {
+  readonly seed: number
+  readonly nodes: number
+  readonly clients: number
+  /** How many of the clients are at the root. */
+  readonly roots: number
+  readonly instances: number
+  /** Events a second, of all nodes together. */
+  readonly rate: number
+  readonly seconds: number
+  /** Redis is paused for so long, in ms. */
+  readonly pause: number
+}
+
+export interface Outcome {
+  readonly tally: Tally
+  readonly faults: Faults
+  /** Events whose `emit` has resolved. */
+  readonly resolved: number
+  /** Others that were received all the same: the node was killed before it could tell. */
+  readonly untold: number
+  readonly deliveries: number
+  /** How often a client came back. */
+  readonly returns: number
+  /** Codes that an `emit` was rejected with. */
+  readonly rejected: string[]
+  readonly surprises: string[]
+}
+
+/** What has not arrived by then is lost, in ms. */
+const PATIENCE = 30_000
+
+/** The newest event that a client must have. */
+function newestOf ({ instance }: RoamingClient, fleet: Fleet, instances: number): string {
+  return fleet.resolved.reduce((newest, [number, id]) => (instance === null || instanceOf(number, instances) === instance) && id > newest ? id : newest, '')
+}
+
+/** Waits until every client has the newest of its events, and no longer than for one that is lost. */
+async function arrival (clients: readonly RoamingClient[], fleet: Fleet, instances: number): Promise<void> {
+  const waiting = new AbortController()
+  const arrived = Promise.all(clients.map(async client => {
+    const newest = newestOf(client, fleet, instances)
+    await client.until(() => (client.ids.at(-1) ?? '') >= newest)
+  }))
+  const lost = sleep(PATIENCE, undefined, { signal: waiting.signal }).catch(() => {})
+  await Promise.race([arrived, lost])
+  waiting.abort()
+}
+
+/** Emits on all nodes while nodes, Redis and connections come and go, and tells what the clients have seen. */
+export async function runChaos (t: Scope, redis: RedisServer, options: WsEventsOptions, plan: Plan): Promise<Outcome> {
+  const { instances, seconds, pause } = plan
+  const draw = new Draw(plan.seed)
+  const fleet = await Fleet.start(t, plan.nodes, options)
+  const names = Array.from({ length: instances }, (empty, at) => instanceOf(at, instances))
+  await fleet.set(names)
+  const clients = Array.from({ length: plan.clients }, (empty, at) => new RoamingClient({
+    urls: fleet.urls,
+    instance: at < plan.roots ? null : instanceOf(at, instances),
+    draw: draw.branch()
+  }))
+  t.teardown(() => { for (const client of clients) client.close() })
+  await Promise.all(clients.map(async client => { await client.until(() => client.readies.length > 0) }))
+  await fleet.emit(plan.rate, instances)
+  const field: Battlefield = { fleet, redis, clients, pause, until: performance.now() + seconds * 1000 }
+  const tally = await rage(field, draw)
+  await fleet.stop()
+  await arrival(clients, fleet, instances)
+  // What came too often, or was never told, would have come before these.
+  await fleet.last()
+  await arrival(clients, fleet, instances)
+  const truth = truthOf(fleet.resolved, clients)
+  return {
+    tally,
+    faults: judgeAll(clients, truth, instances),
+    resolved: fleet.resolved.length,
+    untold: truth.size - fleet.resolved.length,
+    deliveries: clients.reduce((sum, { ids }) => sum + ids.length, 0),
+    returns: clients.reduce((sum, { readies }) => sum + readies.length - 1, 0),
+    rejected: fleet.rejected.map(([, code]) => code),
+    surprises: clients.flatMap(client => client.surprises)
+  }
+}

@@ -1,0 +1,69 @@
+import type { Ready } from '../../../lib/index.js'
+import { LIFE } from './fleet.js'
+
+/** What a client has received, in the order that it came in. */
+export interface Received {
+  /** `null`: the root. */
+  readonly instance: string | null
+  readonly numbers: readonly number[]
+  readonly ids: readonly string[]
+  readonly readies: readonly Ready[]
+}
+
+export interface Faults {
+  /** Never received: its `emit` had resolved, or somebody else has it. */
+  lost: number
+  doubled: number
+  /** Not in the order of the ids, or not in the order that its node has emitted it in. */
+  outOfOrder: number
+  /** Not meant for the client, or from before its time, or by another id than `emit` has told. */
+  strange: number
+  /** How often a client was told that its past is gone. */
+  gaps: number
+}
+
+/** What happened: id and number of each event that was remembered for sure. */
+type Truth = Map<string, number>
+
+export const instanceOf = (number: number, instances: number): string => `instance-${number % instances}`
+
+/** An event whose `emit` has not resolved may have happened all the same; then it has for everybody. */
+export function truthOf (resolved: ReadonlyArray<readonly [number: number, id: string]>, clients: readonly Received[]): Truth {
+  const truth: Truth = new Map(resolved.map(([number, id]) => [id, number]))
+  for (const { ids, numbers } of clients) {
+    ids.forEach((id, at) => { if (!truth.has(id)) truth.set(id, numbers[at] as number) })
+  }
+  return truth
+}
+
+/** Compares what a client has received with all that happened since it was first in. */
+function judge ({ instance, numbers, ids, readies }: Received, truth: Truth, instances: number): Faults {
+  const faults: Faults = { lost: 0, doubled: 0, outOfOrder: 0, strange: 0, gaps: 0 }
+  const since = readies[0]?.lastEventId ?? ''
+  const isMine = (number: number): boolean => instance === null || instanceOf(number, instances) === instance
+  const seen = new Set<number>()
+  // Map(a life of a node, and one of its instances -> the newest number)
+  const newest = new Map<string, number>()
+  ids.forEach((id, at) => {
+    const number = numbers[at] as number
+    const order = `${Math.floor(number / LIFE)} ${number % instances}`
+    if (!isMine(number) || id <= since || truth.get(id) !== number) faults.strange++
+    if (seen.has(number)) faults.doubled++
+    else if (id <= (ids[at - 1] ?? '') || number < (newest.get(order) ?? 0)) faults.outOfOrder++
+    seen.add(number)
+    newest.set(order, Math.max(number, newest.get(order) ?? 0))
+  })
+  for (const [id, number] of truth) if (id > since && isMine(number) && !seen.has(number)) faults.lost++
+  faults.gaps = readies.slice(1).filter(({ recovered }) => recovered !== true).length
+  return faults
+}
+
+/** The faults of all clients together. */
+export function judgeAll (clients: readonly Received[], truth: Truth, instances: number): Faults {
+  const all: Faults = { lost: 0, doubled: 0, outOfOrder: 0, strange: 0, gaps: 0 }
+  for (const client of clients) {
+    const faults = judge(client, truth, instances)
+    for (const name of Object.keys(all) as Array<keyof Faults>) all[name] += faults[name]
+  }
+  return all
+}
