@@ -11,6 +11,7 @@ import { refusalOf } from '../lib/gateway/admission.js'
 import wsEvents from '../lib/index.js'
 import { optionSchemas } from '../lib/options.js'
 import { lmdbStore } from '../lib/stores/lmdb/index.js'
+import { redisStore } from '../lib/stores/redis/index.js'
 import { memoryStore } from '../lib/stores/memory/index.js'
 import { losesNothing } from './helpers/cuts.js'
 import { atPort, block, files, folder, read, root, section } from './helpers/documents.js'
@@ -129,7 +130,8 @@ t.test('the README has what each store remembers, and its options', async t => {
     const name = plain(bound) as keyof typeof memory
     t.strictSame([inMemory, inLmdb].map(bare), [String(memory[name]), String(lmdb[name])], String(bound))
   }
-  for (const [name, type] of [['memory', 'MemoryStoreOptions'], ['lmdb', 'LmdbStoreOptions']] as const) {
+  t.strictSame(redisStore('redis://localhost').retention, lmdb, 'they share a column')
+  for (const [name, type] of [['memory', 'MemoryStoreOptions'], ['lmdb', 'LmdbStoreOptions'], ['redis', 'RedisStoreOptions']] as const) {
     const members = membersOf(type, `lib/stores/${name}/index.ts`)
     const rows = table('## Stores', `option of \`${name}Store\``)
     t.strictSame(firstColumn(rows), [...members.keys()])
