@@ -66,6 +66,8 @@ export class Outbox {
   #bytes = 0
   #drains: Array<{ readonly through: number, readonly resolve: () => void }> = []
   #number = 0
+  /** When the turn of the event loop began in which events come now, by `performance.now()`; 0 between turns. */
+  #turn = 0
   #running: Promise<void> | null = null
   #closed: Error | null = null
 
@@ -90,8 +92,9 @@ export class Outbox {
       const size = encodedSize(record)
       if (this.#closed !== null) throw this.#closed
       if (size > MAX_EVENT_BYTES) throw new errors.STORE_UNAVAILABLE(`an event of ${size} bytes is too large for Redis`)
+      if (this.#turn === 0) this.#beginTurn()
       if (this.#isFull(size)) throw new errors.PENDING_FULL()
-      this.#waiting.push({ record, size, streams, since: performance.now(), resolve, reject })
+      this.#waiting.push({ record, size, streams, since: this.#turn, resolve, reject })
       this.#pushed++
       this.#bytes += size
       // From the next microtask on: what is emitted in one go goes into one batch.
@@ -105,10 +108,15 @@ export class Outbox {
     return isMuch && (!this.#parts.isUp() || this.#waitedFor() > LONG_WAIT)
   }
 
-  /** For how long the oldest event has waited, in ms. */
+  #beginTurn (): void {
+    this.#turn = performance.now()
+    setImmediate(() => { this.#turn = 0 })
+  }
+
+  /** For how long the oldest event has waited, in ms, until this turn began: in it, Redis cannot have answered. */
   #waitedFor (): number {
     const oldest = this.#inFlight[0] ?? this.#waiting[0]
-    return oldest === undefined ? 0 : performance.now() - oldest.since
+    return oldest === undefined ? 0 : this.#turn - oldest.since
   }
 
   async #run (): Promise<void> {
