@@ -5,7 +5,7 @@ import type { Instances } from './instances.js'
 import type { ConfigStore } from './stores/store.js'
 
 interface Parts {
-  readonly instances: Pick<Instances, 'load' | 'refresh'>
+  readonly instances: Pick<Instances, 'load' | 'refresh' | 'removedElsewhere'>
   readonly configs: ConfigStore
   readonly logger: Pick<FastifyBaseLogger, 'warn'>
 }
@@ -40,7 +40,7 @@ export class ConfigFollower {
       return
     }
     // First, or what is changed in between would be missed.
-    configs.watch(name => { this.#told(name) })
+    configs.watch((name, removed) => { this.#told(name, removed) })
     try {
       await inTime(this.#readAll(), START_PATIENCE)
     } catch (err) {
@@ -49,7 +49,8 @@ export class ConfigFollower {
     }
   }
 
-  #told (name: string | null): void {
+  #told (name: string | null, removed: string | undefined): void {
+    if (name !== null && removed !== undefined) this.#parts.instances.removedElsewhere(name, removed).catch((err: unknown) => { this.#failed(err, name) })
     if (name === null || this.#isStale) {
       this.#readAll().catch((err: unknown) => { this.#failed(err) })
       return

@@ -53,15 +53,15 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
   // A registration that fails half-way is closed too, and a store that is away may come at any time.
   let service: WsEventsService | null = null
   const isHosts = (name: string) => gateway?.isHosts(name) ?? false
-  const gone = async (name: string) => { await gateway?.instanceRemoved(name) }
   const instances = new Instances(catalogue, configs, settings.defaultConfig, {
     allow: name => { if (isHosts(name)) throw new errors.HOST_NAMESPACE(name) },
     changed: async name => { await gateway?.configChanged(name) },
     removed: async name => {
-      await gone(name)
+      await gateway?.instanceRemoved(name)
       await log.remove(name)
     },
-    gone,
+    created: async name => { await log.remove(name) },
+    gone: name => { gateway?.instanceGone(name) },
     loaded: () => { service?.configsLoaded() }
   })
   const follower = new ConfigFollower({ instances, configs, logger })

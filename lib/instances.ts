@@ -9,6 +9,8 @@ import type { InstanceConfig, InstanceConfigInput } from './types.js'
 interface Force {
   readonly enabled: boolean
   readonly events: EventSet
+  /** Differs when the instance was removed and set again, where the store tells. */
+  readonly generation?: string | undefined
 }
 
 /** How an instance stands towards an event, or towards a client that wants in. */
@@ -27,6 +29,8 @@ interface Hooks {
   changed(name: string): void | Promise<void>
   /** Told when an instance is no more in force, before its config is deleted. */
   removed(name: string): void | Promise<void>
+  /** Told before an instance is set that was not served until now. */
+  created(name: string): void | Promise<void>
   /** Told when an instance is no more in force because another node has removed it, with all that belongs to it. */
   gone(name: string): void | Promise<void>
   /** Told once, when the configs of the store are in force. */
@@ -104,6 +108,20 @@ export class Instances {
     this.#hooks.loaded()
   }
 
+  /**
+   * Another node has removed an instance. What it emits from now on, if it is set again, must not reach those who are
+   * served now: so this does not wait for its turn, nor for the store.
+   *
+   * @param generation of the config that was deleted; `''` if there was none
+   */
+  async removedElsewhere (name: string, generation: string): Promise<void> {
+    const force = this.#inForce.get(name)
+    const isMeant = force === undefined ? this.#byDefault !== null : (force.generation ?? '') === generation
+    if (!isMeant) return
+    this.#inForce.delete(name)
+    await this.#hooks.gone(name)
+  }
+
   /** Puts in force what the store has for a name, which another node may have changed. An own change is in force already. */
   async refresh (name: string): Promise<void> {
     // Whoever waits for its turn will read what is new.
@@ -122,8 +140,10 @@ export class Instances {
       return
     }
     const force = this.#force(stored)
-    if (before !== undefined && isSame(before, force)) return
+    // It was removed and set again: the clients are those of another instance.
+    if (before !== undefined && before.generation !== force.generation) await this.#hooks.gone(name)
     this.#inForce.set(name, force)
+    if (before !== undefined && isSame(before, force)) return
     await this.#hooks.changed(name)
   }
 
@@ -144,8 +164,12 @@ export class Instances {
       const before = await this.#store.get(name)
       const keeps = !given.enabled && given.events === null && before !== null
       const stored = keeps ? { ...given, events: before.events } : given
+      // What another node has emitted while it removed an instance of this name is not the past of this one.
+      if (before === null && this.#byDefault === null) await this.#hooks.created(name)
       await this.#store.set(name, stored)
-      const force = this.#force(stored)
+      // Where others change configs too, the store says of which generation this one is.
+      const kept = this.#store.watch === undefined ? stored : await this.#store.get(name) ?? stored
+      const force = this.#force(kept)
       this.#inForce.set(name, force)
       await this.#hooks.changed(name)
       return { config: this.#shown(name, force), created: before === null }
@@ -206,11 +230,11 @@ export class Instances {
     return { enabled, events: set === null ? null : this.#constants(set) }
   }
 
-  #force ({ enabled, events }: StoredConfig): Force {
-    if (events === null) return { enabled, events: null }
+  #force ({ enabled, events, generation }: StoredConfig): Force {
+    if (events === null) return { enabled, events: null, generation }
     // A name may have left the catalogue since it was stored.
     const known = events.map(name => this.#catalogue.find(name)).filter(event => event !== undefined)
-    return { enabled, events: new EventBits(this.#catalogue, known) }
+    return { enabled, events: new EventBits(this.#catalogue, known), generation }
   }
 
   #shown (instance: string, { enabled, events }: Force): InstanceConfig {

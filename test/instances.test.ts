@@ -23,6 +23,7 @@ function setUp (given: Setup = {}) {
   const store = given.store ?? new MemoryConfigStore()
   const instances = new Instances(given.catalogue ?? catalogue, store, given.byDefault ?? null, {
     allow: name => { given.allow?.(name) },
+    created () {},
     changed: name => { told.push(`changed ${name}`) },
     removed: name => { told.push(`removed ${name}`) },
     gone: name => { told.push(`gone ${name}`) },

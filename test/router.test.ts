@@ -9,7 +9,7 @@ const catalogue = new Catalogue(['call', 'chats.set'])
 const call = catalogue.get('call')
 
 async function routerFor (mode: Mode, config: InstanceConfigInput | null, hosts: readonly string[] = []): Promise<Router> {
-  const instances = new Instances(catalogue, new MemoryConfigStore(), null, { allow () {}, changed () {}, removed () {}, gone () {}, loaded () {} })
+  const instances = new Instances(catalogue, new MemoryConfigStore(), null, { allow () {}, created () {}, changed () {}, removed () {}, gone () {}, loaded () {} })
   if (config !== null) await instances.set('acme', config)
   return new Router(mode, instances, name => hosts.includes(name))
 }
@@ -51,7 +51,7 @@ for (const { mode, config, hosts, routes, skipped } of cases) {
 }
 
 t.test('the config that counts is the one at the moment of the event', async t => {
-  const instances = new Instances(catalogue, new MemoryConfigStore(), null, { allow () {}, changed () {}, removed () {}, gone () {}, loaded () {} })
+  const instances = new Instances(catalogue, new MemoryConfigStore(), null, { allow () {}, created () {}, changed () {}, removed () {}, gone () {}, loaded () {} })
   const router = new Router('traditional', instances, () => false)
   t.equal(router.route('acme', call).skipped, 'not-set')
   await instances.set('acme', served)

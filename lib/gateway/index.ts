@@ -257,6 +257,12 @@ export class Gateway {
   /** Ends the clients of an instance, after what was emitted before. */
   async instanceRemoved (instance: string): Promise<void> {
     await this.#sendEmitted(instance)
+    this.instanceGone(instance)
+  }
+
+  /** Ends the clients of an instance that another node has removed. What was emitted before has been told. */
+  instanceGone (instance: string): void {
+    this.#delivery.flushInstance(instance)
     for (const { socket } of this.#delivery.subscribersOf(instance)) this.#dismiss(() => { socket.disconnect() })
     this.#past.forget(instance)
     this.#namespaces.release(instance)

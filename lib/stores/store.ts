@@ -5,6 +5,11 @@ export interface StoredConfig {
   readonly enabled: boolean
   /** Constant names, `MESSAGES_UPSERT`; `null` for all, those of a later catalogue too. */
   readonly events: readonly string[] | null
+  /**
+   * Where other processes change configs too: another one each time that a name is set which had no config. Who was
+   * served under the one before has nothing to do with the new instance.
+   */
+  readonly generation?: string | undefined
 }
 
 /**
@@ -24,8 +29,11 @@ export interface ConfigStore {
    * Where other processes change configs too: tells of each change that was made, by the name, once it is seen by `get`.
    * With `null` any of them may have changed, and all have to be read again: after the store was away, and when it comes
    * for the first time. Own changes may be told too. The listener must not throw.
+   *
+   * With `removed`, the config was deleted, and this was its generation (`''` if it had none). By now everything has been
+   * told that was emitted before.
    */
-  watch?(changed: (name: string | null) => void): void
+  watch?(changed: (name: string | null, removed?: string) => void): void
 }
 
 type MaybePromise<T> = T | Promise<T>

@@ -31,14 +31,14 @@ class Subject {
   }
 
   get store (): ConfigStore {
-    return this.#opened.configs
+    return withoutGenerations(this.#opened.configs)
   }
 
   /** Another store with nothing in it. */
   async another (): Promise<ConfigStore> {
     const other = await this.#open()
     this.#others.push(other)
-    return other.configs
+    return withoutGenerations(other.configs)
   }
 
   /** @returns the same configs, opened again; `null` where they end with their process */
@@ -50,6 +50,24 @@ class Subject {
 
   async close (): Promise<void> {
     for (const opened of [this.#opened, ...this.#others]) await opened.close()
+  }
+}
+
+/** A store may add a generation to a config. The rest is as it was set. */
+function withoutGenerations (store: ConfigStore): ConfigStore {
+  // Where there is none, it is the store's own object: nobody may change it afterwards.
+  const plain = <Config extends StoredConfig | null>(config: Config): Config => {
+    if (config?.generation === undefined) return config
+    const { generation, ...rest } = config
+    return rest as Config
+  }
+  return {
+    get: async name => plain(await store.get(name)),
+    set: async (name, config) => { await store.set(name, config) },
+    delete: async name => await store.delete(name),
+    list: async function * () {
+      for await (const [name, config] of store.list()) yield [name, plain(config)]
+    }
   }
 }
 

@@ -60,6 +60,7 @@ t.test('a removal on another node does not remove the past again', async t => {
   }
   await a.wsEvents.set('acme', { enabled: true })
   await settled()
+  removals = 0
   const { socket } = await listen(t, `${b.url}/acme`)
   const ended = disconnected(socket)
   await a.wsEvents.remove('acme')

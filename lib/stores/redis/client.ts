@@ -61,6 +61,8 @@ export async function loadIoredis (): Promise<Pick<typeof Ioredis, 'Redis'>> {
 
 /** ioredis takes options from the query of an address, too, and before all others. */
 function withoutOwn (url: string): string {
+  // What Node says of a bad address has its password in it.
+  if (!URL.canParse(url)) throw new Error('its address is no URL: what is special in a URL must be percent-encoded in a user name or a password')
   const address = new URL(url)
   for (const option of Object.keys(OWN)) address.searchParams.delete(option)
   return address.href
@@ -71,6 +73,14 @@ export function makeClient ({ Redis }: Pick<typeof Ioredis, 'Redis'>, { url, opt
   if (client !== undefined) return isCluster(client) ? client.duplicate([], OWN_CLUSTER) : client.duplicate(OWN)
   const all = { ...options, ...OWN }
   return url === undefined ? new Redis(all) : new Redis(withoutOwn(url), all)
+}
+
+/** The number of the database that it uses. A Cluster has one. */
+export const databaseOf = (client: RedisClient): number => isCluster(client) ? 0 : client.options.db ?? 0
+
+/** Makes sure that it is the database: ioredis goes on without it. */
+export async function selectDatabase (client: RedisClient): Promise<void> {
+  if (!isCluster(client) && databaseOf(client) !== 0) await client.select(databaseOf(client))
 }
 
 const isCluster = (client: RedisClient): client is Cluster => 'nodes' in client

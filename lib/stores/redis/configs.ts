@@ -8,68 +8,80 @@ import { scripts } from './scripts.js'
 const PAGE = 500
 
 /**
- * Configs in a hash, from name to JSON. Its key is also the channel where the names of those that change are told.
+ * Configs in a hash, from name to `generation JSON`. Its key is also the channel where changes are told: `node s name`
+ * where one was set, `node dGENERATION name` where it was deleted.
  *
  * What this node has seen of it is kept here: should Redis lose the hash, the nodes put it back.
  */
 export class RedisConfigStore implements ConfigStore {
   readonly #link: Link
   readonly #key: string
+  /** Of this process. */
+  readonly #node: string
   readonly #logger: StoreLogger
-  // Map(name -> JSON)
+  // Map(name -> config as it is kept)
   readonly #known = new Map<string, string>()
+  /** Names that this node has changed or read since the list was asked for. */
+  #newer = new Set<string>()
   /** What the hash is called that is known. */
   #hash = ''
-  #changed: (name: string | null) => void = () => {}
+  #changed: (name: string | null, removed?: string) => void = () => {}
 
-  constructor (link: Link, key: string, logger: StoreLogger) {
+  constructor (link: Link, key: string, node: string, logger: StoreLogger) {
     this.#link = link
     this.#key = key
+    this.#node = node
     this.#logger = logger
   }
 
   /** @throws STORE_UNAVAILABLE */
   async get (name: string): Promise<StoredConfig | null> {
-    const json = await this.#link.ask(async client => await client.hget(this.#key, name))
-    if (json === null) this.#known.delete(name)
-    else this.#known.set(name, json)
-    return json === null ? null : parsed(name, json)
+    const [kept, hash] = await this.#link.ask(async client => await client.hmget(this.#key, name, ''))
+    // In another hash than before it is missing because Redis has lost it.
+    if (kept !== null && kept !== undefined) this.#know(name, kept)
+    else if (hash === this.#hash) this.#know(name, null)
+    return kept === null || kept === undefined ? null : parsed(name, kept)
   }
 
   /** @throws STORE_UNAVAILABLE */
   async set (name: string, { enabled, events }: StoredConfig): Promise<void> {
-    const json = JSON.stringify({ enabled, events })
-    await this.#link.askScript(scripts.setConfig, [this.#key], [name, json])
-    this.#known.set(name, json)
+    await this.#link.askScript(scripts.setConfig, [this.#key], [this.#node, name, JSON.stringify({ enabled, events }), randomUUID()])
+    await this.get(name)
   }
 
   /** @throws STORE_UNAVAILABLE */
   async delete (name: string): Promise<boolean> {
-    const count = await this.#link.askScript(scripts.deleteConfig, [this.#key], [name])
-    this.#known.delete(name)
+    const count = await this.#link.askScript(scripts.deleteConfig, [this.#key], [this.#node, name])
+    this.#know(name, null)
     return count === 1
+  }
+
+  #know (name: string, kept: string | null): void {
+    this.#newer.add(name)
+    if (kept === null) this.#known.delete(name)
+    else this.#known.set(name, kept)
   }
 
   /** @throws STORE_UNAVAILABLE */
   async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
     await this.#restore()
     const before = [...this.#known.keys()]
+    const newer = this.#newer = new Set()
     // Redis gives a name twice when the hash grows meanwhile.
     const listed = new Map<string, string>()
     let cursor = '0'
     do {
       const [next, page] = await this.#link.ask(async client => await client.hscan(this.#key, cursor, 'COUNT', PAGE))
       for (let at = 0; at + 1 < page.length; at += 2) {
-        const [name = '', json = ''] = page.slice(at, at + 2)
+        const [name = '', kept = ''] = page.slice(at, at + 2)
         if (name === '' || listed.has(name)) continue
-        listed.set(name, json)
-        yield [name, parsed(name, json)]
+        listed.set(name, kept)
+        yield [name, parsed(name, kept)]
       }
       cursor = next
     } while (cursor !== '0')
-    for (const name of before) if (!listed.has(name)) this.#known.delete(name)
-    // What was set meanwhile is newer.
-    for (const [name, json] of listed) if (!this.#known.has(name)) this.#known.set(name, json)
+    for (const name of before) if (!listed.has(name) && !newer.has(name)) this.#known.delete(name)
+    for (const [name, kept] of listed) if (!newer.has(name)) this.#known.set(name, kept)
   }
 
   /** Puts back what Redis has lost, if it has. */
@@ -78,7 +90,7 @@ export class RedisConfigStore implements ConfigStore {
     const before = this.#hash
     let restored = 0
     for (let at = 0; at === 0 || at < known.length; at += 2 * PAGE) {
-      const [name, count] = await this.#link.askScript(scripts.restoreConfigs, [this.#key], [before, randomUUID(), ...known.slice(at, at + 2 * PAGE)]) as [Buffer, number]
+      const [name, count] = await this.#link.askScript(scripts.restoreConfigs, [this.#key], [this.#node, before, randomUUID(), ...known.slice(at, at + 2 * PAGE)]) as [Buffer, number]
       this.#hash = String(name)
       restored += count
       if (this.#hash === before) break
@@ -86,21 +98,30 @@ export class RedisConfigStore implements ConfigStore {
     if (restored > 0) this.#logger.warn({ configs: restored }, 'Redis had lost configs of instances: those that this node knew were put back')
   }
 
-  watch (changed: (name: string | null) => void): void {
+  watch (changed: (name: string | null, removed?: string) => void): void {
     this.#changed = changed
   }
 
-  /** A name was told on the channel; `null`: some may have been missed. */
-  told (name: string | null): void {
-    this.#changed(name)
+  /** A change was told on the channel. */
+  told (message: string): void {
+    const [, node, what, generation, name] = /^(\S+) ([sd])(\S*) (.+)$/s.exec(message) ?? []
+    if (name === undefined || node === this.#node) return
+    if (what === 'd') this.#changed(name, generation ?? '')
+    else this.#changed(name)
+  }
+
+  /** Changes may have been missed. */
+  missed (): void {
+    this.#changed(null)
   }
 }
 
-function parsed (name: string, json: string): StoredConfig {
+function parsed (name: string, kept: string): StoredConfig {
   try {
+    const [, generation, json = ''] = /^(\S+) (.*)$/s.exec(kept) ?? []
     const { enabled, events } = JSON.parse(json) as StoredConfig
-    if (typeof enabled !== 'boolean' || !(events === null || Array.isArray(events))) throw new Error(json)
-    return { enabled, events }
+    if (typeof enabled !== 'boolean' || !(events === null || Array.isArray(events))) throw new Error(kept)
+    return { enabled, events, generation }
   } catch (error) {
     throw new errors.STORE_UNAVAILABLE(`Redis: the config of "${name}" is damaged`, { cause: error })
   }

@@ -1,7 +1,7 @@
 import { errors } from '../../errors.js'
 import type { GapListener, LogEntry, LogListener } from '../../log/event-log.js'
 import { Horizon } from '../../log/horizon.js'
-import { leastIdAt, timeOf } from '../../log/ids.js'
+import { epochOf, leastIdAt, timeOf } from '../../log/ids.js'
 import { RecentEvents } from '../../log/recent.js'
 import type { Frame } from './frame.js'
 import type { StreamKeys } from './keys.js'
@@ -150,7 +150,9 @@ export class Followed {
     this.#told = id
     this.#last = id
     this.#known = id
-    this.#state = 'told'
+    // What was published since Redis has said so is held back, or there was too much of it.
+    this.#state = 'behind'
+    if (!this.caughtUp(epochOf(id))) this.#held = undefined
     this.#start?.resolve()
     this.#start = undefined
   }
@@ -162,7 +164,10 @@ export class Followed {
 
   /** Events were published. @returns whether something before them was missed */
   publish (frame: Frame, size: number): boolean {
-    if (this.#state === 'starting') return false
+    if (this.#state === 'starting') {
+      this.#hold(frame, size)
+      return false
+    }
     if (frame.before > this.#told) this.fallBehind()
     if (this.#state === 'behind') {
       this.#hold(frame, size)
@@ -212,16 +217,17 @@ export class Followed {
   /**
    * What was missed has been read and told, up to what was held back.
    *
+   * @param epoch that of the log: what was published in another one does not belong to it
    * @returns whether it is caught up; if not, more has to be read
    */
-  caughtUp (): boolean {
+  caughtUp (epoch: string): boolean {
     if (this.#dropped > this.#told) return false
     this.#dropped = ''
     const held = this.#held
     this.#held = undefined
     this.#heldBytes = 0
     this.#state = 'told'
-    for (const frame of held ?? []) this.#show(frame)
+    for (const frame of held ?? []) if (frame.epoch === epoch) this.#show(frame)
     return true
   }
 

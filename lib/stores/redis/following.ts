@@ -3,6 +3,7 @@ import { errors } from '../../errors.js'
 import type { GapListener, LogListener, Watch } from '../../log/event-log.js'
 import { epochOf } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
+import { isPassing } from './faults.js'
 import { type Bounds, Followed, type Passed } from './followed.js'
 import { decodeMessage } from './frame.js'
 import type { StreamKeys } from './keys.js'
@@ -131,8 +132,9 @@ export class Following {
       stream.removed(idAt(message.removed, link.life?.epoch ?? ''))
       return
     }
-    if (link.isCurrent(message.epoch, message.life)) link.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.life)
-    else this.#otherLife(stream, message.epoch)
+    // Also while the link is away: it must know then what to look for.
+    link.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.life)
+    if (!link.isCurrent(message.epoch, message.life)) this.#otherLife(stream, message.epoch)
     if (stream.publish(message, size)) this.#work()
   }
 
@@ -160,14 +162,16 @@ export class Following {
   }
 
   /** Lets go of streams that nobody has listened to for a while. */
-  async unfollowIdle (): Promise<void> {
+  unfollowIdle (): void {
     const before = performance.now() - LINGER
     const idle = [...this.#streams.values()].filter(({ idleSince }) => idleSince !== null && idleSince < before)
     if (idle.length === 0) return
     for (const { keys: { entries } } of idle) this.#streams.delete(entries)
     for (const stream of idle) stream.close()
     const channels = idle.map(({ keys: { entries } }) => entries)
-    if (this.#isConnected) await this.#parts.subscriber.unsubscribe(channels)
+    if (!this.#isConnected) return
+    // A connection that is lost has no subscriptions any more.
+    this.#parts.subscriber.unsubscribe(channels).catch((error: unknown) => { if (!isPassing(error)) this.#parts.logger.error({ err: error }, 'Redis does not let us unsubscribe') })
   }
 
   /** Resolves when nothing is behind. */
@@ -198,17 +202,18 @@ export class Following {
     await nextTurn()
     const connection = this.#connection
     // Some may have been left meanwhile.
-    await this.#begin(this.#wanted.splice(0).filter(stream => this.find(stream.keys.entries) === stream))
+    await this.#begin(this.#wanted.splice(0).filter(stream => this.find(stream.keys.entries) === stream), connection)
     const behind = [...this.#streams.values()].filter(({ state }) => state === 'behind')
     for (let at = 0; at < behind.length; at += CHUNK) await this.#catchUp(behind.slice(at, at + CHUNK), connection)
   }
 
-  async #begin (streams: readonly Followed[]): Promise<void> {
+  async #begin (streams: readonly Followed[], connection: number): Promise<void> {
     if (streams.length === 0) return
     try {
       await this.#parts.subscriber.subscribe(streams.map(({ keys: { entries } }) => entries))
       const { last } = await this.#parts.reader.behind([])
       await nextTurn()
+      this.#checkConnection(connection)
       for (const stream of streams) if (stream.state === 'starting') stream.startAt(last)
     } catch (error) {
       this.#wanted.push(...streams)
@@ -227,8 +232,13 @@ export class Following {
 
   /** @throws Error when the connection was lost meanwhile */
   #finished (stream: Followed, connection: number): boolean {
+    this.#checkConnection(connection)
+    return stream.caughtUp(epochOf(stream.verified))
+  }
+
+  /** @throws Error when it is not the connection of now */
+  #checkConnection (connection: number): void {
     if (!this.#isConnected || this.#connection !== connection) throw new Error('the connection was lost')
-    return stream.caughtUp()
   }
 
   async #readMissed (stream: Followed, connection: number): Promise<void> {

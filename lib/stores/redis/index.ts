@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { errors } from '../../errors.js'
 import type { OpenOptions, OpenStore, Store } from '../store.js'
 import { append } from './append.js'
-import { type Address, loadIoredis, makeClient } from './client.js'
+import { type Address, databaseOf, loadIoredis, makeClient } from './client.js'
 import { RedisConfigStore } from './configs.js'
 import { isPassing, isRefusal } from './faults.js'
 import { boundsWithin } from './followed.js'
@@ -68,10 +68,16 @@ export function redisStore (options: string | RedisStoreOptions): Store {
         if (!/^[\w.:-]{1,100}$/.test(prefix)) throw new Error(`its prefix "${prefix}" must be 1 to 100 letters, digits or . : - _`)
         return await open(address, prefix, options)
       } catch (error) {
-        throw new errors.STORE_OPEN(name, error instanceof Error ? error.message : String(error), { cause: error })
+        throw new errors.STORE_OPEN(name, whyOf(error), { cause: error })
       }
     }
   }
+}
+
+/** What Redis has said itself, if it has. */
+function whyOf (error: unknown): string {
+  if (error instanceof errors.STORE_UNAVAILABLE && error.cause !== undefined) return whyOf(error.cause)
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** Without user and password. */
@@ -84,11 +90,12 @@ function nameOf ({ url, options, client }: Address): string {
 
 async function open (address: Address, prefix: string, { retention, limits = { pendingEvents: 0, pendingBytes: 0 }, logger }: OpenOptions): Promise<OpenStore> {
   const ioredis = await loadIoredis()
-  const keys = new Keys(prefix)
+  const client = makeClient(ioredis, address)
+  const keys = new Keys(prefix, databaseOf(client))
   const node = randomUUID()
   const keptFor = Math.max(KEPT_FOR, 2 * retention.maxAge)
 
-  const link = new Link({ client: makeClient(ioredis, address), keys, logger, joined: life => { joined(life) } })
+  const link = new Link({ client, keys, logger, joined: life => { joined(life) } })
   const subscriber = new Subscriber({
     client: makeClient(ioredis, address),
     connected: () => { void subscribe() },
@@ -110,18 +117,16 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     isUp: () => link.isUp,
     appended: (streams, id) => { for (const { entries } of streams) following.find(entries)?.knows(id) }
   })
-  const configs = new RedisConfigStore(link, keys.configs, logger)
+  const configs = new RedisConfigStore(link, keys.configs, node, logger)
   const peers = new RedisPeers(outbox, following, keys.nodes)
 
   let heard = () => {}
   const hearing = new Promise<void>(resolve => { heard = resolve })
 
-  let epoch = ''
-  /** A log that was wiped has taken the configs along. */
+  /** What was asked of it meanwhile has failed, and a log that was wiped has taken the configs along. */
   function joined (life: Life): void {
     following.joined(life)
-    if (epoch !== '' && epoch !== life.epoch) configs.told(null)
-    epoch = life.epoch
+    configs.missed()
   }
 
   /** What was told while there was no connection, nobody has heard. */
@@ -131,7 +136,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
       following.connected()
       heard()
       await link.joined()
-      configs.told(null)
+      configs.missed()
     } catch (error) {
       // A connection that was lost again is told of when it is back.
       if (!isPassing(error)) logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
@@ -162,11 +167,12 @@ async function open (address: Address, prefix: string, { retention, limits = { p
 
   link.open()
   subscriber.open()
-  await atMost(START, Promise.all([link.joined(), hearing, peers.ready]))
+  await atMost(START, Promise.race([link.refused, Promise.all([link.joined(), hearing, peers.ready])]))
   if (link.life === null && isRefusal(link.failure)) {
     await close()
     throw link.failure
   }
+  link.started()
   let closed: Promise<void> | undefined
   return {
     log,

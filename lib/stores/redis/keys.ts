@@ -10,7 +10,10 @@ export interface StreamKeys {
   readonly state: string
 }
 
-/** The keys of a store. All have one hash tag, so that on a Redis Cluster they are in one slot, and a script can use them together. */
+/**
+ * The keys of a store. All have one hash tag, so that on a Redis Cluster they are in one slot, and a script can use them
+ * together. It names the database, because channels are the same in all of them.
+ */
 export class Keys {
   readonly log: string
   readonly configs: string
@@ -20,8 +23,8 @@ export class Keys {
   // Map(name of a stream -> its keys), so that those of busy ones are not put together for each event
   readonly #streams = new Map<StreamName, StreamKeys>()
 
-  constructor (prefix: string) {
-    this.#tag = `{${prefix}}`
+  constructor (prefix: string, database: number) {
+    this.#tag = database === 0 ? `{${prefix}}` : `{${prefix}@${database}}`
     this.log = `${this.#tag}:log`
     this.configs = `${this.#tag}:configs`
     this.nodes = this.#named('nodes')

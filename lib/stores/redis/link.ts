@@ -1,7 +1,7 @@
 import { errors } from '../../errors.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
-import { loadScripts, pauseBefore, type RedisClient, runScript } from './client.js'
+import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
 import { isPassing, isRefusal, TooOld, unavailable } from './faults.js'
 import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
@@ -60,6 +60,11 @@ export class Link {
   #wake: () => void = () => {}
   #isClosed = false
   #isReported = false
+  #isStarted = false
+  #isWarned = false
+  #refuse: () => void = () => {}
+  /** Resolves when Redis has refused us. */
+  readonly refused = new Promise<void>(resolve => { this.#refuse = resolve })
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -79,6 +84,12 @@ export class Link {
     this.#openedAt = performance.now()
     this.#parts.client.connect().catch((error: unknown) => { this.#failure = error })
     this.#lost()
+  }
+
+  /** The start is over: from now on it is told when Redis is away, and whether it is now. */
+  started (): void {
+    this.#isStarted = true
+    if (this.#life === null) this.#report()
   }
 
   /** The life of the log that this node takes part in; `null` while Redis is away. */
@@ -229,9 +240,10 @@ export class Link {
     }
   }
 
-  /** Once for each time that it is away, and not before it has tried. */
+  /** Once for each time that it is away, and not before it has tried. At the start, who opens the store tells. */
   #report (): void {
-    if (this.#isReported || this.#failure === undefined) return
+    if (isRefusal(this.#failure)) this.#refuse()
+    if (this.#isReported || this.#failure === undefined || !this.#isStarted) return
     this.#isReported = true
     const why = isRefusal(this.#failure) ? 'Redis refuses us' : 'Redis is away'
     this.#parts.logger.error({ err: this.#failure }, `${why}: what is emitted waits, as far as limits.pendingEvents and pendingBytes allow, and clients stay connected`)
@@ -239,24 +251,25 @@ export class Link {
 
   async #joinOnce (): Promise<Life> {
     const { client } = this.#parts
-    try {
-      return await within(performance.now() + DEAD, this.#answered(async () => {
-        await loadScripts(client, Object.values(scripts).map(({ lua }) => lua))
-        return await this.#ask('', '')
-      }))
-    } catch (error) {
-      if (this.#waiting() > DEAD / 2) client.disconnect(true)
-      throw error
-    }
+    await this.#answered(async () => { await selectDatabase(client) })
+    await this.#answered(async () => { await loadScripts(client, Object.values(scripts).map(({ lua }) => lua)) })
+    return await this.#ask('', '')
   }
 
   async #ask (channel: string, number: string): Promise<Life> {
     const seen = this.#seen
     const args = [newEpoch(), seen?.epoch ?? '', seen?.number ?? '', seen === null ? '' : positionOf(seen.last), channel, number]
     const answer = await this.#call(scripts.join, [this.#parts.keys.log], args)
-    const [epoch = '', life = '', last = '', , version = ''] = (answer as Buffer[]).map(String)
+    const [epoch = '', life = '', last = '', , version = '', policy = ''] = (answer as Buffer[]).map(String)
     checkVersion(version)
+    if (policy !== '' && policy !== 'noeviction') this.#warnOf(policy)
     return { epoch, number: life, last: idAt(last, epoch) }
+  }
+
+  #warnOf (policy: string): void {
+    if (this.#isWarned) return
+    this.#isWarned = true
+    this.#parts.logger.warn({ policy }, 'Redis may drop events and configs when its memory is full, and clients would miss them in silence: set its maxmemory-policy to noeviction')
   }
 
   #done (life: Life): void {
@@ -284,11 +297,15 @@ export class Link {
    */
   async beat (channel: string, number: string): Promise<void> {
     if (this.#life === null) throw new Error('it is away')
-    if (this.#waiting() > DEAD) this.#parts.client.disconnect(true)
     const life = await this.#ask(channel, number)
     if (this.isCurrent(life.epoch, life.number)) return
     this.#take(life)
     this.#parts.joined(life)
+  }
+
+  /** Gives a connection up that does not answer at all. To be asked now and then, whatever else waits. */
+  checkDead (): void {
+    if (this.#waiting() > DEAD) this.#parts.client.disconnect(true)
   }
 
   async #pause (ms: number): Promise<void> {

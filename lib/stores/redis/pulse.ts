@@ -7,8 +7,8 @@ import type { Subscriber } from './subscriber.js'
 
 /** Between two beats, in ms. */
 const PERIOD = 1000
-/** Beats without an echo after which the subscriber's connection counts as dead. */
-const MAX_UNHEARD = 15
+/** After so long without an echo the subscriber's connection counts as dead, in ms. */
+const MAX_UNHEARD = 15_000
 
 interface Parts {
   readonly link: Link
@@ -28,6 +28,7 @@ export class Pulse {
   readonly #timer: NodeJS.Timeout
   #sent = 0
   #heard = 0
+  #heardAt = performance.now()
   #waiters: Array<{ readonly number: number, readonly resolve: () => void }> = []
   #isBeating = false
   #isClosed = false
@@ -38,16 +39,12 @@ export class Pulse {
   }
 
   async #tick (): Promise<void> {
-    const { link, following, logger, subscriber } = this.#parts
-    if (this.#isBeating) return
+    const { link, following, logger } = this.#parts
+    this.#checkDead()
+    following.unfollowIdle()
+    if (this.#isBeating || link.life === null) return
     this.#isBeating = true
     try {
-      await following.unfollowIdle()
-      if (link.life === null) return
-      if (this.#sent - this.#heard > MAX_UNHEARD) {
-        this.#heard = this.#sent
-        subscriber.reconnect()
-      }
       await this.#send()
       await following.look()
     } catch (error) {
@@ -55,6 +52,16 @@ export class Pulse {
     } finally {
       this.#isBeating = false
     }
+  }
+
+  /** Nothing that may wait for an answer stands before it. */
+  #checkDead (): void {
+    const { link, subscriber } = this.#parts
+    link.checkDead()
+    if (this.#sent === this.#heard) this.#heardAt = performance.now()
+    if (performance.now() - this.#heardAt < MAX_UNHEARD) return
+    this.#heardAt = performance.now()
+    subscriber.reconnect()
   }
 
   async #send (): Promise<number> {
@@ -67,6 +74,7 @@ export class Pulse {
   heard (message: string): void {
     const [number = '', epoch = '', life = '', last = ''] = message.split(' ')
     this.#heard = Math.max(this.#heard, Number(number))
+    this.#heardAt = performance.now()
     if (this.#parts.link.isCurrent(epoch, life)) this.#parts.following.passed(idAt(last, epoch))
     const waiters = this.#waiters
     this.#waiters = waiters.filter(waiter => waiter.number > this.#heard)

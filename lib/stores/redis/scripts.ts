@@ -46,7 +46,7 @@ end
  * KEYS: the log
  * ARGV: an epoch to be used if a new one is needed; what this node has seen: its epoch, life and position, or ''; a
  *   channel to publish to, or ''; a number for it
- * Returns: epoch, life, last, birth, version of Redis
+ * Returns: epoch, life, last, birth, version of Redis; and for who joins, which keys it drops when its memory is full
  *
  * In the log: `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`; `life`, a
  * name for the time of this server, of how many there were and its own: an old copy may be loaded twice; `breaks`,
@@ -99,7 +99,12 @@ if epoch ~= log[1] or life ~= log[5] then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'birth', birth, 'last', last, 'server', server, 'life', life, 'breaks', breaks)
 end
 if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], table.concat({ ARGV[6], epoch, life, last }, ' ')) end
-return { epoch, life, last, birth, string.match(info, 'redis_version:([%d.]+)') or '' }
+local policy = ''
+if ARGV[5] == '' then
+  local memory = redis.pcall('INFO', 'memory')
+  policy = type(memory) == 'string' and string.match(memory, 'maxmemory_policy:([%w-]+)') or ''
+end
+return { epoch, life, last, birth, string.match(info, 'redis_version:([%d.]+)') or '', policy }
 `
 
 /**
@@ -172,8 +177,9 @@ for stream, frame in pairs(frames) do
     -- Where the state is gone too, for as long as it is kept nothing has happened.
     floor, bytes, oldest = before or floor or show(math.max(0, now - tonumber(ARGV[7])), 0), 0, time
   elseif not before then
-    -- The state was evicted, and of what is older nothing is known.
+    -- The state was evicted, and of what is older nothing is known: how large it is, is guessed.
     floor = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1][1]
+    bytes = math.floor(sizes[stream] / added[stream] * (length - added[stream]))
   end
   bytes = bytes + sizes[stream]
 
@@ -190,7 +196,7 @@ for stream, frame in pairs(frames) do
           isDone = true
           break
         end
-        dropped, length, bytes, left = entry[1], length - 1, bytes - #entry[2][2], left - 1
+        dropped, length, bytes, left = entry[1], length - 1, math.max(0, bytes - #entry[2][2]), left - 1
       end
       if dropped then
         local dt, dn = parse(dropped)
@@ -302,15 +308,19 @@ redis.call('PUBLISH', KEYS[1], 'r ' .. newest)
 return newest
 `
 
+// A config is kept as `generation JSON`: a name that is deleted and set again is of another generation.
+
 /**
  * Puts a config in place of the one before, and tells of it.
  *
  * KEYS: the configs
- * ARGV: the name, the config as JSON
+ * ARGV: who tells; the name, the config as JSON; a generation, if the name had none
  */
 const SET_CONFIG = `
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PUBLISH', KEYS[1], ARGV[1])
+local before = redis.call('HGET', KEYS[1], ARGV[2])
+local generation = before and string.match(before, '^%S+') or ARGV[4]
+redis.call('HSET', KEYS[1], ARGV[2], generation .. ' ' .. ARGV[3])
+redis.call('PUBLISH', KEYS[1], ARGV[1] .. ' s ' .. ARGV[2])
 `
 
 /**
@@ -318,21 +328,21 @@ redis.call('PUBLISH', KEYS[1], ARGV[1])
  * not the one of before: Redis has lost that, and what the caller knows of it is put back.
  *
  * KEYS: the configs
- * ARGV: the name that the caller knows or ''; a new one; and names and configs that it knows
+ * ARGV: who tells; the name that the caller knows or ''; a new one; and names and configs that it knows
  * Returns: the name of the hash, and how many configs were put back
  */
 const RESTORE_CONFIGS = `
 local name = redis.call('HGET', KEYS[1], '')
 if not name then
-  name = ARGV[2]
+  name = ARGV[3]
   redis.call('HSET', KEYS[1], '', name)
 end
 local restored = 0
-if ARGV[1] ~= '' and name ~= ARGV[1] then
-  for at = 3, #ARGV, 2 do
+if ARGV[2] ~= '' and name ~= ARGV[2] then
+  for at = 4, #ARGV, 2 do
     if redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) == 1 then
       restored = restored + 1
-      redis.call('PUBLISH', KEYS[1], ARGV[at])
+      redis.call('PUBLISH', KEYS[1], ARGV[1] .. ' s ' .. ARGV[at])
     end
   end
 end
@@ -340,16 +350,17 @@ return { name, restored }
 `
 
 /**
- * Deletes a config, and tells of it.
+ * Deletes a config, and tells of it, also if there was none: an instance may be served without.
  *
  * KEYS: the configs
- * ARGV: the name
+ * ARGV: who tells; the name
  * Returns: 1 if there was one, else 0
  */
 const DELETE_CONFIG = `
-local count = redis.call('HDEL', KEYS[1], ARGV[1])
-if count > 0 then redis.call('PUBLISH', KEYS[1], ARGV[1]) end
-return count
+local before = redis.call('HGET', KEYS[1], ARGV[2])
+redis.call('HDEL', KEYS[1], ARGV[2])
+redis.call('PUBLISH', KEYS[1], ARGV[1] .. ' d' .. (before and string.match(before, '^%S+') or '') .. ' ' .. ARGV[2])
+return before and 1 or 0
 `
 
 export const scripts = {

@@ -89,6 +89,15 @@ export class RedisProxy {
     for (const socket of this.#connections.keys()) socket.destroy()
   }
 
+  /** The connections of now are dead, and nobody is told: what is sent is swallowed. New ones work. */
+  freeze (): void {
+    for (const [socket, upstream] of this.#connections) {
+      socket.unpipe(upstream)
+      upstream.removeAllListeners('data')
+      for (const end of [socket, upstream]) end.resume()
+    }
+  }
+
   open (): void {
     this.#isOpen = true
   }
