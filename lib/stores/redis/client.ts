@@ -34,6 +34,8 @@ const OWN = {
   replyMapping: 'legacy',
   stringNumbers: false,
   commandTimeout: undefined,
+  // A server that does not say goodbye must not keep the process.
+  disconnectTimeout: 500,
   connectionName: 'fastify-ws-events',
   retryStrategy: pauseBefore,
   // Where a master becomes a replica behind the same address, the connection must find the new one.

@@ -200,7 +200,8 @@ export class Followed {
       this.#recent ??= new RecentEvents(new Horizon(this.#last))
       this.#recent.push(entry)
       this.#told = entry.id
-      this.#last = entry.id
+      // Of another life of the log, Redis alone can tell what is left: see forgetUpTo.
+      if (entry.id > this.#last) this.#last = entry.id
       for (const { told } of this.#listeners) told(entry)
     }
     this.#recent?.trim(this.#bounds.maxEvents, this.#bounds.maxBytes)

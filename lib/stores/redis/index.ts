@@ -139,7 +139,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
       configs.missed()
     } catch (error) {
       // A connection that was lost again is told of when it is back.
-      if (!isPassing(error)) logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
+      if (!isPassing(error) && closed === undefined) logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
     }
   }
 
@@ -155,7 +155,10 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     }
   })
 
-  async function close (): Promise<void> {
+  let closed: Promise<void> | undefined
+  const close = async (): Promise<void> => { await (closed ??= end()) }
+
+  async function end (): Promise<void> {
     // While Redis is away, whoever wanted to wait for it has done so.
     if (link.isUp) await atMost(END, outbox.drained())
     outbox.close()
@@ -173,13 +176,12 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     throw link.failure
   }
   link.started()
-  let closed: Promise<void> | undefined
   return {
     log,
     configs,
     peers,
     health: () => ({ available: link.isUp && following.isHearing, pendingEvents: outbox.count, pendingBytes: outbox.bytes }),
-    close: async () => { await (closed ??= close()) }
+    close
   }
 }
 

@@ -1,0 +1,533 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { encodeRecord } from '../../lib/log/codec.js'
+import { errors } from '../../lib/errors.js'
+import type { LogEntry, LogRecord } from '../../lib/log/event-log.js'
+import { epochOf, idFrom, isId, newEpoch } from '../../lib/log/ids.js'
+import { isPassing, isRefusal, unavailable } from '../../lib/stores/redis/faults.js'
+import { Followed } from '../../lib/stores/redis/followed.js'
+import { decodeMessage, type Frame } from '../../lib/stores/redis/frame.js'
+import { Keys } from '../../lib/stores/redis/keys.js'
+import { type Appended, type AppendedBatch, Outbox } from '../../lib/stores/redis/outbox.js'
+import { idAt, positionOf } from '../../lib/stores/redis/position.js'
+import { scripts } from '../../lib/stores/redis/scripts.js'
+import { latch } from '../helpers/latch.js'
+import { startRedis, withoutRedis } from '../helpers/redis.js'
+import { numberOf, recordOf, sameList } from './redis/nodes.js'
+
+const EPOCH = 'abc123'
+const START = Date.UTC(2026, 0, 1)
+const UNAVAILABLE = 'FST_ERR_WS_EVENTS_STORE_UNAVAILABLE'
+const keys = new Keys('test', 0)
+
+/** The id of an event that is known by a number. */
+const idOf = (n: number, epoch = EPOCH): string => idFrom(START + n, 0, epoch)
+const entryOf = (n: number): LogEntry => ({ id: idOf(n), ...recordOf(n) })
+
+t.test('positions', async t => {
+  t.test('an id is a position and an epoch, and comes of them again', async () => {
+    const time = fc.nat({ max: 36 ** 9 - 1 })
+    const sequence = fc.nat({ max: 36 ** 4 - 1 })
+    fc.assert(fc.property(time, sequence, (time, sequence) => {
+      const epoch = newEpoch()
+      const id = idFrom(time, sequence, epoch)
+      return positionOf(id) === `${time}-${sequence}` && idAt(positionOf(id), epoch) === id && isId(id) && epochOf(id) === epoch
+    }))
+  })
+
+  t.test('ids of a batch follow each other, and sort as their positions do', async () => {
+    fc.assert(fc.property(fc.nat({ max: 36 ** 9 - 1 }), fc.nat({ max: 1_600_000 }), fc.nat({ max: 510 }), (time, sequence, offset) =>
+      idAt(`${time}-${sequence}`, EPOCH, offset) === idFrom(time, sequence + offset, EPOCH) && idAt(`${time}-${sequence}`, EPOCH, offset) < idAt(`${time}-${sequence}`, EPOCH, offset + 1)))
+  })
+
+  t.test('streams have keys of their own, in one slot of a Cluster, and in each database', async t => {
+    const names = [null, 'root', 'null', 'nodes', 'instance:root', 'a', 'A', '{b}', 'x:log', '']
+    const all = (some: Keys): string[] => [...names.flatMap(name => Object.values(some.stream(name)) as string[]), some.log, some.configs, some.nodes.entries, some.nodes.state, some.producer('x'), some.echo('x')]
+    const [first, second] = [all(keys), all(new Keys('test', 2))]
+    t.equal(new Set([...first, ...second]).size, 2 * (2 * names.length + 6))
+    for (const some of [first, second]) t.equal(new Set(some.map(key => /\{([^}]*)\}/.exec(key)?.[1])).size, 1)
+  })
+})
+
+/** A frame as the script publishes it. */
+function published (records: ReadonlyArray<readonly [index: number, record: LogRecord]>, { before = '', first = '', length = 0, bytes = 0 } = {}): Buffer {
+  const parts = records.flatMap(([index, record]) => {
+    const bytes = encodeRecord(record)
+    const head = Buffer.alloc(6)
+    head.writeUInt16BE(index, 0)
+    head.writeUInt32BE(bytes.length, 2)
+    return [head, bytes]
+  })
+  return Buffer.concat([Buffer.from(`e ${EPOCH} 7.abc ${before} ${first} ${length} ${bytes}\n`), ...parts])
+}
+
+t.test('frames', async t => {
+  t.test('what is published is understood, whatever is in it', async t => {
+    const text = fc.string({ unit: 'binary', maxLength: 20 }).map(each => each.toWellFormed())
+    const record = fc.record({
+      instance: text,
+      event: text,
+      rest: fc.uint8Array({ maxLength: 200 }).map(each => Buffer.from(each)),
+      attachments: fc.array(fc.uint8Array({ maxLength: 50 }).map(each => Buffer.from(each)), { maxLength: 3 })
+    })
+    const events = fc.array(record, { minLength: 1, maxLength: 8 })
+    fc.assert(fc.property(events, fc.option(fc.nat({ max: START })), fc.nat({ max: 1_600_000 }), fc.array(fc.nat({ max: 500 }), { minLength: 8, maxLength: 8 }), (records, before, sequence, steps) => {
+      let index = 0
+      const indexed = records.map((each, at) => {
+        index += (at === 0 ? 0 : 1) + (steps[at] ?? 0) % 50
+        return [index, each] as const
+      })
+      const frame = decodeMessage(published(indexed, { before: before === null ? '' : `${before}-3`, first: `${START}-${sequence}`, length: 12, bytes: 3456 }))
+      if (!('entries' in frame)) throw new Error('it is a frame')
+      t.strictSame({ ...frame, entries: frame.entries.map(({ id, instance, event, rest, attachments }) => ({ id, instance, event, rest: Buffer.from(rest), attachments: attachments.map(each => Buffer.from(each)) })) }, {
+        epoch: EPOCH,
+        life: '7.abc',
+        before: before === null ? '' : idFrom(before, 3, EPOCH),
+        length: 12,
+        bytes: 3456,
+        entries: indexed.map(([index, each]) => ({ id: idFrom(START, sequence + index, EPOCH), ...each }))
+      })
+    }), { numRuns: 50 })
+  })
+
+  t.test('the position of what was removed is understood', async t => {
+    t.strictSame(decodeMessage(Buffer.from('r 1767225600000-12')), { removed: '1767225600000-12' })
+  })
+})
+
+/** Events that were published together, after one that was before. */
+const frameOf = (numbers: readonly number[], before?: number): Frame =>
+  ({ epoch: EPOCH, life: '1', before: before === undefined ? '' : idOf(before), length: 0, bytes: 0, entries: numbers.map(entryOf) })
+
+interface Heard {
+  readonly stream: Followed
+  readonly numbers: number[]
+  readonly gaps: string[]
+}
+
+function followedFrom (start: number, passed = { id: '' }): Heard {
+  const stream = new Followed(keys.stream('acme'), { maxEvents: 100, maxBytes: 1_000_000 }, passed)
+  const numbers: number[] = []
+  const gaps: string[] = []
+  stream.listen(entry => { numbers.push(numberOf(entry)) }, head => { gaps.push(head) })
+  stream.startAt(idOf(start))
+  return { stream, numbers, gaps }
+}
+
+const SMALL = 100
+const HUGE = 2 * 1024 * 1024
+
+t.test('a stream that is followed', async t => {
+  t.test('tells what is published, each event once', async t => {
+    const { stream, numbers } = followedFrom(0)
+    t.equal(stream.publish(frameOf([1, 2]), SMALL), false)
+    t.equal(stream.publish(frameOf([2, 3], 1), SMALL), false)
+    t.equal(stream.publish(frameOf([1], 0), SMALL), false)
+    t.strictSame(numbers, [1, 2, 3])
+    t.equal(stream.told, idOf(3))
+  })
+
+  t.test('holds back what comes after something that it has missed, until that is read', async t => {
+    const { stream, numbers } = followedFrom(0)
+    stream.publish(frameOf([1], 0), SMALL)
+    t.equal(stream.publish(frameOf([4, 5], 3), SMALL), true)
+    t.equal(stream.publish(frameOf([6], 5), SMALL), true)
+    t.equal(stream.state, 'behind')
+    t.strictSame(numbers, [1])
+    stream.tell([entryOf(2), entryOf(3), entryOf(4)])
+    t.strictSame(numbers, [1, 2, 3, 4])
+    t.equal(stream.caughtUp(EPOCH), true)
+    t.strictSame(numbers, [1, 2, 3, 4, 5, 6])
+    t.equal(stream.publish(frameOf([7], 6), SMALL), false)
+    t.strictSame(numbers, [1, 2, 3, 4, 5, 6, 7])
+  })
+
+  t.test('is not caught up before it has read what was too much to be held back', async t => {
+    const { stream, numbers } = followedFrom(0)
+    stream.fallBehind()
+    stream.publish(frameOf([1], 0), HUGE)
+    stream.publish(frameOf([2], 1), SMALL)
+    t.equal(stream.caughtUp(EPOCH), false)
+    stream.tell([entryOf(1)])
+    t.equal(stream.caughtUp(EPOCH), true)
+    t.strictSame(numbers, [1, 2])
+  })
+
+  t.test('tells nothing before it has started, and then what was published since', async t => {
+    for (const size of [SMALL, HUGE]) {
+      const stream = new Followed(keys.stream('acme'), { maxEvents: 100, maxBytes: 1_000_000 }, { id: '' })
+      const numbers: number[] = []
+      stream.listen(entry => { numbers.push(numberOf(entry)) }, undefined)
+      for (const n of [1, 2, 3]) t.equal(stream.publish(frameOf([n], n - 1), size), false)
+      stream.fallBehind()
+      t.equal(stream.state, 'starting')
+      t.strictSame(numbers, [])
+      stream.startAt(idOf(1))
+      await stream.ready
+      if (size === HUGE) {
+        t.equal(stream.state, 'behind', 'it was too much to be held back')
+        stream.tell([entryOf(2), entryOf(3)])
+        t.equal(stream.caughtUp(EPOCH), true)
+      }
+      t.strictSame(numbers, [2, 3])
+      stream.publish(frameOf([4], 3), SMALL)
+      t.strictSame(numbers, [2, 3, 4])
+    }
+  })
+
+  t.test('tells nothing that was held back from another epoch', async t => {
+    const { stream, numbers, gaps } = followedFrom(0)
+    stream.fallBehind()
+    stream.publish({ ...frameOf([8], 7), epoch: 'before' }, SMALL)
+    stream.publish(frameOf([9], 8), SMALL)
+    stream.skipTo(idOf(5))
+    t.equal(stream.caughtUp(EPOCH), true)
+    t.strictSame(numbers, [9])
+    t.equal(gaps.length, 1)
+  })
+
+  t.test('goes on after a gap with what came after it', async t => {
+    const { stream, numbers, gaps } = followedFrom(0)
+    stream.publish(frameOf([1], 0), SMALL)
+    stream.fallBehind()
+    stream.publish(frameOf([5, 6], 4), SMALL)
+    stream.publish(frameOf([7, 8], 6), SMALL)
+    stream.skipTo(idOf(7))
+    t.strictSame(gaps, [idOf(7)])
+    t.equal(stream.told, idOf(7))
+    t.equal(stream.after(idOf(1), 1000), undefined)
+    t.equal(stream.caughtUp(EPOCH), true)
+    t.strictSame(numbers, [1, 8])
+    sameList(stream.after(idOf(7), 1000)?.map(numberOf) ?? [], [8], 'recent')
+  })
+
+  t.test('answers from memory only what it knows to be whole', async t => {
+    const passed = { id: '' }
+    const { stream } = followedFrom(10, passed)
+    t.equal(stream.after(idOf(9), 1000), undefined, 'from before it was followed')
+    t.strictSame(stream.after(idOf(10), 1000), [])
+    t.equal(stream.after(idOf(11), 1000), undefined, 'from after all that was told')
+    stream.publish(frameOf([11, 12], 10), SMALL)
+    sameList(stream.after(idOf(10), 1000)?.map(numberOf) ?? [], [11, 12], 'recent')
+    sameList(stream.after(idOf(11), 1000)?.map(numberOf) ?? [], [12], 'recent')
+    passed.id = idOf(20)
+    t.strictSame(stream.after(idOf(15), 1000), [], 'nothing came until then')
+    stream.fallBehind()
+    t.equal(stream.after(idOf(15), 1000), undefined, 'something may have come')
+    stream.removed(idOf(11))
+    t.equal(stream.after(idOf(10), 1000), undefined, 'what was removed')
+    sameList(stream.after(idOf(11), 1000)?.map(numberOf) ?? [], [12], 'what was not')
+    stream.forgetOld(idOf(60_000))
+    t.equal(stream.after(idOf(11), 1000), undefined, 'what is not recent')
+    t.strictSame(stream.after(idOf(12), 1000), [])
+  })
+
+  t.test('leaves it to Redis what is left of another life of the log, also after it was told the last of that', async t => {
+    const { stream, numbers } = followedFrom(0, { id: '' })
+    stream.publish(frameOf([1], 0), SMALL)
+    stream.fallBehind()
+    // Event 3 was lost with the other server; of this one's life 50 is the start.
+    stream.forgetUpTo(idOf(50))
+    stream.tell([entryOf(2)])
+    t.equal(stream.caughtUp(EPOCH), true)
+    stream.verify(idOf(60))
+    t.strictSame(numbers, [1, 2])
+    for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined)
+    stream.forgetOld(idOf(60_000))
+    for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined, 'also when nothing is recent')
+    t.strictSame(stream.after(idOf(55), 1000), [])
+    stream.publish(frameOf([61], 60), SMALL)
+    for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined)
+    sameList(stream.after(idOf(55), 1000)?.map(numberOf) ?? [], [61], 'recent')
+  })
+
+  t.test('lets who has read an event wait until it is told, and no longer than that', async t => {
+    const { stream } = followedFrom(0)
+    await stream.toldThrough(idOf(0))
+    const order: string[] = []
+    const waits = [stream.toldThrough(idOf(2)).then(() => { order.push('two') }), stream.toldThrough(idOf(3)).then(() => { order.push('three') })]
+    stream.publish(frameOf([1], 0), SMALL)
+    await Promise.resolve()
+    t.strictSame(order, [])
+    stream.publish(frameOf([2], 1), SMALL)
+    await waits[0]
+    t.strictSame(order, ['two'])
+    const last = t.rejects(waits[1] ?? Promise.resolve(), { code: UNAVAILABLE })
+    stream.close()
+    await last
+  })
+
+  t.test('tells of every event once and in order, whatever is lost on the way, or of a gap', async () => {
+    const step = fc.record({ publish: fc.nat({ max: 3 }), lose: fc.boolean(), cut: fc.boolean(), read: fc.nat({ max: 4 }), large: fc.boolean() })
+    fc.assert(fc.property(fc.array(step, { maxLength: 30 }), steps => {
+      const { stream, numbers, gaps } = followedFrom(0)
+      let newest = 0
+      /** Reads some of what was missed, as following does. */
+      const read = (count: number): void => {
+        const told = Number(positionOf(stream.verified).split('-')[0]) - START
+        stream.tell(Array.from({ length: Math.min(count, newest - told) }, (empty, at) => entryOf(told + 1 + at)))
+        if (Number(positionOf(stream.verified).split('-')[0]) - START === newest) stream.caughtUp(EPOCH)
+      }
+      for (const { publish, lose, cut, read: count, large } of steps) {
+        if (cut) stream.fallBehind()
+        if (publish > 0) {
+          const frame = frameOf(Array.from({ length: publish }, (empty, at) => newest + 1 + at), newest)
+          newest += publish
+          if (!lose) stream.publish(frame, large ? HUGE : SMALL)
+        }
+        if (stream.state === 'behind') read(count)
+      }
+      stream.fallBehind()
+      while (stream.state === 'behind') read(100)
+      sameList(numbers, Array.from({ length: newest }, (empty, at) => at + 1), 'told')
+      return gaps.length === 0
+    }))
+  })
+})
+
+type Answer = Appended | null | Error
+
+/** An outbox whose Redis answers as it is told: with an id, by having to be joined, or with an error. */
+function outboxWith (answers: Answer[], limits = { pendingEvents: 0, pendingBytes: 0 }) {
+  const batches: AppendedBatch[] = []
+  const state = { isUp: true, joins: 0 }
+  const gate = latch()
+  const outbox = new Outbox({
+    limits,
+    append: async batch => {
+      batches.push(batch)
+      await gate.opened
+      const answer = answers.length > 0 ? answers.shift() : { epoch: EPOCH, first: `${START}-${batch.number * 1000}` }
+      if (answer instanceof Error) throw answer
+      return answer ?? null
+    },
+    joined: async () => { state.joins++ },
+    isUp: () => state.isUp,
+    appended: () => {}
+  })
+  return { outbox, batches, state, gate }
+}
+
+const numbersOf = ({ events }: AppendedBatch): number[] => events.map(({ record }) => numberOf(record))
+const answered = (message: string): Error => Object.assign(new Error(message), { name: 'ReplyError' })
+const pushMany = async (outbox: Outbox, count: number, from = 0): Promise<Array<PromiseSettledResult<string>>> =>
+  await Promise.allSettled(Array.from({ length: count }, async (empty, n) => await outbox.push([keys.stream('acme')], recordOf(from + n))))
+
+t.test('what is appended', async t => {
+  t.test('goes in batches, one after the other, in order', async t => {
+    const { outbox, batches, gate } = outboxWith([])
+    gate.open()
+    const settled = await pushMany(outbox, 2000)
+    sameList(batches.flatMap(numbersOf), Array.from({ length: 2000 }, (empty, n) => n), 'order')
+    t.strictSame(batches.map(({ number }) => number), batches.map((batch, at) => at + 1))
+    t.ok(batches.length >= 4 && batches.length <= 6, `${batches.length} batches`)
+    t.equal(outbox.count, 0)
+    t.equal(outbox.bytes, 0)
+    const ids = settled.map(result => result.status === 'fulfilled' ? result.value : '')
+    sameList(ids, ids.toSorted(), 'ids')
+    t.equal(ids[3], idFrom(START, 1003, EPOCH))
+  })
+
+  t.test('is sent again with the same number until it is answered, and none overtakes it', async t => {
+    const { outbox, batches, state, gate } = outboxWith([new Error('connection lost'), null, answered('LOADING Redis is loading'), answered('READONLY You can\'t write'), new Error('lost')])
+    gate.open()
+    const [first, second] = await Promise.all([pushMany(outbox, 3), Promise.resolve().then(async () => await pushMany(outbox, 3, 3))])
+    t.ok([...first, ...second].every(({ status }) => status === 'fulfilled'))
+    t.strictSame(batches.map(({ number }) => number), [1, 1, 1, 1, 1, 1, 2].slice(0, batches.length))
+    for (const batch of batches.slice(0, 6)) t.strictSame(numbersOf(batch), numbersOf(batches[0] as AppendedBatch))
+    t.equal(state.joins, 5)
+  })
+
+  t.test('fails with its batch alone when Redis refuses it for good', async t => {
+    const { outbox, batches, gate } = outboxWith([unavailable(answered('OOM command not allowed'))])
+    const first = pushMany(outbox, 2)
+    await Promise.resolve()
+    await Promise.resolve()
+    const second = pushMany(outbox, 2, 2)
+    gate.open()
+    for (const result of await first) t.match(result, { status: 'rejected', reason: { code: UNAVAILABLE, message: /OOM command not allowed/ } })
+    for (const result of await second) t.equal(result.status, 'fulfilled')
+    t.strictSame(batches.map(numbersOf), [[0, 1], [2, 3]])
+    t.strictSame(batches.map(({ number }) => number), [1, 2])
+    t.equal(outbox.count, 0)
+    t.equal(outbox.bytes, 0)
+  })
+
+  t.test('is drained when what was there before is appended or has failed, and not later', async t => {
+    const { outbox, gate } = outboxWith([unavailable(answered('OOM'))])
+    await outbox.drained()
+    const pushed = pushMany(outbox, 2)
+    const drained = outbox.drained()
+    gate.open()
+    await drained
+    await pushed
+  })
+
+  t.test('is refused past a limit only where Redis does not keep up', async t => {
+    const { outbox, state, gate } = outboxWith([], { pendingEvents: 10, pendingBytes: 0 })
+    const burst = pushMany(outbox, 50)
+    t.equal(outbox.count, 50)
+    state.isUp = false
+    const [over] = await pushMany(outbox, 1)
+    t.match(over, { status: 'rejected', reason: { code: 'FST_ERR_WS_EVENTS_PENDING_FULL' } })
+    gate.open()
+    t.ok((await burst).every(({ status }) => status === 'fulfilled'))
+  })
+
+  t.test('is rejected when it still waits at the end, and afterwards', async t => {
+    const { outbox, gate } = outboxWith([new Error('lost')])
+    const waiting = pushMany(outbox, 600)
+    await Promise.resolve()
+    await Promise.resolve()
+    outbox.close()
+    gate.open()
+    for (const result of await waiting) if (result.status !== 'rejected') t.fail('nothing was appended')
+    t.match(await pushMany(outbox, 1), [{ status: 'rejected', reason: { code: UNAVAILABLE } }])
+    t.equal(outbox.count, 0)
+    t.equal(outbox.bytes, 0)
+    await outbox.drained()
+  })
+})
+
+t.test('what Redis says passes, or does not', async t => {
+  for (const message of ['LOADING Redis is loading the dataset in memory', 'READONLY You can\'t write against a read only replica.', 'NOSCRIPT No matching script', 'CLUSTERDOWN Hash slot not served', 'MASTERDOWN Link with MASTER is down', 'TRYAGAIN Multiple keys', 'BUSY Redis is busy', 'NOREPLICAS Not enough good replicas to write.', 'ERR Error running script (call to f_0a1b): @user_script:71: @user_script: 71: -READONLY You can\'t write against a read only replica. ']) {
+    t.equal(isPassing(answered(message)), true, message)
+    t.equal(isRefusal(answered(message)), false, message)
+  }
+  for (const message of ['OOM command not allowed', 'WRONGTYPE Operation against a key', 'MISCONF Redis is configured to save RDB snapshots', 'ERR Error running script (call to f_0a1b): @user_script:71: -OOM command not allowed']) {
+    t.equal(isPassing(answered(message)), false, message)
+    t.equal(isRefusal(answered(message)), false, message)
+    t.equal(isPassing(unavailable(answered(message))), false, `${message}, as it is told`)
+  }
+  for (const message of ['NOAUTH Authentication required.', 'WRONGPASS invalid username-password pair', 'NOPERM this user has no permissions', 'ERR invalid password', 'ERR DB index is out of range', 'ERR AUTH <password> called without any password configured']) {
+    t.equal(isRefusal(answered(message)), true, message)
+    t.equal(isPassing(answered(message)), false, message)
+    t.equal(isRefusal(unavailable(answered(message))), true, `${message}, as it is told`)
+  }
+  t.equal(isPassing(new Error('Connection is closed.')), true)
+  t.equal(isPassing(new errors.STORE_UNAVAILABLE('it is closed')), false)
+})
+
+interface Joined { readonly epoch: string, readonly life: string, readonly last: string, readonly birth: string }
+
+t.test('joining a log', { skip: withoutRedis }, async t => {
+  const redis = (await startRedis(t)).connect()
+  const server = String(/run_id:(\w+)/.exec(await redis.info('server'))?.[1])
+  let count = 0
+
+  /** A log of its own, and how a node joins it that has seen this much. */
+  function newLog () {
+    const key = `log-${count++}`
+    const join = async (seen: Partial<Joined> = {}): Promise<Joined> => {
+      const [epoch = '', life = '', last = '', birth = ''] = await redis.eval(scripts.join.lua, 1, key, newEpoch(), seen.epoch ?? '', seen.life ?? '', seen.last ?? '', '', '') as string[]
+      return { epoch, life, last, birth }
+    }
+    const at = (position: string): bigint => BigInt(position.split('-')[0] ?? '') * 10_000_000n + BigInt(position.split('-')[1] ?? '')
+    return { key, join, isAfter: (a: string, b: string) => at(a) > at(b) }
+  }
+  const afterIt = (position: string, ms = 5): string => `${Number(position.split('-')[0]) + ms}-0`
+
+  t.test('makes one that is not there, and changes nothing for those who come later', async t => {
+    const { join, key } = newLog()
+    const first = await join()
+    t.equal(first.last, first.birth)
+    t.strictSame(await join(), first)
+    t.strictSame(await join(first), first)
+    t.strictSame(await join({ ...first, last: '5-0' }), first)
+    t.equal(await redis.hget(key, 'server'), server)
+  })
+
+  t.test('goes on after a restart that has lost nothing, in another life of the same epoch', async t => {
+    const { join, key, isAfter } = newLog()
+    const first = await join()
+    await redis.hset(key, 'server', 'another')
+    const second = await join(first)
+    t.equal(second.epoch, first.epoch)
+    t.equal(second.birth, first.birth)
+    t.not(second.life, first.life)
+    t.ok(isAfter(second.last, first.last))
+    t.strictSame(await join(first), second, 'who has not seen the restart may still come')
+    t.strictSame(await join(second), second)
+  })
+
+  t.test('begins a new epoch for who has seen more than is there', async t => {
+    const { join, key, isAfter } = newLog()
+    const first = await join()
+    const seen = { ...first, last: afterIt(first.last, 60_000) }
+    const second = await join(seen)
+    t.not(second.epoch, first.epoch)
+    t.ok(isAfter(second.last, seen.last), 'ids go on growing')
+    t.equal(second.birth, second.last)
+    t.strictSame(await join(first), second, 'the others follow')
+
+    // Also when somebody else has come first after a restart, who has not seen it.
+    await redis.hset(key, 'server', 'another')
+    const third = await join(second)
+    const fourth = await join({ ...second, last: afterIt(second.last, 1) })
+    t.not(fourth.epoch, third.epoch)
+  })
+
+  t.test('keeps what has survived each of many restarts apart, and forgets the oldest', async t => {
+    const { join, key, isAfter } = newLog()
+    const lives = [await join()]
+    for (let time = 0; time < 300; time++) {
+      await redis.hset(key, 'server', `another-${time}`)
+      lives.push(await join())
+    }
+    const newest = lives.at(-1) as Joined
+    t.equal(newest.epoch, lives[0]?.epoch)
+    t.equal(new Set(lives.map(({ life }) => life)).size, 301)
+    t.ok(String(await redis.hget(key, 'breaks')).length <= 4096 + 100)
+    t.ok(isAfter(newest.birth, lives[0]?.birth ?? ''), 'what is older than the oldest that is known is a gap')
+    t.strictSame(await join(lives[298]), newest, 'who has seen a life that is known goes on')
+    const after = await join(lives[0])
+    t.not(after.epoch, newest.epoch, 'who has seen one that is not cannot tell')
+  })
+
+  t.test('tells two lives apart that come of the same copy', async t => {
+    const { join, key } = newLog()
+    await join()
+    await redis.hset(key, 'server', 'another')
+    const copy = await redis.hgetall(key)
+    const first = await join()
+    const seen = { ...first, life: `${first.life}x`, last: afterIt(first.last) }
+    await redis.del(key)
+    await redis.hset(key, { ...copy, server: 'a third' })
+    t.not((await join(seen)).epoch, first.epoch)
+  })
+
+  t.test('reads nothing from between what has survived and the start of the new life', async t => {
+    const { join, key, isAfter } = newLog()
+    const first = await join()
+    await redis.hset(key, 'server', 'another')
+    const second = await join(first)
+    const read = async (after: string): Promise<unknown> => (await redis.eval(scripts.read.lua, 3, key, 'entries', 'state', first.epoch, after, '1000', '1000000') as unknown[])[4]
+    t.strictSame(await read(first.last), [])
+    t.equal(await read(afterIt(first.last, 1)), 'gap')
+    t.strictSame(await read(second.last), [])
+    t.equal(await read(afterIt(second.last, 1)), 'gap', 'newer than all')
+    t.equal(await read('5-0'), 'gap', 'older than the log')
+    t.ok(isAfter(second.last, afterIt(first.last, 1)))
+  })
+
+  t.test('a batch is appended once, however often it is sent, and an older one not at all', async t => {
+    const { join, key } = newLog()
+    const { epoch, life } = await join()
+    const record = encodeRecord(recordOf(1))
+    const head = Buffer.alloc(8)
+    head.writeUInt16BE(1, 0)
+    head.writeUInt32BE(record.length, 2)
+    head.writeUInt16BE(1, 6)
+    const append = async (number: number, inLife = life): Promise<unknown> =>
+      await redis.eval(scripts.append.lua, 4, key, `${key}:producer`, `${key}:entries`, `${key}:state`, epoch, inLife, number, 100, 1e6, 1e6, 1e7, Buffer.concat([head, record]))
+    const first = await append(1)
+    t.strictSame(await append(1), first)
+    t.strictSame(await append(1), first)
+    const second = await append(2)
+    t.not(second, first)
+    t.equal(await redis.xlen(`${key}:entries`), 2)
+    await t.rejects(append(1), /STALE/)
+    t.equal(await append(3, 'another'), null)
+    t.equal(await redis.xlen(`${key}:entries`), 2)
+  })
+})
