@@ -224,6 +224,27 @@ t.test('a Redis that does not answer', { skip: withoutRedis }, async t => {
     t.strictSame(watcher.ids, ids)
   })
 
+  t.test('a record that cannot be understood silences no other stream', { buffered: true }, async t => {
+    const prefix = newPrefix()
+    const redis = await startRedis(t)
+    const node = await openNode(t, { url: redis.url, prefix })
+    const [damaged, other] = [await watcherOf(node, 'acme'), await watcherOf(node, 'other')]
+    const commands = redis.connect()
+    await appendMany(node.log, ['acme'], 1)
+    await damaged.untilCount(1)
+    const [time, number] = String(await commands.hget(`{${prefix}}:log`, 'last')).split('-')
+    const position = `${time}-${Number(number) + 1}`
+    await commands.multi()
+      .xadd(`{${prefix}}:stream:instance:acme`, position, 'e', 'no record')
+      .hset(`{${prefix}}:log`, 'last', position)
+      .hset(`{${prefix}}:state:instance:acme`, 'newest', position)
+      .exec()
+    await commands.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    const ids = await appendMany(node.log, ['other'], 3)
+    await other.untilCount(3)
+    t.strictSame(other.ids, ids)
+  })
+
   t.test('what anybody publishes on our channels does no harm', { buffered: true }, async t => {
     const prefix = newPrefix()
     const redis = await startRedis(t)

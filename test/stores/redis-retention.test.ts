@@ -54,11 +54,13 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
       const kept = await length(entries)
       t.ok(kept <= 132 && kept >= Math.min(100, ids.length - 1), `${kept} are kept`)
       t.equal(await assertNoHole([other.log, node.log], 'acme', ids.slice(-300)), Math.min(kept, ids.slice(-300).length - 1))
+      await node.log.drained()
       t.equal(node.log.stats().records, kept)
     }
     const floor = await commands.hget(state, 'floor')
     const [oldest] = await commands.xrange(entries, '-', '+', 'COUNT', 1)
     t.ok(Number(floor?.split('-')[0]) <= Number(oldest?.[0].split('-')[0]))
+    await node.log.drained()
     sameList(watcher.ids, ids.slice(1), 'all was told')
   })
 
@@ -71,10 +73,12 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
       const bytes = (await commands.xrange(entries, '-', '+')).reduce((sum, [, [, record = '']]) => sum + record.length, 0)
       t.ok(bytes <= 106_250, `${bytes} bytes are kept`)
       t.equal(Number(await commands.hget(state, 'bytes')), bytes, 'and counted')
+      await node.log.drained()
       t.equal(node.log.stats().bytes, bytes)
       await assertNoHole([other.log, node.log], 'acme', ids.slice(-60))
     }
     t.ok(Number(await commands.memory('USAGE', entries, 'SAMPLES', 0)) < 200_000)
+    await node.log.drained()
     sameList(watcher.ids, ids.slice(1), 'all was told')
   })
 
@@ -89,6 +93,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     t.ok(await assertNoHole([other.log, node.log], 'acme', ids) >= 5)
     t.ok(Number(await commands.memory('USAGE', entries, 'SAMPLES', 0)) < 20_000)
     await watcher.untilCount(11)
+    await node.log.drained()
     sameList(watcher.ids, ids.slice(1), 'all was told')
   })
 
@@ -99,6 +104,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     t.ok(await length(entries) <= 42)
     t.ok(await assertNoHole([other.log, node.log], 'acme', ids.slice(-100)) >= 10)
     for (const { log } of [node, other]) t.equal(await log.read('acme', watcher.start, 1), 'gap')
+    await node.log.drained()
     sameList(watcher.ids, ids.slice(1), 'all was told')
   })
 
@@ -163,10 +169,12 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
       await assertNoHole([other.log], 'acme', ids)
       ids.push(...await appendMany(node.log, ['acme'], 60))
       await assertNoHole([other.log], 'acme', ids)
+      await node.log.drained()
       const stats = node.log.stats()
       t.ok(stats.records >= 0 && stats.bytes >= 0, `${stats.bytes} bytes of ${stats.records} events`)
       t.ok(Number(await commands.hget(state, 'bytes')) >= 0)
     }
+    await node.log.drained()
     sameList(watcher.ids, ids.slice(1), 'all was told')
     t.equal(watcher.gaps.length, 0)
   })
@@ -179,6 +187,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     t.equal(await assertNoHole([other.log], 'acme', ids), 0)
     ids.push(...await appendMany(node.log, ['acme'], 3))
     t.equal(await assertNoHole([other.log], 'acme', ids), 3)
+    await node.log.drained()
     sameList(watcher.ids, ids.slice(1), 'all was told')
     t.equal(watcher.gaps.length, 0)
   })

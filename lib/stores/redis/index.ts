@@ -106,7 +106,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
       else following.published(channel, content)
     }
   })
-  const reader = new Reader({ link, keys, keptFor })
+  const reader = new Reader({ link, keys, keptFor, logger })
   const following = new Following({ link, subscriber, reader, bounds: boundsWithin(retention), logger })
   const echo = keys.echo(node)
   const pulse = new Pulse({ link, subscriber, following, channel: echo, logger })

@@ -1,6 +1,7 @@
 import { decodeRecord } from '../../log/codec.js'
 import type { LogEntry } from '../../log/event-log.js'
 import { epochOf } from '../../log/ids.js'
+import type { StoreLogger } from '../store.js'
 import type { Keys, StreamKeys } from './keys.js'
 import type { Life, Link } from './link.js'
 import { idAt, positionOf } from './position.js'
@@ -34,6 +35,7 @@ interface Parts {
   readonly keys: Keys
   /** How long the state of a quiet stream is kept, in ms. */
   readonly keptFor: number
+  readonly logger: StoreLogger
 }
 
 /** Reads streams. */
@@ -52,10 +54,20 @@ export class Reader {
       const [epoch, life, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
       const log: Life = { epoch: String(epoch), number: String(life), last: String(last) }
       if (link.isCurrent(log.epoch, log.number)) {
-        return { entries: Array.isArray(found) ? decodeAll(found, log.epoch) : 'gap', newest: newest.length === 0 ? '' : idAt(String(newest), log.epoch), last: idAt(log.last, log.epoch) }
+        return { entries: Array.isArray(found) ? this.#decoded(stream, found, log.epoch) : 'gap', newest: newest.length === 0 ? '' : idAt(String(newest), log.epoch), last: idAt(log.last, log.epoch) }
       }
       // It is in another life, and has to be joined first: what was told belongs to the one before.
       link.rejoin()
+    }
+  }
+
+  /** What cannot be understood (a later version has written it, say) is a gap: nobody here can bring it, nor wait for it. */
+  #decoded (stream: StreamKeys, found: readonly Buffer[], epoch: string): readonly LogEntry[] | 'gap' {
+    try {
+      return decodeAll(found, epoch)
+    } catch (error) {
+      this.#parts.logger.error({ err: error, stream: stream.entries }, 'what Redis remembers of a stream cannot be understood: its clients are told of a gap')
+      return 'gap'
     }
   }
 
