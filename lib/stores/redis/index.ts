@@ -185,7 +185,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
   }
 }
 
-/** Waits for what may not come, and not for long. */
+/** Waits for what may not come, and not for long. Why it has not come, the connection knows. */
 async function atMost (ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => { timer = setTimeout(resolve, ms) })
