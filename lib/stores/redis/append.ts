@@ -29,13 +29,13 @@ export async function append ({ link, keys, retention: { maxEvents, maxBytes, ma
   if (life === null) return null
   const { streamKeys, bytes } = encodeBatch(events)
   const answer = await link.run(scripts.append, [keys.log, keys.producer(node), ...streamKeys],
-    [life.epoch, life.number, ...[number, maxEvents, maxBytes, maxAge, keptFor].map(String), bytes])
+    [life.epoch, life.name, ...[number, maxEvents, maxBytes, maxAge, keptFor].map(String), bytes])
   if (answer === null) {
     link.rejoin()
     return null
   }
   const [epoch = '', first = ''] = (answer as [Buffer, Buffer]).map(String)
-  link.saw(idAt(first, epoch, events.length - 1), epoch, life.number)
+  link.saw(idAt(first, epoch, events.length - 1), epoch, life.name)
   return { epoch, first }
 }
 

@@ -1,4 +1,5 @@
 import { errors } from '../../errors.js'
+import { inTime } from '../../in-time.js'
 import type { GapListener, LogEntry, LogListener } from '../../log/event-log.js'
 import { Horizon } from '../../log/horizon.js'
 import { epochOf, leastIdAt, timeOf } from '../../log/ids.js'
@@ -254,15 +255,10 @@ export class Followed {
   /** Resolves when everything up to an id is told. @throws STORE_UNAVAILABLE when that takes too long */
   async toldThrough (id: string): Promise<void> {
     if (id <= this.told) return
-    let timer: NodeJS.Timeout | undefined
-    try {
-      await new Promise<void>((resolve, reject) => {
-        timer = setTimeout(() => { reject(new errors.STORE_UNAVAILABLE('what Redis has published has not arrived')) }, PATIENCE)
-        this.#waiters = [...this.#waiters, { through: id, resolve, reject }]
-      })
-    } finally {
-      clearTimeout(timer)
-    }
+    const told = new Promise<void>((resolve, reject) => { this.#waiters = [...this.#waiters, { through: id, resolve, reject }] })
+    await inTime(told, PATIENCE).catch((cause: unknown) => {
+      throw new errors.STORE_UNAVAILABLE('what Redis has published has not arrived', { cause })
+    })
   }
 
   /** Everything up to an id was removed. */

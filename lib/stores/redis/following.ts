@@ -100,12 +100,12 @@ export class Following {
   }
 
   /** The log can be asked, perhaps in another life: then what was told has to be compared with it. */
-  joined ({ epoch, number, last }: Life): void {
+  joined ({ epoch, name, last }: Life): void {
     for (const stream of this.#streams.values()) {
       if (epochOf(stream.verified) !== epoch) stream.fallBehind()
-      if (number !== this.#life) stream.forgetUpTo(last)
+      if (name !== this.#life) stream.forgetUpTo(last)
     }
-    this.#life = number
+    this.#life = name
     this.#work()
   }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { errors } from '../../errors.js'
+import { inTime } from '../../in-time.js'
 import type { OpenOptions, OpenStore, Store } from '../store.js'
 import { append } from './append.js'
 import { type Address, databaseOf, loadIoredis, makeClient } from './client.js'
@@ -187,8 +188,5 @@ async function open (address: Address, prefix: string, { retention, limits = { p
 
 /** Waits for what may not come, and not for long. Why it has not come, the connection knows. */
 async function atMost (ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>(resolve => { timer = setTimeout(resolve, ms) })
-  await Promise.race([promise.catch(() => {}), late])
-  clearTimeout(timer)
+  await inTime(promise, ms).catch(() => {})
 }

@@ -1,4 +1,5 @@
 import { errors } from '../../errors.js'
+import { inTime } from '../../in-time.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
@@ -21,8 +22,8 @@ const DEAD = 15_000
 /** The life of the log, as Redis has told it. */
 export interface Life {
   readonly epoch: string
-  /** How often the server has changed. */
-  readonly number: string
+  /** Another one for each server that has had it. */
+  readonly name: string
   /** The newest id at that time. */
   readonly last: string
 }
@@ -51,7 +52,7 @@ export class Link {
   readonly #calls = new Set<Call>()
   #life: Life | null = null
   /** What this node has seen of the log, and in which of its lives. */
-  #seen: { readonly epoch: string, readonly number: string, last: string } | null = null
+  #seen: { readonly epoch: string, readonly life: string, last: string } | null = null
   #joining: Promise<void> | null = null
   /** When it was joined last, and is not any more, by `performance.now()`. */
   #lostAt = -Infinity
@@ -124,9 +125,9 @@ export class Link {
   }
 
   /** An id of the log was seen: whoever finds a log without it knows that it has lost something. */
-  saw (id: string, epoch: string, number: string): void {
+  saw (id: string, epoch: string, life: string): void {
     const seen = this.#seen
-    if (seen !== null && seen.epoch === epoch && seen.number === number && id > seen.last) seen.last = id
+    if (seen !== null && seen.epoch === epoch && seen.life === life && id > seen.last) seen.last = id
   }
 
   /**
@@ -171,7 +172,7 @@ export class Link {
     for (const end = performance.now() + PATIENCE; ;) {
       await this.#joinedBy(end)
       try {
-        return await this.#answered(async () => await within(end, ask(this.#parts.client)))
+        return await this.#answered(async () => await inTime(ask(this.#parts.client), Math.max(0, end - performance.now())))
       } catch (error) {
         if (!isPassing(error)) throw error
       }
@@ -188,7 +189,7 @@ export class Link {
     if (performance.now() >= end) throw this.#away()
     if (this.#life !== null) return
     const until = Math.min(end, Math.max(this.#lostAt, this.#openedAt) + AWAY)
-    await within(until, this.joined()).catch(() => { throw this.#away() })
+    await inTime(this.joined(), Math.max(0, until - performance.now())).catch(() => { throw this.#away() })
   }
 
   #away (): Error {
@@ -258,12 +259,12 @@ export class Link {
 
   async #ask (channel: string, number: string): Promise<Life> {
     const seen = this.#seen
-    const args = [newEpoch(), seen?.epoch ?? '', seen?.number ?? '', seen === null ? '' : positionOf(seen.last), channel, number]
+    const args = [newEpoch(), seen?.epoch ?? '', seen?.life ?? '', seen === null ? '' : positionOf(seen.last), channel, number]
     const answer = await this.#call(scripts.join, [this.#parts.keys.log], args)
     const [epoch = '', life = '', last = '', , version = '', policy = ''] = (answer as Buffer[]).map(String)
     checkVersion(version)
     if (policy !== '' && policy !== 'noeviction') this.#warnOf(policy)
-    return { epoch, number: life, last: idAt(last, epoch) }
+    return { epoch, name: life, last: idAt(last, epoch) }
   }
 
   #warnOf (policy: string): void {
@@ -282,12 +283,12 @@ export class Link {
 
   #take (life: Life): void {
     this.#life = life
-    if (this.#seen?.epoch !== life.epoch || this.#seen.number !== life.number) this.#seen = { epoch: life.epoch, number: life.number, last: life.last }
+    if (this.#seen?.epoch !== life.epoch || this.#seen.life !== life.name) this.#seen = { epoch: life.epoch, life: life.name, last: life.last }
   }
 
   /** Whether a life is the one that this node takes part in. */
-  isCurrent (epoch: string, number: string): boolean {
-    return this.#life !== null && this.#life.epoch === epoch && this.#life.number === number
+  isCurrent (epoch: string, life: string): boolean {
+    return this.#life !== null && this.#life.epoch === epoch && this.#life.name === life
   }
 
   /**
@@ -298,7 +299,7 @@ export class Link {
   async beat (channel: string, number: string): Promise<void> {
     if (this.#life === null) throw new Error('it is away')
     const life = await this.#ask(channel, number)
-    if (this.isCurrent(life.epoch, life.number)) return
+    if (this.isCurrent(life.epoch, life.name)) return
     this.#take(life)
     this.#parts.joined(life)
   }
@@ -333,16 +334,4 @@ export class Link {
 function checkVersion (version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (version !== '' && (major < 6 || (major === 6 && minor < 2))) throw new TooOld(`it is Redis ${version}, and 6.2 or later is needed`)
-}
-
-/** Settles as a promise does; rejects when that takes until after a time, by `performance.now()`. */
-async function within<T> (end: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([promise, new Promise<never>((resolve, reject) => {
-      timer = setTimeout(() => { reject(new Error('it does not answer')) }, Math.max(0, end - performance.now()))
-    })])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -52,8 +52,8 @@ export class Reader {
     for (;;) {
       const answer = await link.askScript(scripts.read, [keys.log, stream.entries, stream.state], [epochOf(after), positionOf(after), String(maxBytes), String(keptFor)])
       const [epoch, life, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
-      const log: Life = { epoch: String(epoch), number: String(life), last: String(last) }
-      if (link.isCurrent(log.epoch, log.number)) {
+      const log: Life = { epoch: String(epoch), name: String(life), last: String(last) }
+      if (link.isCurrent(log.epoch, log.name)) {
         return { entries: Array.isArray(found) ? this.#decoded(stream, found, log.epoch) : 'gap', newest: newest.length === 0 ? '' : idAt(String(newest), log.epoch), last: idAt(log.last, log.epoch) }
       }
       // It is in another life, and has to be joined first: what was told belongs to the one before.
@@ -75,8 +75,8 @@ export class Reader {
   async behind (streams: readonly Position[]): Promise<Behind> {
     const { link, keys } = this.#parts
     for (;;) {
-      const { epoch, number } = await link.current()
-      const answer = await link.askScript(scripts.behind, [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])], [epoch, number, ...streams.map(({ told }) => positionOf(told))])
+      const { epoch, name } = await link.current()
+      const answer = await link.askScript(scripts.behind, [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])], [epoch, name, ...streams.map(({ told }) => positionOf(told))])
       if (Array.isArray(answer)) {
         const [last, ...numbers] = answer as [Buffer, ...number[]]
         // A position has no epoch: what was told in another one has to be read to be told apart.
