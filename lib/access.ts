@@ -9,6 +9,7 @@ import { errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { EventBits, type EventSet, parseEventPatterns } from './events/event-set.js'
 import { inTime } from './in-time.js'
+import { withoutKey } from './key-text.js'
 import { instanceName } from './names.js'
 import type { Settings } from './options.js'
 import type { TrustProxy, VerifyAnswer, VerifyRequest } from './types.js'
@@ -43,13 +44,15 @@ export interface Grant {
   readonly events: EventSet
   /** SHA-256 of the key that came, in base64; `null` if none did. */
   readonly keyHash: string | null
+  /** When it has to be asked for again, by `performance.now()`; `null`: never. */
+  readonly expiresAt: number | null
 }
 
 /** What an address opens that needs no key. One object for all, because there may be many clients. */
-const KEYLESS: Grant = { global: true, instances: null, events: null, keyHash: null }
+const KEYLESS: Grant = { global: true, instances: null, events: null, keyHash: null, expiresAt: null }
 
 /** What the root shows in traditional mode to clients of Evolution, which join it unasked. */
-export const SILENT: Grant = { global: false, instances: new Set(), events: null, keyHash: null }
+export const SILENT: Grant = { global: false, instances: new Set(), events: null, keyHash: null, expiresAt: null }
 
 /** The SHA-256 of a key, in base64: how a key is kept and compared. */
 export const hashKey = (key: string): string => hash('sha256', key.trim(), 'base64')
@@ -117,7 +120,7 @@ export class Access {
     return {
       address: chain.at(-1) ?? null,
       forwarded: passedOn || unread,
-      foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#settings.cors?.includes(origin) === true ? null : origin,
+      foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#isListed(origin) ? null : origin,
       asksForUs: !this.#isRebound(headers.host)
     }
   }
@@ -126,6 +129,11 @@ export class Access {
     if (this.#hinted) return
     this.#hinted = true
     this.#log.warn(`a request came with the header ${header}, but trustProxy is false: behind a proxy, set trustProxy to its address, or every client counts as the proxy`)
+  }
+
+  /** `*` lists nobody by name, and least of all a page that calls itself so. */
+  #isListed (origin: string): boolean {
+    return origin !== '*' && this.#settings.cors?.includes(origin) === true
   }
 
   /** A page's own server is told by the host alone: TLS may end at a proxy. */
@@ -198,8 +206,10 @@ export class Access {
     try {
       const asked = Promise.resolve().then(() => verify(withoutVisitors(request, peer)))
       return this.#grantOf(await inTime(asked, VERIFY_TIMEOUT, this.#closing.signal), apikey)
-    } catch (err) {
+    } catch (failure) {
       if (this.#closing.signal.aborted) throw new errors.CLOSED()
+      // What a client of the host's auth service throws often has the whole request in it.
+      const err = withoutKey(failure, apikey)
       this.#log.error({ err, instance, address }, 'the option verify failed: the caller is told to try again')
       throw Object.assign(new errors.VERIFY_FAILED(), { cause: err })
     }
@@ -213,18 +223,19 @@ export class Access {
   #grantOf (answer: VerifyAnswer, apikey: string | null): Grant | false {
     if (answer === false) return false
     const keyHash = apikey === null ? null : hashKey(apikey)
-    if (answer === true) return { global: false, instances: null, events: null, keyHash }
+    if (answer === true) return { global: false, instances: null, events: null, keyHash, expiresAt: null }
     // A Response that was returned by mistake, say, has no keys of its own and would grant everything.
-    if (!isPlainObject(answer)) throw new TypeError('verify must answer true, false or { instances?, events? }')
-    const { instances, events, ...unknown } = answer
+    if (!isPlainObject(answer)) throw new TypeError('verify must answer true, false or { instances?, events?, ttl? }')
+    const { instances, events, ttl, ...unknown } = answer
     const [key] = Object.keys(unknown)
     // The host means a restriction by it, which would not hold.
-    if (key !== undefined) throw new TypeError(`verify may answer instances and events, and answered "${key}"`)
+    if (key !== undefined) throw new TypeError(`verify may answer instances, events and ttl, and answered "${key}"`)
     return {
       global: false,
       instances: instances === undefined ? null : new Set(instances.map(name => instanceName(name))),
       events: events === undefined ? null : this.#grantedEvents(events),
-      keyHash
+      keyHash,
+      expiresAt: ttl === undefined ? null : performance.now() + milliseconds(ttl)
     }
   }
 
@@ -243,6 +254,12 @@ function withoutVisitors (request: VerifyRequest, { foreignOrigin }: Peer): Veri
   if (foreignOrigin === null) return request
   const { cookie: _, ...headers } = request.headers
   return { ...request, headers }
+}
+
+/** A ttl that cannot be understood would be one that never ends. */
+function milliseconds (ttl: number): number {
+  if (typeof ttl === 'number' && ttl > 0 && Number.isFinite(ttl)) return ttl
+  throw new TypeError('verify must answer a ttl of milliseconds, more than 0, or leave it out')
 }
 
 /** As many checks as there are may wait for the same end. */

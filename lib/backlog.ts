@@ -1,5 +1,5 @@
-import { errors } from './errors.js'
 import type { EventType } from './events/catalogue.js'
+import { pendingFull } from './limits.js'
 import { type LogRecord, sizeOf } from './log/event-log.js'
 import type { PendingLimits } from './stores/store.js'
 import type { EmitResult } from './types.js'
@@ -59,9 +59,9 @@ export class Backlog {
    * @throws PENDING_FULL
    */
   hold (held: Held): Promise<EmitResult> {
-    const { pendingEvents, pendingBytes } = this.#limits
     const bytes = sizeOf(held.record)
-    if (isOver(this.#waiting.length + 1, pendingEvents) || isOver(this.#bytes + bytes, pendingBytes)) throw new errors.PENDING_FULL()
+    const full = pendingFull(this.#limits, this.#waiting.length, this.#bytes + bytes)
+    if (full !== undefined) throw full
     this.#bytes += bytes
     return new Promise((resolve, reject) => { this.#waiting.push({ held, bytes, resolve, reject }) })
   }
@@ -86,5 +86,3 @@ export class Backlog {
     this.#bytes = 0
   }
 }
-
-const isOver = (count: number, limit: number): boolean => limit !== 0 && count > limit

@@ -46,6 +46,12 @@ export const errors = {
   NOT_SERIALIZABLE: coded('NOT_SERIALIZABLE', 'the data of "%s" cannot be sent: %s', 400),
 
   /**
+   * Handlers of what clients send
+   */
+  HANDLER: coded('HANDLER', 'the handler of "%s" failed', 500),
+  TIMEOUT: coded('TIMEOUT', 'the handler of "%s" took longer than %s ms', 504),
+
+  /**
    * The service
    */
   DISABLED: coded('DISABLED', 'WebSocket events are disabled on this server (WEBSOCKET_ENABLED)', 503),

@@ -5,16 +5,19 @@ import { ConfigFollower } from './config-follower.js'
 import { errors } from './errors.js'
 import { Catalogue } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
+import { Handlers } from './gateway/handlers.js'
 import { Gateway } from './gateway/index.js'
-import { addDisabledRoute, addEngineRoute, openServer } from './gateway/server.js'
+import { addDisabledRoute, addEngineRoute, openServer, watchTooLarge } from './gateway/server.js'
 import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
 import { Instances } from './instances.js'
+import { LimitCounters } from './limits.js'
 import type { EventLog, StreamName } from './log/event-log.js'
 import { Nodes } from './nodes.js'
 import { readSettings, type Settings } from './options.js'
 import { Router } from './router.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes, type Configs } from './routes/instance.js'
+import { withoutQuery } from './routes/log.js'
 import { routeSchemas } from './routes/schemas.js'
 import { HostConfigStore } from './stores/host-configs.js'
 import type { OpenStore } from './stores/store.js'
@@ -67,6 +70,8 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
   const follower = new ConfigFollower({ instances, configs, logger })
   await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => { await follower.start() })
   if (settings.mode === 'traditional') await opening(settings.store.name, async () => { await breakOffRoot(store, instances.isLoaded, logger) })
+  const handlers = new Handlers(logger)
+  const limited = new LimitCounters()
   const router = new Router(settings.mode, instances, isHosts)
 
   const close = async () => { await service?.close() }
@@ -76,12 +81,13 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
     fastify.addHook('preClose', close)
   } else {
     const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
-    gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, logger })
+    gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, handlers, limited, logger })
     addEngineRoute(fastify, io.path())
+    if (own) watchTooLarge(fastify, io.path(), () => { limited.count('inboundBytes') })
   }
 
   const nodes = new Nodes({ peers, dismiss: target => { gateway?.disconnect(target) }, logger })
-  service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, gateway, logger })
+  service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, handlers, limited, gateway, logger })
   fastify.decorate('wsEvents', service)
   addRoutes(fastify, settings, { access, catalogue, instances })
 }
@@ -176,7 +182,7 @@ function addRoutes (fastify: FastifyInstance, { routes, evolution, instanceExist
     find: async name => await instances.find(name),
     remove: async name => await instances.remove(name)
   }
-  const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs }
+  const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs, logSerializers: withoutQuery(fastify.log) }
   addInstanceRoutes(fastify, parts)
   if (evolution) addEvolutionRoutes(fastify, parts)
 }

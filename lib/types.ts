@@ -1,7 +1,7 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { EventDefinitions } from './events/catalogue.js'
-import type { SocketIOOption } from './gateway/option.js'
+import type { EventDefinitions, EventSchema } from './events/catalogue.js'
+import type { ClientSocket, SocketIOOption } from './gateway/option.js'
 import type { LogStats, Retention } from './log/event-log.js'
 import type { HostConfigs, Store } from './stores/store.js'
 
@@ -178,6 +178,37 @@ export interface DisconnectTarget {
   apikey?: string | undefined
 }
 
+/** What a handler is called with. */
+export interface HandlerRequest<Data = unknown> {
+  /** The instance of the namespace that the client is in, whatever the data says; `null` at the root. */
+  instance: string | null
+  /** The one argument that the client sent; `undefined` if there was none. */
+  data: Data
+  /** The client. */
+  socket: ClientSocket
+}
+
+/**
+ * Takes what a client sends. What it returns, or what its promise comes to, is the acknowledgement, and `undefined` is
+ * `null` there. If it throws one of {@link errors} the client is told that one; all else is HANDLER for the client,
+ * and in the log.
+ */
+export type Handler<Data = unknown> = (request: HandlerRequest<Data>) => unknown
+
+export interface HandleOptions<Schema extends EventSchema | undefined = undefined> {
+  /**
+   * What the data must be: a TypeBox schema, of which the handler gets the type, or a plain JSON Schema.
+   * @default any data
+   */
+  schema?: Schema
+  handler: Handler<Schema extends TSchema ? Static<Schema> : unknown>
+  /**
+   * Milliseconds after which the client is told TIMEOUT; 0 is no limit.
+   * @default 10000
+   */
+  timeout?: number | undefined
+}
+
 /** Counters since the start, and gauges, of this node. */
 export interface Stats {
   /** `emit` calls that were accepted. */
@@ -208,8 +239,12 @@ export interface Stats {
   store: { available: boolean, pendingEvents: number, pendingBytes: number }
   /** `emit` calls that were rejected because the store failed, or was away for too long. Counted in `rejected` too. */
   storeFailures: number
+  /** How often each limit was reached: a client refused or ended by it, or an `emit` rejected. */
+  limited: Record<keyof Limits, number>
   /** Messages of clients that nothing handles, or that were refused. */
   dropped: number
+  /** Messages of clients that a handler was called with. */
+  handled: number
   /** Connections ended because too much waited for them. */
   slow: number
   /** Clients connected now, at the root. */
@@ -239,6 +274,11 @@ export interface VerifyGrant {
   instances?: readonly string[] | undefined
   /** Events in either spelling, `messages.*` allowed; left out: all. */
   events?: readonly string[] | undefined
+  /**
+   * Milliseconds after which it is asked again for a client that is in. A key that then opens nothing any more ends
+   * it at once, and a narrower grant narrows what it gets; left out: never. A route is asked for at each request.
+   */
+  ttl?: number | undefined
 }
 
 export type VerifyAnswer = boolean | VerifyGrant
@@ -264,7 +304,8 @@ export interface Limits {
    */
   connectionsPerAddress: number
   /**
-   * Refusals of one address in a minute, after which it is sent away unheard until the minute is over.
+   * Refusals of one address in a minute, after which it is sent away unheard until the minute is over, also with a
+   * good key.
    * @default 0
    */
   refusalsPerMinute: number
@@ -289,7 +330,8 @@ export interface Limits {
    */
   inboundBytes: number
   /**
-   * Messages from one client in a second; then its connection is ended.
+   * Messages from one client in a second; then its connection is ended. The same for attempts to join a namespace on
+   * one connection, if they are more than `namespacesPerConnection` as well.
    * @default 50
    */
   inboundPerSecond: number
@@ -329,7 +371,8 @@ export interface WsEventsOptions {
    */
   apiKey?: string | readonly string[] | undefined
   /**
-   * The host's own check of a key, asked for each namespace and each route. It has 10 seconds.
+   * The host's own check of a key, asked for each namespace and each route, and again after
+   * the `ttl` that it answers. It has 10 seconds.
    * @default none
    */
   verify?: Verify | undefined
@@ -450,6 +493,16 @@ export interface WsEvents {
    *   nodes could not be told
    */
   disconnect(target: DisconnectTarget): Promise<void>
+  /**
+   * Lets clients send an event: those of an instance's namespace for that instance, and at the root those alone that
+   * came with the global key. The answer is the acknowledgement: what the handler returns, or
+   * `{ code, statusCode, message, retry }` for UNAUTHORIZED, FORBIDDEN, INVALID_DATA, NOT_SERIALIZABLE, HANDLER,
+   * TIMEOUT. Clients that ask for no acknowledgement are told nothing.
+   *
+   * @param event any name that the catalogue could have, in it or not
+   * @throws OPTION for a name that cannot be, one that has a handler already, and options that cannot be
+   */
+  handle<Schema extends EventSchema | undefined = undefined>(event: string, options: HandleOptions<Schema>): void
   /** Counters and gauges of this node. */
   stats(): Stats
 }

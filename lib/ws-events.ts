@@ -2,19 +2,21 @@ import type { FastifyBaseLogger } from 'fastify'
 import { hashKey } from './access.js'
 import { Backlog, type Held } from './backlog.js'
 import { errorName, errors } from './errors.js'
-import type { Catalogue } from './events/catalogue.js'
+import type { Catalogue, EventSchema } from './events/catalogue.js'
 import { buildMessage } from './events/message.js'
 import type { Gateway, GatewayStats } from './gateway/index.js'
+import type { Handlers } from './gateway/handlers.js'
 import { encodeRecord } from './gateway/packet.js'
 import { inTime, STORE_PATIENCE } from './in-time.js'
 import type { Instances } from './instances.js'
+import type { LimitCounters } from './limits.js'
 import type { LogRecord, StreamName } from './log/event-log.js'
 import { excerpt, instanceName } from './names.js'
 import type { Nodes } from './nodes.js'
 import type { Settings } from './options.js'
 import { namespacesOf, type Route, type Router } from './router.js'
 import type { OpenStore, StoreHealth } from './stores/store.js'
-import type { ClientInfo, DisconnectTarget, EmitOptions, EmitResult, InstanceConfig, InstanceConfigInput, Mode, SkipReason, Stats, WsEvents } from './types.js'
+import type { ClientInfo, DisconnectTarget, EmitOptions, EmitResult, HandleOptions, InstanceConfig, InstanceConfigInput, Mode, SkipReason, Stats, WsEvents } from './types.js'
 
 interface Parts {
   readonly settings: Settings
@@ -23,12 +25,14 @@ interface Parts {
   readonly router: Router
   readonly store: Pick<OpenStore, 'log' | 'health'>
   readonly nodes: Nodes
+  readonly handlers: Handlers
+  readonly limited: LimitCounters
   /** `null` in disabled mode. */
   readonly gateway: Gateway | null
   readonly logger: FastifyBaseLogger
 }
 
-const NOBODY: GatewayStats = { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, admitted: 0, refused: {}, dropped: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
+const NOBODY: GatewayStats = { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, admitted: 0, refused: {}, dropped: 0, handled: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
 
 /** A store that is never away. */
 const AVAILABLE: StoreHealth = { available: true, pendingEvents: 0, pendingBytes: 0 }
@@ -119,6 +123,7 @@ export class WsEventsService implements WsEvents {
 
   #storeFailure (err: unknown): Error {
     this.#storeFailures++
+    this.#parts.limited.countIn(err)
     if (errorName(err) !== undefined) return err as Error
     return Object.assign(new errors.STORE_UNAVAILABLE(err instanceof Error ? err.message : String(err)), { cause: err })
   }
@@ -159,16 +164,23 @@ export class WsEventsService implements WsEvents {
     return this.#parts.instances.list()
   }
 
-  clients ({ instance }: { instance?: string | undefined } = {}): ClientInfo[] {
+  clients (target?: { instance?: string | undefined }): ClientInfo[] {
+    const { instance } = asObject(target)
     return this.#parts.gateway?.clients(instance === undefined ? undefined : instanceName(instance)) ?? []
   }
 
-  async disconnect ({ instance, apikey }: DisconnectTarget): Promise<void> {
+  async disconnect (target: DisconnectTarget): Promise<void> {
+    const { instance, apikey } = asObject(target)
     if (instance === undefined && apikey === undefined) throw new errors.INVALID_DATA('disconnect needs an instance or an apikey: who is to go?')
+    if (apikey !== undefined && typeof apikey !== 'string') throw new errors.INVALID_DATA('disconnect takes an apikey that is a text')
     await this.#parts.nodes.disconnect({
       instance: instance === undefined ? undefined : instanceName(instance),
       keyHash: apikey === undefined ? undefined : hashKey(apikey)
     })
+  }
+
+  handle<Schema extends EventSchema | undefined = undefined> (event: string, options: HandleOptions<Schema>): void {
+    this.#parts.handlers.add(event, options)
   }
 
   stats (): Stats {
@@ -180,6 +192,7 @@ export class WsEventsService implements WsEvents {
       skipped: { ...this.#skipped },
       log: store.log.stats(),
       store: this.#health(),
+      limited: { ...this.#parts.limited.counts },
       ...gateway?.stats() ?? NOBODY
     }
   }
@@ -209,6 +222,9 @@ export class WsEventsService implements WsEvents {
     await gateway?.close()
   }
 }
+
+/** From JavaScript, anything may come; what is no object has none of the properties that are looked for. */
+const asObject = <Target extends object>(target: Target | undefined): Partial<Target> => typeof target === 'object' && target !== null ? target : {}
 
 /** A rejection is in the log already. Most callers do not wait for it, and theirs must not end the process. */
 function harmless<Result> (promise: Promise<Result>): Promise<Result> {

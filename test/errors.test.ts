@@ -2,7 +2,7 @@ import createError from '@fastify/error'
 import { Server } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import wsEvents, { type CodedError, errors, type ErrorName } from '../lib/index.js'
+import wsEvents, { type CodedError, errors, type ErrorName, type HandleOptions } from '../lib/index.js'
 import { CODE_PREFIX, errorName } from '../lib/errors.js'
 import { admitted, connect, refused } from './helpers/client.js'
 import { registrationError } from './helpers/register.js'
@@ -28,6 +28,13 @@ async function rejection (promise: Promise<unknown>): Promise<Met> {
   return await promise.then(() => { throw new Error('it did not reject') }, (error: CodedError) => error)
 }
 
+/** How a client's message is answered. */
+async function answered (t: Test, options: HandleOptions): Promise<Met> {
+  const { fastify, url } = await startServer(t, open)
+  fastify.wsEvents.handle('sendNode', options)
+  return await (await admitted(connect(t, `${url}/acme`))).emitWithAck('sendNode') as Met
+}
+
 const open = { defaultConfig: { enabled: true } }
 
 /** How each error is met: from outside, by what the plugin's users do. */
@@ -41,6 +48,16 @@ const rows: Record<ErrorName, Row> = {
     statusCode: 500,
     says: /store .*package\.json.* cannot be opened: .*/,
     meet: async t => await registrationError(t, { store: 'lmdb:./package.json' })
+  },
+  HANDLER: {
+    statusCode: 500,
+    says: /handler of "sendNode" failed/,
+    meet: async t => await answered(t, { handler: () => { throw new Error('no') } })
+  },
+  TIMEOUT: {
+    statusCode: 504,
+    says: /handler of "sendNode" took longer than 10 ms/,
+    meet: async t => await answered(t, { timeout: 10, handler: async () => { await new Promise(() => {}) } })
   },
   STORE_UNAVAILABLE: {
     statusCode: 503,

@@ -658,3 +658,13 @@ t.test('clients whose key is still being checked take nobody\'s place', async t 
   answer.open()
   for (const refusal of await Promise.all(refusals)) t.equal(refusal.code, `${PREFIX}FORBIDDEN`)
 })
+
+t.test('who asks at the bare path of the Socket.IO server finds nothing there, and the log has no key of his', async t => {
+  const { lines, fastify: logging } = recordLog()
+  const { url } = await startServer(t, { apiKey: 'the-key-of-the-admin' }, { fastify: logging })
+  for (const method of ['GET', 'POST', 'OPTIONS']) {
+    const { status } = await fetch(`${url}/socket.io?EIO=4&transport=polling&apikey=the-key-of-the-admin`, { method })
+    t.equal(status, 404, method)
+  }
+  t.notMatch(JSON.stringify(lines), 'the-key-of-the-admin')
+})

@@ -775,6 +775,8 @@ t.test('a client of the root that asks for no instances has all: null', async t 
   t.match(fastify.wsEvents.clients(), [{ instance: null, instances: null, events: evolutionEventNames }])
 })
 
+const NO_LIMITS: Stats['limited'] = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
+
 t.test('stats counts what happens, and is a copy', async t => {
   const { fastify, url } = await startServer(t, { globalEvents: true })
   const { wsEvents } = fastify
@@ -790,7 +792,9 @@ t.test('stats counts what happens, and is a copy', async t => {
     resumed: { recovered: 0, gap: 0, fresh: 0 },
     admitted: 0,
     refused: {},
+    limited: NO_LIMITS,
     dropped: 0,
+    handled: 0,
     slow: 0,
     rootClients: 0,
     instanceClients: 0,
@@ -831,7 +835,9 @@ t.test('stats counts what happens, and is a copy', async t => {
     resumed: { recovered: 0, gap: 0, fresh: 0 },
     admitted: 3,
     refused: { INSTANCE_DISABLED: 1, NOT_SET: 2 },
+    limited: NO_LIMITS,
     dropped: 1,
+    handled: 0,
     slow: 0,
     rootClients: 1,
     instanceClients: 2,
@@ -843,6 +849,7 @@ t.test('stats counts what happens, and is a copy', async t => {
   copy.skipped.filtered = 99
   copy.refused.NOT_SET = 99
   copy.resumed.gap = 99
+  copy.limited.idleMs = 99
   t.strictSame(wsEvents.stats(), expected)
   for (const { socket } of [acme, again, root]) socket.disconnect()
   await eventually(() => wsEvents.stats().connections === 0 && wsEvents.stats().namespaces === 0)

@@ -31,6 +31,13 @@ const SOCKET_IO_RESERVED = new Set(['connect', 'connect_error', 'disconnect', 'd
 // Keywords that say something about the data and demand nothing of it.
 const ANNOTATIONS = new Set(['title', 'description', '$comment', 'examples', 'default', 'deprecated', 'readOnly', 'writeOnly', '$id', '$schema'])
 
+/** What is wrong with the name of an event, after the name; `undefined`: nothing. */
+export function nameFault (name: unknown): string | undefined {
+  if (typeof name !== 'string' || !NAME.test(name)) return 'must be 1 to 100 of A-Z a-z 0-9 _ . : - and start with a letter, a digit or _'
+  if (SOCKET_IO_RESERVED.has(name)) return 'is reserved by Socket.IO'
+  if (name.startsWith('ws.') || name.startsWith('subscribe')) return 'is reserved by this plugin, as is all that starts with "ws." or "subscribe"'
+}
+
 const constantOf = (name: string): string => name.replace(/[.-]/g, '_').toUpperCase()
 
 /** The events that can be emitted, each findable in its dotted and its constant spelling. */
@@ -55,9 +62,8 @@ export class Catalogue {
 
   #define (validator: Ajv, name: string, schema: EventSchema | true, index: number): EventType {
     const wrong = (why: string) => new errors.OPTION(`option "events": the name ${JSON.stringify(name)} ${why}`)
-    if (typeof name !== 'string' || !NAME.test(name)) throw wrong('must be 1 to 100 of A-Z a-z 0-9 _ . : - and start with a letter, a digit or _')
-    if (SOCKET_IO_RESERVED.has(name)) throw wrong('is reserved by Socket.IO')
-    if (name.startsWith('ws.') || name.startsWith('subscribe')) throw wrong('is reserved by this plugin, as is all that starts with "ws." or "subscribe"')
+    const fault = nameFault(name)
+    if (fault !== undefined) throw wrong(fault)
     const constant = constantOf(name)
     for (const spelling of [name, constant]) {
       const other = this.#bySpelling.get(spelling)

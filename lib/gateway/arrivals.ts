@@ -2,12 +2,13 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Socket } from 'socket.io'
 import { type Access, hashKey } from '../access.js'
 import { type CodedError, errorName, type ErrorName, errors } from '../errors.js'
+import { type LimitCounters, limitOf, limitReached } from '../limits.js'
 import { excerpt } from '../names.js'
 import { type Admission, isPassing, refusalOf, targetOf } from './admission.js'
 import { keyOf } from './handshake.js'
 import type { Hold } from './holds.js'
 import { type Connection, endConnection, namespaceCount } from './internals.js'
-import { isOwnLimit, type Places } from './limits.js'
+import type { Places } from './limits.js'
 import { Link } from './link.js'
 import type { Admitted } from './subscriber.js'
 import type { Writer } from './writer.js'
@@ -30,6 +31,9 @@ interface Parts {
   readonly places: Places
   /** Refusals after which a connection that serves nobody is ended; 0 is never. */
   readonly maxRefusals: number
+  /** Clients that may ask to come in on one connection in a second; 0 is no limit. */
+  readonly perSecond: number
+  readonly limited: LimitCounters
   readonly writer: Writer
   readonly logger: FastifyBaseLogger
 }
@@ -61,7 +65,8 @@ export class Arrivals {
       // Not from the request: it may have lost its socket by the time that a second namespace is joined.
       const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
       const link = Link.of(conn, peer.address)
-      if (link.ended) throw new errors.LIMIT('namespacesPerConnection')
+      if (link.ended) throw limitReached('namespacesPerConnection')
+      this.#checkRate(link)
       const { admitted, hold } = await this.#parts.admission.admit(socket, link, peer)
       arrival.admitted = admitted
       arrival.hold = hold
@@ -71,6 +76,12 @@ export class Arrivals {
     }
   }
 
+  /** @throws LIMIT for one that comes in and goes out, or is refused, faster than any use of it */
+  #checkRate (link: Link): void {
+    const { perSecond } = this.#parts
+    if (perSecond !== 0 && link.asked(Date.now()) > perSecond) throw limitReached('inboundPerSecond')
+  }
+
   async #refuse (socket: Socket, link: Link, error: unknown): Promise<Error> {
     const known = errorName(error)
     const name = known ?? 'VERIFY_FAILED'
@@ -78,28 +89,36 @@ export class Arrivals {
     const answer = Object.assign(new Error(refusal.message), { data: refusal })
     // What an ended connection had sent before is read on, and there may be much of it.
     if (link.ended) return answer
-    const { logger } = this.#parts
-    const shown = { code: refusal.code, namespace: excerpt(socket.nsp.name), address: link.address }
+    const { logger, limited, writer } = this.#parts
+    const shown = { code: refusal.code, namespace: namespaceForLog(socket), address: link.address }
     if (known === undefined) logger.error({ err: error, ...shown }, 'a client could not be checked')
     this.count(name, link.address)
+    limited.countIn(error)
     logger.info(shown, 'client refused')
-    if (isPassing(name) && !isOwnLimit(error) && !servesAnother(socket, link)) await ended(link.connection)
+    if (limitOf(error) === 'inboundPerSecond') writer.end(link)
+    // Coming back would change nothing where it has as many namespaces as it may have.
+    else if (isPassing(name) && limitOf(error) !== 'namespacesPerConnection' && !servesAnother(socket, link)) await ended(link.connection)
     else this.#limitRefusals(link)
     return answer
   }
 
   /** A connection that serves nobody cannot be refused for ever, nor leave the answers unread. */
   #limitRefusals (link: Link): void {
-    const { maxRefusals, writer } = this.#parts
+    const { maxRefusals, limited, writer } = this.#parts
     link.refusals++
-    if (maxRefusals !== 0 && link.refusals > maxRefusals && link.subscribers.length === 0) writer.end(link)
-    else writer.checkAnswers(link)
+    if (maxRefusals === 0 || link.refusals <= maxRefusals || link.subscribers.length > 0) {
+      writer.checkAnswers(link)
+      return
+    }
+    limited.count('namespacesPerConnection')
+    writer.end(link)
   }
 
   /** Counts a client that is refused, or sent away. */
   count (name: ErrorName, address: string | null): void {
     this.#refused.set(name, (this.#refused.get(name) ?? 0) + 1)
-    if (name !== 'LIMIT') this.#parts.places.refused(address)
+    // What is the server's own fault, an outage of the host's check say, must lock nobody out.
+    if (!isPassing(name)) this.#parts.places.refused(address)
   }
 
   /**
@@ -151,6 +170,9 @@ function servesAnother (socket: Socket, { subscribers }: Link): boolean {
   const hosts = namespaceCount(socket) - subscribers.length
   return hosts > 0 || subscribers.some(({ listens }) => listens)
 }
+
+/** As a client asked for it: it may have put a key behind it. */
+const namespaceForLog = ({ nsp }: Socket): string => excerpt(nsp.name.split('?', 1)[0] ?? '')
 
 /** The instance whose namespace a client asks for; `undefined` for the root and for what is no name. */
 function instanceAt (socket: Socket): string | null | undefined {

@@ -22,6 +22,8 @@ export function askedFilter (socket: Socket): AskedFilter {
 
 /** No log gives it. */
 const RUBBISH = '-'
+/** The ids of every store are far shorter. */
+const MAX_ID_LENGTH = 200
 
 /**
  * The id that a client wants to resume after: any text, an empty one to take part from now on, `undefined` when it
@@ -30,5 +32,5 @@ const RUBBISH = '-'
 export function lastEventIdOf (socket: Socket): string | undefined {
   const { lastEventId } = authOf(socket)
   if (lastEventId === undefined || lastEventId === null) return undefined
-  return typeof lastEventId === 'string' ? lastEventId : RUBBISH
+  return typeof lastEventId === 'string' && lastEventId.length <= MAX_ID_LENGTH ? lastEventId : RUBBISH
 }

@@ -1,9 +1,15 @@
 import type { Socket } from 'socket.io'
-import { type Connection, endConnection, namespaceCount } from './internals.js'
+import type { LimitCounters } from '../limits.js'
+import { type Connection, endConnection, namespaceCount, sentTooMuch } from './internals.js'
+
+/** Timers of Node may be this early, in ms. */
+const TIMER_SLACK = 2
 
 /** Ends connections that are in no namespace. */
 export class IdleConnections {
   readonly #ms: number
+  readonly #limited: LimitCounters
+  readonly #onClose: (this: Connection, reason: string, cause?: unknown) => void
   // Map(connection that has left its last namespace -> what forgets it)
   readonly #left = new Map<Connection, () => void>()
   // Map(connection that has joined none yet -> when it came), the oldest first
@@ -11,8 +17,12 @@ export class IdleConnections {
   #sweep: NodeJS.Timeout | undefined
 
   /** @param ms how long a connection may be in no namespace; 0 is for ever */
-  constructor (ms: number) {
+  constructor (ms: number, limited: LimitCounters) {
     this.#ms = ms
+    this.#limited = limited
+    const closed = (connection: Connection, reason: string, cause: unknown) => { this.#closed(connection, reason, cause) }
+    // One for all connections, because there may be many.
+    this.#onClose = function (reason, cause) { closed(this, reason, cause) }
   }
 
   /**
@@ -20,6 +30,7 @@ export class IdleConnections {
    * stalled never answers that, and is ended here.
    */
   came (connection: Connection): void {
+    connection.once('close', this.#onClose)
     if (this.#ms === 0) return
     this.#fresh.set(connection, Date.now())
     this.#sweep ??= setInterval(() => { this.#endStalled() }, this.#ms)
@@ -28,13 +39,25 @@ export class IdleConnections {
   /** To be told when a connection has joined a namespace. */
   joined (connection: Connection): void {
     this.#fresh.delete(connection)
+    connection.off('close', this.#onClose)
+  }
+
+  /** Socket.IO has closed one in time, or it has gone by itself. */
+  #closed (connection: Connection, reason: string, cause: unknown): void {
+    if (sentTooMuch(cause)) this.#limited.count('inboundBytes')
+    const since = this.#fresh.get(connection)
+    if (since === undefined) return
+    this.#fresh.delete(connection)
+    if (reason === 'forced close' && Date.now() - since >= this.#ms - TIMER_SLACK) this.#limited.count('idleMs')
   }
 
   #endStalled (): void {
     for (const [connection, since] of this.#fresh) {
       if (Date.now() - since < 2 * this.#ms) break
       this.#fresh.delete(connection)
-      if (connection.readyState === 'closing') endConnection(connection)
+      if (connection.readyState !== 'closing') continue
+      this.#limited.count('idleMs')
+      endConnection(connection)
     }
     if (this.#fresh.size === 0) this.#stopSweep()
   }
@@ -56,7 +79,9 @@ export class IdleConnections {
     }
     const timer = setTimeout(() => {
       forget()
-      if (namespaceCount(socket) === 0) endConnection(conn)
+      if (namespaceCount(socket) > 0) return
+      this.#limited.count('idleMs')
+      endConnection(conn)
     }, this.#ms)
     conn.once('close', forget)
     this.#left.set(conn, forget)

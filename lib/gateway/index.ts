@@ -4,23 +4,26 @@ import type { Access } from '../access.js'
 import type { Catalogue } from '../events/catalogue.js'
 import { inTime, STORE_PATIENCE } from '../in-time.js'
 import type { Instances } from '../instances.js'
+import type { LimitCounters } from '../limits.js'
 import type { Dismissal } from '../nodes.js'
 import type { Settings } from '../options.js'
 import type { OpenStore } from '../stores/store.js'
-import type { ClientInfo, Stats } from '../types.js'
+import type { ClientInfo, Limits, Stats } from '../types.js'
 import { Admission } from './admission.js'
 import { Arrivals } from './arrivals.js'
 import { Delivery } from './delivery.js'
 import { eventNames } from './filter.js'
+import type { Handlers } from './handlers.js'
 import { Holds } from './holds.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
-import { closesWithin, type Connection, connectionsOf, endConnection, endGently, listenToAll, usesStockParser } from './internals.js'
+import { closesWithin, type Connection, connectionsOf, endConnection, endGently, listenToAll, sentTooMuch, usesStockParser } from './internals.js'
 import { Places } from './limits.js'
 import { Past } from './past.js'
 import { Positions } from './positions.js'
-import { Resumption } from './resume.js'
 import { Namespaces } from './namespaces.js'
+import { Renewals } from './renewals.js'
+import { Resumption } from './resume.js'
 import { Subscriber } from './subscriber.js'
 import { queuedBytes } from './wire.js'
 import { Writer } from './writer.js'
@@ -34,11 +37,17 @@ interface Parts {
   readonly catalogue: Catalogue
   readonly instances: Instances
   readonly store: Pick<OpenStore, 'log' | 'health'>
+  readonly handlers: Handlers
+  readonly limited: LimitCounters
   readonly logger: FastifyBaseLogger
 }
 
+/** A client that comes back joins all its namespaces in one go. */
+const connectsPerSecond = ({ inboundPerSecond, namespacesPerConnection }: Limits): number =>
+  inboundPerSecond === 0 || namespacesPerConnection === 0 ? 0 : Math.max(inboundPerSecond, namespacesPerConnection)
+
 /** The part of the stats that is about clients. */
-export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'storeFailures' | 'skipped' | 'log' | 'store'>
+export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'storeFailures' | 'skipped' | 'log' | 'store' | 'limited'>
 
 /** The clients of this node: lets them in, and brings them the events that they are entitled to. */
 export class Gateway {
@@ -55,11 +64,12 @@ export class Gateway {
   readonly #resumption: Resumption
   readonly #positions: Positions
   readonly #inbound: Inbound
+  readonly #renewals: Renewals
   readonly #idle: IdleConnections
   // Map(client -> subscriber)
   readonly #subscribers = new Map<Socket, Subscriber>()
   // One function each for all clients, because there may be many.
-  readonly #onDisconnect: (this: Socket) => void
+  readonly #onDisconnect: (this: Socket, reason: string, cause?: unknown) => void
   readonly #onAny: (this: Socket, event: string, ...args: unknown[]) => void
   #admissions = 0
   #closing = false
@@ -67,15 +77,15 @@ export class Gateway {
 
   /** @param own whether this plugin made the server */
   constructor (io: Server, own: boolean, parts: Parts) {
-    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, store, logger } = parts
+    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, store, handlers, limited, logger } = parts
     const { log } = store
     const { queuedBytes } = limits
     this.#parts = parts
     this.#io = io
     this.#own = own
     this.#places = new Places(limits)
-    this.#idle = new IdleConnections(limits.idleMs)
-    this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, logger)
+    this.#idle = new IdleConnections(limits.idleMs, limited)
+    this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, limited, logger)
     this.#delivery = new Delivery({
       log,
       catalogue,
@@ -87,7 +97,6 @@ export class Gateway {
     this.#past = new Past(log, catalogue)
     this.#resumption = new Resumption({ log, past: this.#past, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
     this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) }, logger })
-    this.#inbound = new Inbound({ catalogue, delivery: this.#delivery, writer: this.#writer, perSecond: limits.inboundPerSecond, evolution, tooFast: subscriber => { this.#sendAway(subscriber) } })
     this.#admission = new Admission({
       ...parts,
       places: this.#places,
@@ -100,12 +109,34 @@ export class Gateway {
       admission: this.#admission,
       places: this.#places,
       maxRefusals: limits.namespacesPerConnection,
+      perSecond: connectsPerSecond(limits),
+      limited,
       writer: this.#writer,
       logger
     })
+    this.#renewals = new Renewals({
+      access,
+      catalogue,
+      arrivals: this.#arrivals,
+      delivery: this.#delivery,
+      writer: this.#writer,
+      dismiss: ({ socket }) => { this.#dismiss(() => { socket.disconnect() }) },
+      logger
+    })
+    this.#inbound = new Inbound({
+      catalogue,
+      delivery: this.#delivery,
+      writer: this.#writer,
+      handlers,
+      renewals: this.#renewals,
+      perSecond: limits.inboundPerSecond,
+      evolution,
+      tooFast: subscriber => { this.#sendAway(subscriber) },
+      logger
+    })
     const received = (socket: Socket, event: string, args: unknown[]) => { this.#received(socket, event, args) }
-    const left = (socket: Socket) => { this.#left(socket) }
-    this.#onDisconnect = function () { left(this) }
+    const left = (socket: Socket, cause: unknown) => { this.#left(socket, cause) }
+    this.#onDisconnect = function (reason, cause) { left(this, cause) }
     this.#onAny = function (event, ...args) { received(this, event, args) }
     this.#namespaces = new Namespaces(io, {
       guard: async socket => await this.#arrivals.check(socket),
@@ -159,6 +190,7 @@ export class Gateway {
   #join (subscriber: Subscriber): void {
     if (subscriber.instance !== null) this.#namespaces.claim(subscriber.instance)
     this.#resumption.enter(subscriber)
+    this.#renewals.watch(subscriber)
   }
 
   #isWelcome ({ instance }: Subscriber): boolean {
@@ -187,10 +219,13 @@ export class Gateway {
     if (subscriber !== undefined) this.#inbound.receive(subscriber, event, args)
   }
 
-  #left (socket: Socket): void {
+  /** @param cause of a connection that has failed */
+  #left (socket: Socket, cause: unknown): void {
     this.#namespaces.left(socket)
     const subscriber = this.#subscribers.get(socket)
     if (subscriber !== undefined) this.#forget(subscriber)
+    // Once for a connection, in however many namespaces it was.
+    if (sentTooMuch(cause) && subscriber?.link.subscribers.length === 0) this.#parts.limited.count('inboundBytes')
     if (!this.#closing) this.#idle.watch(socket)
   }
 
@@ -198,12 +233,14 @@ export class Gateway {
     this.#subscribers.delete(subscriber.socket)
     subscriber.link.delete(subscriber)
     this.#delivery.leave(subscriber)
+    this.#renewals.forget(subscriber)
     this.#admission.forget(subscriber)
   }
 
   #sendAway ({ socket, link }: Subscriber): void {
     const { address } = link
     this.#arrivals.count('LIMIT', address)
+    this.#parts.limited.count('inboundPerSecond')
     this.#parts.logger.info({ namespace: socket.nsp.name, address }, 'a client sends more than limits.inboundPerSecond: its connection is ended')
     this.#writer.end(link)
   }
@@ -239,6 +276,7 @@ export class Gateway {
       admitted: this.#admissions,
       refused: this.#arrivals.refused,
       dropped: this.#inbound.dropped,
+      handled: this.#inbound.handled,
       rootClients,
       instanceClients: this.#subscribers.size - rootClients,
       connections: this.#places.connections,
@@ -295,6 +333,7 @@ export class Gateway {
     this.#delivery.flushAll()
     this.#idle.close()
     this.#positions.close()
+    this.#renewals.close()
     this.#parts.access.close()
     const connections = new Set([...this.#subscribers.keys()].map(({ conn }) => conn))
     // Those of a server of ours that are in no namespace, or in one of the host's, would keep it from closing too.

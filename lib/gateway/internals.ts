@@ -73,6 +73,11 @@ export function recoversConnections (io: Server): boolean {
   return Boolean(inside(io).opts?.connectionStateRecovery)
 }
 
+/** Whether a connection has ended because the client sent a message over `maxHttpBufferSize`. Fallback: no. */
+export function sentTooMuch (cause: unknown): boolean {
+  return cause instanceof Error && cause.message.endsWith('Max payload size exceeded')
+}
+
 /** How many namespaces the connection of a client is in, the host's too. Fallback: one, so that it is left alone. */
 export function namespaceCount (socket: Socket): number {
   const joined: unknown = (socket.client as unknown as { nsps?: unknown }).nsps

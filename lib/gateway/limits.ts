@@ -1,4 +1,4 @@
-import { errors } from '../errors.js'
+import { type LimitName, limitReached } from '../limits.js'
 import type { Limits } from '../types.js'
 import type { Link } from './link.js'
 
@@ -6,14 +6,9 @@ const MINUTE = 60_000
 /** Addresses that are remembered within a minute: some MB, whatever the number of addresses that an attacker has. */
 const MAX_ADDRESSES = 100_000
 
-/** Whether what refuses a client is its own doing on its own connection, so that coming back would change nothing. */
-export function isOwnLimit (error: unknown): boolean {
-  return error instanceof errors.LIMIT && 'limit' in error && error.limit === 'namespacesPerConnection'
-}
-
 /** @throws LIMIT when one more would be over it */
-function check (name: keyof Limits, count: number, limit: number): void {
-  if (limit !== 0 && count >= limit) throw Object.assign(new errors.LIMIT(name), { limit: name })
+function check (name: LimitName, count: number, limit: number): void {
+  if (limit !== 0 && count >= limit) throw limitReached(name)
 }
 
 /** Counts connections, clients and refusals against the limits. */

@@ -43,6 +43,9 @@ export class Link {
   places = 0
   /** Clients on it that were refused. */
   refusals = 0
+  /** The second in which a client asked last to come in, and how many did so in it. */
+  #second = 0
+  #asked = 0
   /** Its clients that are in. Nearly always one, so the list is made anew for each more: it has no room to spare. */
   subscribers: readonly Subscriber[] = NONE
   /** The turn of the event loop in which it was last written to. */
@@ -68,6 +71,19 @@ export class Link {
   /** Whether it was ended by us. Its close is reported later, and nothing more is written until then. */
   get ended (): boolean {
     return this.turn === ENDED
+  }
+
+  /**
+   * Notes that a client asks to come in.
+   *
+   * @param now in ms
+   * @returns how many have asked in this second
+   */
+  asked (now: number): number {
+    const second = Math.floor(now / 1000)
+    if (second !== this.#second) this.#asked = 0
+    this.#second = second
+    return ++this.#asked
   }
 
   add (subscriber: Subscriber): void {

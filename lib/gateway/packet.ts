@@ -109,7 +109,17 @@ export function encodeRecord (message: Message): LogRecord {
   return { instance, event, rest: Buffer.from(text.slice(beginning.length, -1)), attachments }
 }
 
-function encode (message: Message): [string, ...Buffer[]] {
+/**
+ * Checks that a client can be sent some data.
+ *
+ * @param event that it belongs to, for the error
+ * @throws NOT_SERIALIZABLE
+ */
+export function checkSerializable (event: string, data: unknown): void {
+  encode({ event, data, server_url: null })
+}
+
+function encode (message: Pick<Message, 'event' | 'data' | 'server_url'>): [string, ...Buffer[]] {
   const wrong = (why: string) => new errors.NOT_SERIALIZABLE(message.event, why)
   let parts: [string, ...ArrayBufferView[]]
   try {

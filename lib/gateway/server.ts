@@ -77,14 +77,31 @@ function checkServerOptions (options: Partial<ServerOptions>): void {
   }
 }
 
+/** Others could say that a proxy has passed a page's request on. */
+const ANY_PAGES_HEADERS = ['content-type', 'apikey', 'authorization']
+
 function serverOptions ({ socketio, cors, limits }: Settings): Partial<ServerOptions> {
   const any = cors?.includes('*') === true
   return {
     ...socketio as Partial<ServerOptions>,
-    ...(cors !== null && { cors: any ? { origin: '*' } : { origin: [...cors], credentials: true } }),
+    ...(cors !== null && { cors: any ? { origin: '*', allowedHeaders: ANY_PAGES_HEADERS } : { origin: [...cors], credentials: true } }),
     connectTimeout: limits.idleMs === 0 ? MAX_TIMEOUT : limits.idleMs,
     maxHttpBufferSize: limits.inboundBytes === 0 ? Infinity : limits.inboundBytes
   }
+}
+
+/**
+ * Tells of each message over `limits.inboundBytes` that a client has sent by long-polling. Engine.IO answers it with
+ * 413, and tells nobody.
+ *
+ * @param path of the Socket.IO server, such as `/socket.io`
+ */
+export function watchTooLarge ({ server }: FastifyInstance, path: string, tooLarge: () => void): void {
+  const start = `${path.replace(/\/$/, '')}/`
+  server.on('request', (request, response) => {
+    if (request.method !== 'POST' || request.url?.startsWith(start) !== true) return
+    response.once('finish', () => { if (response.statusCode === 413) tooLarge() })
+  })
 }
 
 /** Marks a request that has been handed over, which comes back when nobody listens for it there. */
@@ -122,8 +139,14 @@ export function addDisabledRoute (fastify: FastifyInstance, socketio: SocketIOOp
 const HIDDEN: FastifySchema & { readonly hide: boolean } = { hide: true }
 
 function addRoute (fastify: FastifyInstance, path: string, answer: (request: FastifyRequest, reply: FastifyReply) => void): void {
-  const url = `${path.replace(/\/$/, '')}/*`
-  if (fastify.hasRoute({ method: 'GET', url })) return
+  const base = path.replace(/\/$/, '')
+  // The bare path is not the other server's, and yet clients that are set up wrongly ask there, with their keys.
+  for (const url of [base, `${base}/*`]) {
+    if (url !== '' && !fastify.hasRoute({ method: 'GET', url })) addSilentRoute(fastify, url, answer)
+  }
+}
+
+function addSilentRoute (fastify: FastifyInstance, url: string, answer: (request: FastifyRequest, reply: FastifyReply) => void): void {
   fastify.route({
     method: ['GET', 'POST', 'OPTIONS'],
     url,

@@ -18,7 +18,8 @@ export class Subscriber {
   readonly socket: Socket
   readonly instance: string | null
   readonly link: Link
-  readonly grant: Grant
+  /** Changed only by who has asked for it again. */
+  grant: Grant
   /** Whether it keeps ids to resume from, and so wants to be told where it stands. */
   readonly resumes: boolean
   /** Changed only by who moves it from one group of its channel to the other. */

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { LimitCounters } from '../limits.js'
 import type { Parcel } from './batch.js'
 import type { Deliver } from './channel.js'
 import type { DirectSocket, Link } from './link.js'
@@ -25,12 +26,14 @@ export class Writer {
   /** The turn of the event loop in which it writes. A client has had time to read what was written in earlier ones. */
   turn = 0
   readonly #settings: Settings
+  readonly #limited: LimitCounters
   readonly #log: FastifyBaseLogger
   /** Writes to all that are in a namespace, and ends those for which too much waits. */
   readonly toAll: Deliver
 
-  constructor (settings: Settings, log: FastifyBaseLogger) {
+  constructor (settings: Settings, limited: LimitCounters, log: FastifyBaseLogger) {
     this.#settings = settings
+    this.#limited = limited
     this.#log = log
     this.toAll = settings.direct
       ? (subscribers, namespace, parcel) => { this.#write(subscribers, namespace, parcel) }
@@ -107,6 +110,7 @@ export class Writer {
 
   #endSlow (link: Link, queued: number): void {
     this.counters.slow++
+    this.#limited.count('queuedBytes')
     this.#log.warn({ address: link.address, queued }, 'a client reads too slowly: its connection is ended, and it will come back')
     this.end(link)
   }

@@ -10,8 +10,8 @@ import { schemaErrorFormatter, validator, validatorCompiler } from './validation
 interface Params { instance: string }
 
 /** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
-export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs }: RouteParts): void {
-  const common = { config: documented, onRequest: accessHook(access, 'instance'), validatorCompiler, schemaErrorFormatter, errorHandler }
+export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
+  const common = { logSerializers, config: documented, onRequest: accessHook(access, 'instance'), validatorCompiler, schemaErrorFormatter, errorHandler }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput | { websocket: InstanceConfigInput } }>({
     ...common,

@@ -5,6 +5,7 @@ import type { SetResult } from '../instances.js'
 import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { documented } from './openapi.js'
+import type { LogSerializers } from './log.js'
 import type { routeSchemas } from './schemas.js'
 import { schemaErrorFormatter, validatorCompiler } from './validation.js'
 
@@ -22,6 +23,7 @@ export interface RouteParts {
   readonly access: Access
   readonly schemas: ReturnType<typeof routeSchemas>
   readonly configs: Configs
+  readonly logSerializers: LogSerializers
 }
 
 /** Largest body of a config, in bytes: every event of a large catalogue fits in. */
@@ -32,9 +34,9 @@ interface Params { name: string }
 const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURIComponent(name))
 
 /** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
-export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs }: RouteParts): void {
+export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
   const url = `${prefix}/instance/:name/websocket`
-  const common = { url, config: documented, onRequest: accessHook(access, 'name'), validatorCompiler, schemaErrorFormatter }
+  const common = { url, logSerializers, config: documented, onRequest: accessHook(access, 'name'), validatorCompiler, schemaErrorFormatter }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput }>({
     ...common,

@@ -13,7 +13,8 @@ const grantOf = (instances: readonly string[] | null = null, events: readonly st
   global: false,
   instances: instances === null ? null : new Set(instances),
   events: events === null ? null : new EventBits(catalogue, events.map(name => catalogue.get(name))),
-  keyHash: null
+  keyHash: null,
+  expiresAt: null
 })
 
 const filterOf = (asked: AskedFilter, grant = grantOf(), instance: string | null = null): Filter => makeFilter(catalogue, asked, grant, instance)

@@ -3,7 +3,7 @@ import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import { closesWithin, type Connection, connectionsOf, deleteNamespace, endConnection, hasNamespace, isArriving, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, usesStockParser } from '../../lib/gateway/internals.js'
+import { closesWithin, type Connection, connectionsOf, deleteNamespace, endConnection, hasNamespace, isArriving, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, usesStockParser } from '../../lib/gateway/internals.js'
 import { Link } from '../../lib/gateway/link.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
@@ -40,6 +40,22 @@ t.test('hasNamespace knows the namespaces that were made, however they were made
   t.same(names.filter(name => hasNamespace(io, name)), ['/', '/a', '/b'], 'a dynamic namespace is none until somebody is in it')
   await admitted(connect(t, `${url}/c1`))
   t.same(names.filter(name => hasNamespace(io, name)), ['/', '/a', '/b', '/c1'])
+})
+
+t.test('sentTooMuch tells a message over the bound from other ends of a connection', async t => {
+  const { io, url } = await serve(t, { maxHttpBufferSize: 1000 })
+  const ends: Array<readonly [string, (client: Awaited<ReturnType<typeof pair>>) => void]> = [
+    ['too much', ({ client }) => { client.emit('hello', 'x'.repeat(1001)) }],
+    ['left', ({ client }) => { client.io.engine.close() }],
+    ['ended', ({ socket }) => { endConnection(socket.conn) }]
+  ]
+  for (const [name, end] of ends) {
+    const both = await pair(t, io, url, '/acme', { reconnection: false })
+    const cause = new Promise(resolve => { both.socket.on('disconnect', (...args: unknown[]) => { resolve(args[1]) }) })
+    end(both)
+    t.equal(sentTooMuch(await cause), name === 'too much', name)
+  }
+  t.equal(sentTooMuch(undefined), false)
 })
 
 t.test('middlewareCount counts the middlewares of a namespace', async t => {

@@ -1,4 +1,5 @@
 import { errors } from '../../errors.js'
+import { pendingFull } from '../../limits.js'
 import { encodedSize } from '../../log/codec.js'
 import type { LogRecord } from '../../log/event-log.js'
 import type { PendingLimits } from '../store.js'
@@ -93,7 +94,8 @@ export class Outbox {
       if (this.#closed !== null) throw this.#closed
       if (size > MAX_EVENT_BYTES) throw new errors.STORE_UNAVAILABLE(`an event of ${size} bytes is too large for Redis`)
       if (this.#turn === 0) this.#beginTurn()
-      if (this.#isFull(size)) throw new errors.PENDING_FULL()
+      const full = this.#full(size)
+      if (full !== undefined) throw full
       this.#waiting.push({ record, size, streams, since: this.#turn, resolve, reject })
       this.#pushed++
       this.#bytes += size
@@ -102,10 +104,11 @@ export class Outbox {
     })
   }
 
-  #isFull (bytes: number): boolean {
-    const { pendingEvents, pendingBytes } = this.#parts.limits
-    const isMuch = (pendingEvents !== 0 && this.count >= pendingEvents) || (pendingBytes !== 0 && this.#bytes + bytes > pendingBytes)
-    return isMuch && (!this.#parts.isUp() || this.#waitedFor() > LONG_WAIT)
+  /** What keeps an event from waiting: too much does already, and Redis is away. */
+  #full (bytes: number): Error | undefined {
+    const { limits, isUp } = this.#parts
+    const full = pendingFull(limits, this.count, this.#bytes + bytes)
+    return full !== undefined && (!isUp() || this.#waitedFor() > LONG_WAIT) ? full : undefined
   }
 
   #beginTurn (): void {

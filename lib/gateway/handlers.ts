@@ -1,0 +1,113 @@
+import type { ValidateFunction } from 'ajv'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Socket } from 'socket.io'
+import { errorName, errors } from '../errors.js'
+import { type EventSchema, nameFault } from '../events/catalogue.js'
+import { inTime, TookTooLong } from '../in-time.js'
+import { createValidator, describeFault } from '../json-schema.js'
+import type { HandleOptions, Handler } from '../types.js'
+import { checkSerializable } from './packet.js'
+
+/** How long a handler may take, in ms, unless it says otherwise. */
+const DEFAULT_TIMEOUT = 10_000
+/** The longest time that a timer of Node can wait, in ms. */
+const MAX_TIMEOUT = 2 ** 31 - 1
+
+const KNOWN = ['schema', 'handler', 'timeout']
+
+interface Entry {
+  readonly handler: Handler<unknown>
+  readonly validate: ValidateFunction | null
+  /** In ms; 0 is no limit. */
+  readonly timeout: number
+}
+
+/** A message of a client, for the handler of its event. */
+export interface Call {
+  readonly event: string
+  /** `null` at the root. */
+  readonly instance: string | null
+  /** What came beside the event's name. */
+  readonly args: readonly unknown[]
+  readonly socket: Socket
+}
+
+/** What the host does with what clients send. */
+export class Handlers {
+  readonly #log: FastifyBaseLogger
+  // Map(event -> its handler)
+  readonly #entries = new Map<string, Entry>()
+
+  constructor (log: FastifyBaseLogger) {
+    this.#log = log
+  }
+
+  has (event: string): boolean {
+    return this.#entries.has(event)
+  }
+
+  /** @throws OPTION naming what is wrong */
+  add (event: string, options: HandleOptions<EventSchema | undefined>): void {
+    const fault = nameFault(event)
+    if (fault !== undefined) throw new errors.OPTION(`handle: the name ${JSON.stringify(event)} ${fault}`)
+    if (this.#entries.has(event)) throw new errors.OPTION(`handle: "${event}" has a handler already`)
+    this.#entries.set(event, readEntry(event, options))
+  }
+
+  /**
+   * Checks a message before its handler gets it.
+   *
+   * @returns its handler, ready to be called
+   * @throws INVALID_DATA
+   */
+  prepare (call: Call): () => Promise<unknown> {
+    const { event, args } = call
+    const entry = this.#entries.get(event)
+    if (entry === undefined) throw new TypeError(`"${event}" has no handler`)
+    if (args.length > 1) throw new errors.INVALID_DATA(`"${event}" takes one argument, and ${args.length} came`)
+    const { validate } = entry
+    const [fault] = validate === null || validate(args[0]) === true ? [] : validate.errors ?? []
+    if (fault !== undefined) throw new errors.INVALID_DATA(`the data of "${event}" is against its schema: ${describeFault(fault, 'data')}`)
+    return async () => await this.#run(entry, call)
+  }
+
+  /**
+   * @returns what the handler returns
+   * @throws HANDLER, TIMEOUT, NOT_SERIALIZABLE, or what the handler throws of this package's errors
+   */
+  async #run ({ handler, timeout }: Entry, { event, instance, args: [data], socket }: Call): Promise<unknown> {
+    const handled = Promise.resolve().then(() => handler({ instance, data, socket }))
+    try {
+      const answer = await (timeout === 0 ? handled : inTime(handled, timeout)) ?? null
+      checkSerializable(event, answer)
+      return answer
+    } catch (err) {
+      // The application may say what the client is to know. Of all else it is told nothing.
+      const failure = err instanceof TookTooLong ? new errors.TIMEOUT(event, timeout) : errorName(err) === undefined ? new errors.HANDLER(event) : err
+      this.#log[failure === err ? 'info' : 'error']({ err, event, instance }, 'a handler has failed, and its client is told so')
+      throw failure
+    }
+  }
+}
+
+function readEntry (event: string, options: unknown): Entry {
+  const wrong = (why: string) => new errors.OPTION(`handle: ${why} of "${event}"`)
+  if (typeof options !== 'object' || options === null) throw wrong('{ schema?, handler, timeout? } must be the options')
+  const { schema, handler, timeout = DEFAULT_TIMEOUT } = options as Partial<HandleOptions<EventSchema | undefined>>
+  const unknown = Object.keys(options).find(name => !KNOWN.includes(name))
+  if (unknown !== undefined) throw wrong(`"${unknown}" is unknown beside ${KNOWN.join(', ')} in the options`)
+  if (typeof handler !== 'function') throw wrong('a function must be the handler')
+  if (!Number.isInteger(timeout) || timeout < 0 || timeout > MAX_TIMEOUT) throw wrong(`whole milliseconds up to ${MAX_TIMEOUT}, 0 for no limit, must be the timeout`)
+  return { handler, timeout, validate: schema === undefined ? null : compile(event, schema) }
+}
+
+function compile (event: string, schema: EventSchema): ValidateFunction {
+  const wrong = (why: string) => new errors.OPTION(`handle: the schema of "${event}" ${why}`)
+  if (typeof schema !== 'object' || schema === null) throw wrong('must be a JSON Schema')
+  if (schema.$async !== undefined) throw wrong('is asynchronous ($async), and data is checked at once')
+  try {
+    return createValidator().compile(schema)
+  } catch (cause) {
+    throw Object.assign(wrong(`cannot be compiled: ${(cause as Error).message}`), { cause })
+  }
+}
