@@ -2,6 +2,7 @@
 import { runProgram } from './lib/program.js'
 import { delivery } from './sections/delivery.js'
 import { drops } from './sections/drops.js'
+import { flood } from './sections/flood.js'
 import { idle } from './sections/idle.js'
 import { instances } from './sections/instances.js'
 import { latency } from './sections/latency.js'
@@ -11,7 +12,7 @@ import { stalled } from './sections/stalled.js'
 
 await runProgram({
   command: 'npm run bench',
-  sections: { delivery, idle, memory, latency, stalled, instances, log, drops },
+  sections: { delivery, idle, memory, latency, stalled, instances, log, drops, flood },
   quick: 'fewer cells and shorter runs: about six minutes',
   file: quick => quick ? 'quick' : 'full',
   packages: ['fastify', 'socket.io', 'ws']
