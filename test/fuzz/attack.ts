@@ -1,0 +1,257 @@
+import type { Call } from './draw/calls.js'
+import type { HttpRequest } from './draw/http.js'
+import type { Session } from './draw/session.js'
+import type { Ask, Frame, Post } from './draw/sockets.js'
+import { httpFault, packetFault } from './judge.js'
+import { keyOf } from './keys.js'
+import { Mailbox } from './mailbox.js'
+import { bytesOf, type Part, textOf } from './parts.js'
+import { HttpConnection } from './wire/http.js'
+import { RawPolling } from './wire/polling.js'
+import { requestBytes } from './wire/request.js'
+import { NoAnswer, Tcp } from './wire/tcp.js'
+import { frameBytes, RawWebSocket } from './wire/websocket.js'
+
+export interface Target {
+  readonly port: number
+  readonly marker: string
+  /** The newest id that a client was told. */
+  readonly newestId: () => string
+  /** Makes calls in the server, and resolves to what is wrong with each. */
+  readonly calls: (calls: readonly Call[]) => Promise<ReadonlyArray<string | null>>
+}
+
+/** Told of each input that the server does not stand as it should. */
+type Blame = (what: string, input: unknown) => void
+
+/** A connection that carries packets of Engine.IO as texts. */
+interface Carrier {
+  readonly mailbox: Mailbox
+  readonly isClosed: () => boolean
+  send (parts: readonly Part[]): Promise<void>
+  end (): Promise<void>
+}
+
+/** The last thing that a client sends, to see that the server is still with it. */
+const LAST_ID = 9
+const isAnswer = (packet: string): boolean => /^4[04]/.test(packet)
+const isLast = (packet: string): boolean => packet.startsWith('41') || new RegExp(`^43(/[^,]*,)?${LAST_ID}\\[`).test(packet)
+
+/** One attacker: does to the server what a session says. */
+export class Attack {
+  readonly #target: Target
+  readonly #blame: Blame
+
+  constructor (target: Target, blame: Blame) {
+    this.#target = target
+    this.#blame = blame
+  }
+
+  async run (session: Session): Promise<void> {
+    switch (session.kind) {
+      case 'http': return await this.#http(session.inputs)
+      case 'handshake': return await this.#handshakes(session.inputs)
+      case 'garbage': return await this.#garbage(session.inputs)
+      case 'frames': return await this.#frames(session.joins, session.inputs)
+      case 'packets': return await this.#packets(session.joins, session.inputs)
+      case 'bodies': return await this.#bodies(session.joins, session.inputs)
+      case 'clients': return await this.#clients(session.transport, session.inputs)
+      case 'calls': return await this.#calls(session.inputs)
+    }
+  }
+
+  /** Whatever the server does not do in time is its fault. */
+  async #blaming (input: unknown, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+      this.#blame(error.message, input)
+    }
+  }
+
+  async #http (requests: readonly HttpRequest[]): Promise<void> {
+    let connection = new HttpConnection(this.#target.port)
+    for (const request of requests) {
+      if (connection.isClosed) connection = new HttpConnection(this.#target.port)
+      await this.#exchange(connection, request)
+    }
+    connection.end()
+  }
+
+  /** Each on a connection of its own, since it may be a WebSocket from then on. */
+  async #handshakes (requests: readonly HttpRequest[]): Promise<void> {
+    for (const request of requests) {
+      const connection = new HttpConnection(this.#target.port)
+      await this.#exchange(connection, request)
+      connection.end()
+    }
+  }
+
+  async #exchange (connection: HttpConnection, request: HttpRequest): Promise<void> {
+    await this.#blaming(request, async () => {
+      const answer = await connection.exchange(requestBytes(request, this.#target.newestId()), request.method === 'HEAD')
+      const fault = answer === null ? undefined : httpFault(request, answer)
+      if (fault !== undefined) this.#blame(fault, request)
+    })
+  }
+
+  async #garbage (all: ReadonlyArray<readonly Part[]>): Promise<void> {
+    for (const parts of all) {
+      await this.#blaming(parts, async () => {
+        const tcp = new Tcp(this.#target.port, () => {})
+        await tcp.opened()
+        tcp.write(bytesOf(parts, this.#target.newestId()))
+        await tcp.end()
+      })
+    }
+  }
+
+  /** Many of them end the connection. Those that come after find a new one. */
+  async #frames (joins: boolean, frames: readonly Frame[]): Promise<void> {
+    await this.#blaming(frames, async () => {
+      let socket = await this.#openWebSocket(joins, frames)
+      for (const frame of frames) {
+        if (socket.tcp.isClosed) socket = await this.#openWebSocket(joins, frames)
+        socket.tcp.write(frameBytes(frame, this.#target.newestId()))
+        // So that the server reads it before there is more.
+        await new Promise(resolve => { setImmediate(resolve) })
+      }
+      await socket.tcp.end()
+    })
+  }
+
+  async #openWebSocket (joins: boolean, input: unknown): Promise<RawWebSocket> {
+    const mailbox = new Mailbox()
+    const socket = new RawWebSocket(this.#target.port, packet => { this.#received(packet, mailbox, input) })
+    void socket.tcp.closed.then(() => { mailbox.close() })
+    await socket.open()
+    if (joins) {
+      socket.send(this.#join('/fuzz-a'), '')
+      await mailbox.next(isAnswer, 'no answer to who comes in')
+    }
+    return socket
+  }
+
+  #join (namespace: string): Part[] {
+    return [`40${namespace},{"apikey":"${keyOf(this.#target.marker, 'global')}"}`]
+  }
+
+  #received (packet: string, mailbox: Mailbox, input: unknown): void {
+    const fault = packetFault(packet)
+    if (fault !== undefined) this.#blame(fault, input)
+    mailbox.put(packet)
+  }
+
+  async #packets (joins: boolean, packets: ReadonlyArray<readonly Part[]>): Promise<void> {
+    await this.#blaming(packets, async () => {
+      let carrier = await this.#webSocket(packets)
+      if (joins) await this.#comesIn(carrier)
+      for (const packet of packets) {
+        if (carrier.isClosed()) carrier = await this.#webSocket(packets)
+        await carrier.send(packet)
+      }
+      await this.#comesIn(carrier)
+      await carrier.end()
+    })
+  }
+
+  async #comesIn (carrier: Carrier): Promise<void> {
+    await carrier.send(this.#join('/fuzz-b'))
+    await carrier.mailbox.next(isAnswer, 'no answer to who comes in')
+  }
+
+  async #webSocket (input: unknown): Promise<Carrier> {
+    const mailbox = new Mailbox()
+    const socket = new RawWebSocket(this.#target.port, packet => { this.#received(packet, mailbox, input) })
+    void socket.tcp.closed.then(() => { mailbox.close() })
+    await socket.open()
+    return {
+      mailbox,
+      isClosed: () => socket.tcp.isClosed,
+      send: async parts => {
+        socket.send(parts, this.#target.newestId())
+        await new Promise(resolve => { setImmediate(resolve) })
+      },
+      end: async () => { await socket.tcp.end() }
+    }
+  }
+
+  async #polling (input: unknown): Promise<Carrier> {
+    const mailbox = new Mailbox()
+    const polling = new RawPolling(this.#target.port, packet => { this.#received(packet, mailbox, input) })
+    await polling.open()
+    const polls = (async () => {
+      while (!polling.isClosed) await polling.poll()
+    })().finally(() => {
+      mailbox.close()
+      polling.vanish()
+    })
+    // Whoever ends it is told of what went wrong.
+    polls.catch(() => {})
+    return {
+      mailbox,
+      isClosed: () => polling.isClosed,
+      send: async parts => {
+        const answer = await polling.post(parts, this.#target.newestId())
+        if (answer?.status !== 200) polling.isClosed = true
+      },
+      end: async () => {
+        await polling.close()
+        await polls
+      }
+    }
+  }
+
+  async #bodies (joins: boolean, posts: readonly Post[]): Promise<void> {
+    await this.#blaming(posts, async () => {
+      const ignored = new Mailbox()
+      let polling = new RawPolling(this.#target.port, packet => { this.#received(packet, ignored, posts) })
+      const polls: Array<Promise<unknown>> = []
+      await polling.open()
+      if (joins) await polling.post(this.#join('/fuzz-a'), '')
+      for (const { body, contentType, polls: count } of posts) {
+        if (polling.isClosed) {
+          polling.vanish()
+          polling = new RawPolling(this.#target.port, packet => { this.#received(packet, ignored, posts) })
+          await polling.open()
+        }
+        for (let poll = 0; poll < count; poll++) polls.push(polling.poll())
+        const answer = await polling.post(body, this.#target.newestId(), contentType)
+        if (answer?.status !== 200) polling.isClosed = true
+      }
+      // As a machine that is switched off.
+      polling.vanish()
+      await Promise.all(polls)
+    })
+  }
+
+  async #clients (transport: 'websocket' | 'polling', asks: readonly Ask[]): Promise<void> {
+    const open = transport === 'websocket' ? async (ask: Ask) => await this.#webSocket(ask) : async (ask: Ask) => await this.#polling(ask)
+    let carrier: Carrier | undefined
+    for (const ask of asks) {
+      await this.#blaming(ask, async () => {
+        if (carrier === undefined || carrier.isClosed()) carrier = await open(ask)
+        await this.#ask(carrier, ask)
+      })
+    }
+    await this.#blaming(asks, async () => { await carrier?.end() })
+  }
+
+  async #ask (carrier: Carrier, { namespace, auth, sends }: Ask): Promise<void> {
+    await carrier.send(['40', ...namespace, ',', ...auth])
+    const answer = await carrier.mailbox.next(isAnswer, 'no answer to who comes in')
+    if (answer?.startsWith('40') !== true) return
+    // By the name that the server knows it by: what comes after a comma is no part of it.
+    const [at = ''] = textOf(namespace, '').split(',')
+    for (const parts of sends) await carrier.send(['42', at, ',', '1', ...parts])
+    await carrier.send([`42${at},${LAST_ID}["subscribe",{}]`])
+    await carrier.mailbox.next(isLast, 'no acknowledgement')
+  }
+
+  async #calls (calls: readonly Call[]): Promise<void> {
+    for (const [at, fault] of (await this.#target.calls(calls)).entries()) {
+      if (fault !== null) this.#blame(fault, calls[at])
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import { CODE_PREFIX, errors } from '../../lib/errors.js'
+import type { HttpRequest } from './draw/http.js'
+import type { HttpAnswer } from './wire/http.js'
+
+const CODES = new Set(Object.keys(errors).map(name => CODE_PREFIX + name))
+/** What a route may be unavailable for. */
+const UNAVAILABLE = new Set(['VERIFY_FAILED', 'STORE_UNAVAILABLE', 'CLOSED', 'DISABLED'].map(name => CODE_PREFIX + name))
+/** Fastify's own answers without a code: no such route, and what is no request. */
+const FASTIFYS = /^(Route |Client |Exceeded maximum allowed HTTP header size)/
+const JOINED = 160
+
+interface Told { readonly code?: unknown, readonly statusCode?: unknown, readonly message?: unknown, readonly retry?: unknown }
+
+function readJson (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isObject = (value: unknown): value is Told => typeof value === 'object' && value !== null
+
+/** What is wrong with an answer of HTTP; `undefined` when it may be so. */
+export function httpFault ({ method }: HttpRequest, { status, head, body }: HttpAnswer): string | undefined {
+  const isJson = /^content-type: application\/json/im.test(head)
+  const told = isJson ? readJson(body.toString()) : undefined
+  const shown = `${status} ${body.toString('utf8', 0, JOINED)}`
+  if (status >= 500) {
+    const code = isObject(told) ? told.code : undefined
+    // An answer to HEAD has no body to tell why.
+    if (status === 503 && (method === 'HEAD' || UNAVAILABLE.has(String(code)))) return undefined
+    return `a route answered ${shown}`
+  }
+  if (!(status >= 200)) return status === 101 ? undefined : `a route answered ${shown}`
+  if (status < 400 || !isJson || method === 'HEAD') return undefined
+  if (!isObject(told)) return `an error that is no object: ${shown}`
+  const isOurs = typeof told.code === 'string' || typeof told.code === 'number' || FASTIFYS.test(String(told.message))
+  return isOurs ? undefined : `an error without a code: ${shown}`
+}
+
+function refusalFault (refusal: unknown): string | undefined {
+  const { code, statusCode, message, retry } = isObject(refusal) ? refusal : {}
+  const isWhole = typeof statusCode === 'number' && statusCode >= 400 && typeof message === 'string' && message !== '' && typeof retry === 'boolean'
+  return CODES.has(String(code)) && isWhole ? undefined : `a refusal without a code: ${JSON.stringify(refusal)?.slice(0, JOINED)}`
+}
+
+const REFUSED = /^44(?:\/[^,]*,)?(\{"message":[\s\S]*)$/
+const ACKNOWLEDGED = /^43(?:\/[^,]*,)?\d+(\[[\s\S]*\])$/
+
+/** What is wrong with a packet that a client got; `undefined` when it may be so. */
+export function packetFault (packet: string): string | undefined {
+  if (packet.startsWith('44')) {
+    const refused = readJson(REFUSED.exec(packet)?.[1] ?? '')
+    return refusalFault((refused as { data?: unknown } | undefined)?.data)
+  }
+  const answer = (readJson(ACKNOWLEDGED.exec(packet)?.[1] ?? '') as unknown[] | undefined)?.[0]
+  return isObject(answer) && 'code' in answer && 'retry' in answer ? refusalFault(answer) : undefined
+}

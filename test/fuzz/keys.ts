@@ -1,0 +1,17 @@
+/** What `verify` of the attacked server does with a key, by the word at the key's end. */
+export const KEY_WORDS = [
+  // The host's own global key, and keys that are good for something
+  'global', 'yes', 'one', 'none', 'calls', 'short', 'renewed', 'late',
+  // Keys that are good for nothing
+  'no', 'unknown',
+  // A check that fails
+  'throws', 'rejects', 'tells', 'nothing',
+  // A check that answers what it may not
+  'undefined', 'null', 'number', 'text', 'response', 'map', 'bad-names', 'bad-events', 'bad-lists', 'bad-ttl', 'getter', 'proxy', 'thenable', 'extra'
+] as const
+export type KeyWord = typeof KEY_WORDS[number]
+
+/** What every key of a run has in it, and nothing else. */
+export const markerOf = (seed: number): string => `key-f${(seed >>> 0).toString(16).padStart(8, '0')}f`
+
+export const keyOf = (marker: string, word: KeyWord | 'healthy'): string => `${marker}-${word}`

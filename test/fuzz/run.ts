@@ -1,0 +1,49 @@
+/** `npm run fuzz`: attacks servers of every store and mode with odd inputs, and says what they did not stand. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { startRedis, withoutRedis } from '../helpers/redis.js'
+import type { Scope } from '../helpers/server.js'
+import { fuzz } from './fuzz.js'
+import { bundleServer } from './process.js'
+import { describe, total } from './report.js'
+import { seedOf, targets } from './targets.js'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    inputs: { type: 'string', default: '200000' },
+    store: { type: 'string' },
+    target: { type: 'string' },
+    session: { type: 'string' }
+  }
+})
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
+
+const cleaners: Array<() => unknown> = []
+const scope: Scope = { teardown: clean => { cleaners.push(clean) } }
+
+async function main (): Promise<boolean> {
+  const program = await bundleServer(scope)
+  const directory = mkdtempSync(join(tmpdir(), 'fuzz-'))
+  scope.teardown(() => { rmSync(directory, { recursive: true, force: true }) })
+  const redis = withoutRedis === false ? (await startRedis(scope)).url : undefined
+  if (withoutRedis !== false) console.log(withoutRedis)
+  const chosen = targets({ directory, redis }).filter(({ name, store }) => (values.store ?? store) === store && (values.target ?? name) === name)
+  console.log(`seed ${seed}`)
+  const outcomes = []
+  for (const { name, options } of chosen) {
+    const outcome = await fuzz(scope, { seed: seedOf(seed, name), inputs: Math.ceil(Number(values.inputs) / chosen.length), options, program, only: values.session === undefined ? undefined : Number(values.session) })
+    console.log(describe(name, seed, outcome))
+    outcomes.push(outcome)
+  }
+  console.log(total(seed, outcomes))
+  return outcomes.every(({ faults }) => faults.length === 0)
+}
+
+try {
+  process.exitCode = await main() ? 0 : 1
+} finally {
+  for (const clean of cleaners.reverse()) await clean()
+}
