@@ -10,7 +10,7 @@ import type { Refusal } from '../types.js'
 import { makeFilter } from './filter.js'
 import { askedFilter, keyOf } from './handshake.js'
 import type { Hold, Holds } from './holds.js'
-import type { Places } from './limits.js'
+import type { Places } from './places.js'
 import type { Link } from './link.js'
 import type { Admitted } from './subscriber.js'
 

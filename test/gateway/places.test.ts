@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Connection } from '../../lib/gateway/internals.js'
-import { Places } from '../../lib/gateway/limits.js'
+import { Places } from '../../lib/gateway/places.js'
 import { Link } from '../../lib/gateway/link.js'
 import type { Limits } from '../../lib/types.js'
 
