@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { KeySearch } from '../test/helpers/keys/search.js'
 
 const RECORDER = new URL('../test/helpers/keys/recorder.js', import.meta.url)
@@ -16,9 +16,12 @@ const NEWLINE = 10
 
 async function run ([command, ...args], directory) {
   const { NODE_OPTIONS = '', ...env } = process.env
+  const recorder = new URL(RECORDER)
+  recorder.searchParams.set('directory', pathToFileURL(directory).href)
   const child = spawn(command, args, {
     stdio: 'inherit',
-    env: { ...env, NODE_OPTIONS: `${NODE_OPTIONS} --import=${RECORDER}`, RECORD_KEYS: directory }
+    // A search within a search has its own record: its tests log keys on purpose.
+    env: { ...env, NODE_OPTIONS: [...NODE_OPTIONS.split(' ').filter(option => !option.includes(RECORDER.pathname)), `--import=${recorder}`].join(' ') }
   })
   const [code, signal] = await once(child, 'exit')
   return code ?? signal

@@ -13,7 +13,7 @@ import { type LogLine, recordLog } from './helpers/log.js'
 import { outcomeOf } from './helpers/outcome.js'
 import { startServer } from './helpers/server.js'
 
-// `npm test` searches the log of the whole run for every key that was used in it, by .ci/keys.js. Here is shown that
+// .ci/run searches the log of the whole test run for every key that was used in it, by .ci/keys.js. Here is shown that
 // this finds what there is to find, and that no key is there to be found.
 
 /** The keys that are found in a line of the log. */

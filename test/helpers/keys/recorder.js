@@ -6,8 +6,10 @@ import { Server } from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 
-const { RECORD_KEYS: directory } = process.env
+/** It stands in the URL that this module was loaded by, because some processes are given an environment of their own. */
+const directory = fileURLToPath(new URL(import.meta.url).searchParams.get('directory'))
 const require = createRequire(import.meta.url)
 /** What a package requires is the copy that it uses itself. */
 const requireOf = (name, dependency) => createRequire(require.resolve(name))(dependency)
@@ -104,9 +106,18 @@ function tee (stream, level) {
   }
 }
 
+/** Where a logger keeps its stream. An application in a folder of its own has another copy of pino than this one. */
+function streamSymbol (logger) {
+  for (let object = logger; object !== null; object = Object.getPrototypeOf(object)) {
+    const found = Object.getOwnPropertySymbols(object).find(({ description }) => description === 'pino.stream')
+    if (found !== undefined) return found
+  }
+  throw new TypeError('this logger of pino has no stream')
+}
+
 function recordLogger (logger) {
-  const { streamSym } = pino().symbols
-  logger[streamSym] = tee(logger[streamSym], logger.levelVal)
+  const symbol = streamSymbol(logger)
+  logger[symbol] = tee(logger[symbol], logger.levelVal)
   logger.level = 'trace'
 }
 
@@ -115,8 +126,8 @@ function recordSilent (fastify) {
   const recording = recordingLogger()
   for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'trace']) fastify.log[level] = recording[level].bind(recording)
   fastify.log.child = (...args) => recording.child(...args)
-  const { serializersSym } = pino().symbols
-  fastify.log[serializersSym] = recording[serializersSym]
+  const serializers = Symbol.for('pino.serializers')
+  fastify.log[serializers] = recording[serializers]
   fastify.setChildLoggerFactory((logger, ...args) => recording.child(...args.slice(0, 2)))
 }
 
