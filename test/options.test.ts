@@ -359,7 +359,7 @@ t.test('without the option env it is the environment of the process, read once',
 })
 
 t.test('with env: false no variable counts, not even a bad one', async t => {
-  for (const name of Object.keys(variables)) process.env[name] = 'nonsense'
+  for (const name of Object.keys(variables)) process.env[name] = 'cannot-be-understood'
   t.teardown(() => { for (const name of Object.keys(variables)) delete process.env[name] })
   const fastify = await register(t, { env: false })
   t.equal(fastify.wsEvents.mode, 'traditional')

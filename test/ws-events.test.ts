@@ -441,7 +441,7 @@ for (const { way, transport, fastPath } of ways) {
       acme: { instances: ['acme'] },
       'acme call': { instances: ['acme'], events: ['CALL'] },
       chats: { events: ['chats.*'] },
-      'no events': { events: [] },
+      'key-of-none': { events: [] },
       'no instances': { instances: [] }
     }
     const server = await startServer(t, { ...open, globalEvents: true, verify: async ({ apikey }) => grants[apikey ?? ''] ?? false })
@@ -459,15 +459,15 @@ for (const { way, transport, fastPath } of ways) {
       [await at('', 'acme call', { events: ['chats.set'] }), []],
       [await at('', 'acme call', { events: ['*'] }), ['acme call']],
       [await at('', 'chats'), ['acme chats.set', 'other chats.set']],
-      [await at('', 'no events'), []],
-      [await at('', 'no events', { events: ['call'] }), []],
+      [await at('', 'key-of-none'), []],
+      [await at('', 'key-of-none', { events: ['call'] }), []],
       [await at('', 'no instances'), []],
       [await at('', 'no instances', { instances: ['acme'] }), []],
       [await at('/acme', 'all'), ofAcme],
       [await at('/acme', 'acme'), ofAcme],
       [await at('/acme', 'acme call'), ['acme call']],
       [await at('/acme', 'chats', { events: ['chats.*', 'call'] }), ['acme chats.set']],
-      [await at('/acme', 'no events'), []]
+      [await at('/acme', 'key-of-none'), []]
     ] as const
     for (const [path, key] of [['/other', 'acme'], ['/other', 'acme call'], ['/acme', 'no instances'], ['/acme', 'unknown'], ['', 'unknown']] as const) {
       t.match(await refused(connect(t, url + path, { ...options, auth: { apikey: key } })), { code: `${CODE}FORBIDDEN`, statusCode: 403, retry: false }, `${key} at ${path}`)
