@@ -195,6 +195,7 @@ const wsEvents = fp(plugin, { fastify: '5.x', name: 'fastify-ws-events' })
 
 export default wsEvents
 export { wsEvents, evolutionEvents, errors }
+export type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
 export type { EventDefinitions, EventSchema } from './events/catalogue.js'
 export type { CodedError, ErrorName } from './errors.js'
 export type { LogStats, Retention } from './log/event-log.js'

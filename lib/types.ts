@@ -1,5 +1,6 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
 import type { EventDefinitions, EventSchema } from './events/catalogue.js'
 import type { ClientSocket, SocketIOOption } from './gateway/option.js'
 import type { LogStats, Retention } from './log/event-log.js'
@@ -505,6 +506,14 @@ export interface WsEvents {
   handle<Schema extends EventSchema | undefined = undefined>(event: string, options: HandleOptions<Schema>): void
   /** Counters and gauges of this node. */
   stats(): Stats
+  /**
+   * The events, what clients may send, how they resume and how they bring a key, as an AsyncAPI 3.0.0 document. Made
+   * of the catalogue and of what is handled at the time of the call.
+   *
+   * @param info title, version and description of the document; what is left out is the plugin's
+   * @returns plain JSON, new at each call
+   */
+  asyncapi(info?: Partial<AsyncApiInfo>): AsyncApiDocument
 }
 
 declare module 'fastify' {

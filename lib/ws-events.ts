@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { hashKey } from './access.js'
+import type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
+import { describeEvents } from './asyncapi/index.js'
 import { Backlog, type Held } from './backlog.js'
 import { errorName, errors } from './errors.js'
 import type { Catalogue, EventSchema } from './events/catalogue.js'
@@ -181,6 +183,11 @@ export class WsEventsService implements WsEvents {
 
   handle<Schema extends EventSchema | undefined = undefined> (event: string, options: HandleOptions<Schema>): void {
     this.#parts.handlers.add(event, options)
+  }
+
+  asyncapi (info?: Partial<AsyncApiInfo>): AsyncApiDocument {
+    const { catalogue, handlers, gateway, settings: { serverUrl } } = this.#parts
+    return describeEvents({ mode: this.mode, catalogue, handled: handlers.list(), serverUrl, path: gateway?.path ?? '' }, asObject(info))
   }
 
   stats (): Stats {

@@ -1,6 +1,7 @@
 import type { ValidateFunction } from 'ajv'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Socket } from 'socket.io'
+import type { HandledEvent } from '../asyncapi/index.js'
 import { errorName, errors } from '../errors.js'
 import { type EventSchema, nameFault } from '../events/catalogue.js'
 import { inTime, TookTooLong } from '../in-time.js'
@@ -16,6 +17,7 @@ const MAX_TIMEOUT = 2 ** 31 - 1
 const KNOWN = ['schema', 'handler', 'timeout']
 
 interface Entry {
+  readonly schema: EventSchema | undefined
   readonly handler: Handler<unknown>
   readonly validate: ValidateFunction | null
   /** In ms; 0 is no limit. */
@@ -44,6 +46,11 @@ export class Handlers {
 
   has (event: string): boolean {
     return this.#entries.has(event)
+  }
+
+  /** The events that clients may send, and what their data must be. */
+  list (): HandledEvent[] {
+    return [...this.#entries].map(([event, { schema }]) => ({ event, schema }))
   }
 
   /** @throws OPTION naming what is wrong */
@@ -98,7 +105,7 @@ function readEntry (event: string, options: unknown): Entry {
   if (unknown !== undefined) throw wrong(`"${unknown}" is unknown beside ${KNOWN.join(', ')} in the options`)
   if (typeof handler !== 'function') throw wrong('a function must be the handler')
   if (!Number.isInteger(timeout) || timeout < 0 || timeout > MAX_TIMEOUT) throw wrong(`whole milliseconds up to ${MAX_TIMEOUT}, 0 for no limit, must be the timeout`)
-  return { handler, timeout, validate: schema === undefined ? null : compile(event, schema) }
+  return { schema, handler, timeout, validate: schema === undefined ? null : compile(event, schema) }
 }
 
 function compile (event: string, schema: EventSchema): ValidateFunction {

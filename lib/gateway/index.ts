@@ -245,6 +245,11 @@ export class Gateway {
     this.#writer.end(link)
   }
 
+  /** Of the Socket.IO server, such as `/socket.io`. */
+  get path (): string {
+    return this.#io.path()
+  }
+
   /** Whether the namespace of an instance's name is the host's own. */
   isHosts (instance: string): boolean {
     return this.#namespaces.isHosts(instance)

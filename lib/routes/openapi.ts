@@ -12,7 +12,7 @@ const SWAGGER_2_SCHEMES = { ...SCHEMES, bearer: { ...SCHEMES.apikey, name: 'auth
 interface TransformInput {
   readonly schema: FastifySchema
   readonly url: string
-  readonly openapiObject?: { components: { securitySchemes?: object } }
+  readonly openapiObject?: { openapi?: string, components: { securitySchemes?: object } }
   readonly swaggerObject?: { securityDefinitions?: object }
 }
 
@@ -23,8 +23,27 @@ interface TransformInput {
 function swaggerTransform ({ schema, url, openapiObject, swaggerObject }: TransformInput): { schema: FastifySchema, url: string } {
   if (openapiObject !== undefined) openapiObject.components.securitySchemes = { ...SCHEMES, ...openapiObject.components.securitySchemes }
   if (swaggerObject !== undefined) swaggerObject.securityDefinitions = { ...SWAGGER_2_SCHEMES, ...swaggerObject.securityDefinitions }
-  return { schema, url }
+  // Version 3.1 takes JSON Schema as it is.
+  if (openapiObject?.openapi?.startsWith('3.0') === true) return { schema: withOneExample(schema) as FastifySchema, url }
+  return { schema: swaggerObject === undefined ? schema : withoutAlternatives(withOneExample(schema)) as FastifySchema, url }
 }
+
+type Rewrite = (schema: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
+
+/** Changes a schema and all that are in it. */
+function throughout (schema: unknown, rewrite: Rewrite): unknown {
+  if (typeof schema !== 'object' || schema === null) return schema
+  if (Array.isArray(schema)) return schema.map(each => throughout(each, rewrite))
+  return Object.fromEntries(Object.entries(rewrite(schema as Record<string, unknown>)).map(([key, value]) => [key, throughout(value, rewrite)]))
+}
+
+/** Before version 3.1 a schema has one example. */
+const withOneExample = (schema: unknown): unknown => throughout(schema, ({ examples, ...rest }) =>
+  Array.isArray(examples) ? { ...rest, example: examples[0] as unknown } : rest)
+
+/** Swagger 2 knows no alternatives: the first stands for all. */
+const withoutAlternatives = (schema: unknown): unknown => throughout(schema, ({ anyOf, ...rest }) =>
+  Array.isArray(anyOf) ? { ...anyOf[0] as object, ...rest } : rest)
 
 /** The `config` of a route that shows up in the host's OpenAPI document. */
 export const documented: object = { swaggerTransform }
