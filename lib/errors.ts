@@ -65,6 +65,24 @@ export type CodedError = InstanceType<(typeof errors)[ErrorName]>
 
 const names = new Map(Object.keys(errors).map(name => [`${CODE_PREFIX}${name}`, name as ErrorName]))
 
+/** What a value says that was thrown, in one line: it need not be an error. */
+export function reasonOf (thrown: unknown): string {
+  if (thrown instanceof RangeError) return 'it is circular or too deep'
+  if (thrown instanceof Error) return String(thrown.message).split('\n', 1)[0] ?? ''
+  return typeof thrown === 'string' ? thrown : `a value was thrown that is no error (${typeof thrown})`
+}
+
+/**
+ * The error for what the application gave and what cannot be read, because a getter, a trap or a conversion of its own
+ * throws.
+ *
+ * @param what it is, for the message
+ * @param thrown by it; an error of this package is returned as it is
+ */
+export function unreadable (what: string, thrown: unknown, Coded: typeof errors.INVALID_DATA = errors.INVALID_DATA): Error {
+  return errorName(thrown) === undefined ? Object.assign(new Coded(`${what} cannot be read: ${reasonOf(thrown)}`), { cause: thrown }) : thrown as Error
+}
+
 /** The name of a coded error of this package, or `undefined` for any other value. */
 export function errorName (error: unknown): ErrorName | undefined {
   return error instanceof Error && 'code' in error ? names.get(String(error.code)) : undefined

@@ -7,7 +7,7 @@ import { Catalogue } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
 import { Handlers } from './gateway/handlers.js'
 import { Gateway } from './gateway/index.js'
-import { addDisabledRoute, addEngineRoute, openServer, watchTooLarge } from './gateway/server.js'
+import { addDisabledRoute, addEngineRoute, endUnanswered, openServer, watchTooLarge } from './gateway/server.js'
 import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
 import { Instances } from './instances.js'
 import { LimitCounters } from './limits.js'
@@ -83,7 +83,10 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
     const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
     gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, handlers, limited, logger })
     addEngineRoute(fastify, io.path())
-    if (own) watchTooLarge(fastify, io.path(), () => { limited.count('inboundBytes') })
+    if (own) {
+      watchTooLarge(fastify, io.path(), () => { limited.count('inboundBytes') })
+      endUnanswered(fastify)
+    }
   }
 
   const nodes = new Nodes({ peers, dismiss: target => { gateway?.disconnect(target) }, logger })

@@ -1,4 +1,4 @@
-import { errors } from './errors.js'
+import { errors, unreadable } from './errors.js'
 import type { Catalogue, EventType } from './events/catalogue.js'
 import { EventBits, type EventSet, eventSet, includes, listEvents } from './events/event-set.js'
 import { excerpt, instanceName } from './names.js'
@@ -220,6 +220,14 @@ export class Instances {
   }
 
   #read (input: InstanceConfigInput): StoredConfig {
+    try {
+      return this.#checked(input)
+    } catch (thrown) {
+      throw unreadable('the config of an instance', thrown)
+    }
+  }
+
+  #checked (input: InstanceConfigInput): StoredConfig {
     if (typeof input !== 'object' || input === null) throw new errors.INVALID_DATA('the config of an instance must be { enabled, events? }')
     const { enabled, events, ...unknown } = input
     const [key] = Object.keys(unknown)

@@ -1,5 +1,6 @@
-import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
+import { reasonOf } from './errors.js'
 
 /**
  * A validator for JSON Schema, made by any version of TypeBox or written by hand. Unlike Fastify's own it neither
@@ -10,6 +11,22 @@ export function createValidator (): Ajv {
   const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes: false, removeAdditional: false, useDefaults: false })
   addFormats.default(ajv)
   return ajv
+}
+
+/**
+ * What is wrong with data, in words; `undefined` when it is valid. It may be too deep to be looked through, or have
+ * getters that throw.
+ *
+ * @param where it is, as in {@link describeFault}
+ */
+export function faultIn (validate: ValidateFunction, data: unknown, where: string): string | undefined {
+  try {
+    if (validate(data) === true) return
+  } catch (thrown) {
+    return `${where} cannot be read: ${reasonOf(thrown)}`
+  }
+  const [fault] = validate.errors ?? []
+  return fault === undefined ? `${where} is not valid` : describeFault(fault, where)
 }
 
 /**

@@ -3,7 +3,7 @@ import { hashKey } from './access.js'
 import type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
 import { describeEvents } from './asyncapi/index.js'
 import { Backlog, type Held } from './backlog.js'
-import { errorName, errors } from './errors.js'
+import { errorName, errors, unreadable } from './errors.js'
 import type { Catalogue, EventSchema } from './events/catalogue.js'
 import { buildMessage } from './events/message.js'
 import type { Gateway, GatewayStats } from './gateway/index.js'
@@ -167,12 +167,12 @@ export class WsEventsService implements WsEvents {
   }
 
   clients (target?: { instance?: string | undefined }): ClientInfo[] {
-    const { instance } = asObject(target)
+    const { instance } = readTarget(target)
     return this.#parts.gateway?.clients(instance === undefined ? undefined : instanceName(instance)) ?? []
   }
 
   async disconnect (target: DisconnectTarget): Promise<void> {
-    const { instance, apikey } = asObject(target)
+    const { instance, apikey } = readTarget(target)
     if (instance === undefined && apikey === undefined) throw new errors.INVALID_DATA('disconnect needs an instance or an apikey: who is to go?')
     if (apikey !== undefined && typeof apikey !== 'string') throw new errors.INVALID_DATA('disconnect takes an apikey that is a text')
     await this.#parts.nodes.disconnect({
@@ -230,8 +230,16 @@ export class WsEventsService implements WsEvents {
   }
 }
 
-/** From JavaScript, anything may come; what is no object has none of the properties that are looked for. */
-const asObject = <Target extends object>(target: Target | undefined): Partial<Target> => typeof target === 'object' && target !== null ? target : {}
+/** From JavaScript, anything may come; what is no object has none of the properties that are looked for. @throws INVALID_DATA */
+function readTarget (target: DisconnectTarget | undefined): DisconnectTarget {
+  if (typeof target !== 'object' || target === null) return {}
+  try {
+    const { instance, apikey } = target
+    return { instance, apikey }
+  } catch (thrown) {
+    throw unreadable('who is meant', thrown)
+  }
+}
 
 /** A rejection is in the log already. Most callers do not wait for it, and theirs must not end the process. */
 function harmless<Result> (promise: Promise<Result>): Promise<Result> {

@@ -2,7 +2,7 @@ import type { TSchema } from '@sinclair/typebox'
 import type { Ajv, ValidateFunction } from 'ajv'
 import { closest } from 'fastest-levenshtein'
 import { errors } from '../errors.js'
-import { createValidator, describeFault } from '../json-schema.js'
+import { createValidator, faultIn } from '../json-schema.js'
 import { excerpt } from '../names.js'
 import { evolutionAliases } from './evolution.js'
 
@@ -118,8 +118,7 @@ export class Catalogue {
    * @throws INVALID_DATA naming the property
    */
   validate (event: EventType, data: unknown): void {
-    if (event.validate === undefined || event.validate(data) === true) return
-    const [fault] = event.validate.errors ?? []
-    throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${fault === undefined ? 'it is not valid' : describeFault(fault, 'data')}`)
+    const fault = event.validate === undefined ? undefined : faultIn(event.validate, data, 'data')
+    if (fault !== undefined) throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${fault}`)
   }
 }

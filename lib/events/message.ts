@@ -1,4 +1,4 @@
-import { errors } from '../errors.js'
+import { errors, unreadable } from '../errors.js'
 import type { EmitOptions, Message } from '../types.js'
 import type { EventType } from './catalogue.js'
 
@@ -18,9 +18,17 @@ export const NO_ID = ''
  * The one argument of every event, but for its id. Keys that every message has win over those of `options.extra`, and `apikey` is
  * there only if `options.apikey` is.
  *
- * @throws INVALID_DATA for a `dateTime` that is none
+ * @throws INVALID_DATA for a `dateTime` that is none, an `extra` that is no object, and for options that cannot be read
  */
-export function buildMessage ({ event, instance, data, serverUrl, options }: MessageParts): Message {
+export function buildMessage (parts: MessageParts): Message {
+  try {
+    return build(parts)
+  } catch (thrown) {
+    throw unreadable('the options of emit', thrown)
+  }
+}
+
+function build ({ event, instance, data, serverUrl, options }: MessageParts): Message {
   const { apikey, extra } = options
   const message: Message = {
     id: NO_ID,
@@ -32,12 +40,19 @@ export function buildMessage ({ event, instance, data, serverUrl, options }: Mes
     sender: options.sender ?? null,
     ...(apikey !== undefined && { apikey })
   }
-  for (const [key, value] of Object.entries(extra ?? {})) {
+  for (const [key, value] of Object.entries(extraKeys(extra))) {
     if (key === 'apikey' || Object.hasOwn(message, key)) continue
     // Not by assignment: a key `__proto__` is data like any other.
     Object.defineProperty(message, key, { value, enumerable: true })
   }
   return message
+}
+
+/** A text or a list has a key for each of its parts, and there may be millions. */
+function extraKeys (extra: unknown): object {
+  if (extra === undefined || extra === null) return {}
+  if (typeof extra === 'object' && !Array.isArray(extra) && !ArrayBuffer.isView(extra)) return extra
+  throw new errors.INVALID_DATA('extra must be an object with the keys that are to be added to the message')
 }
 
 function isoTime (time: EmitOptions['dateTime']): string {

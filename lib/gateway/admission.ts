@@ -25,7 +25,9 @@ const RETRY: ReadonlySet<ErrorName> = new Set<ErrorName>(['GLOBAL_DISABLED', 'NO
 export const isPassing = (name: ErrorName): boolean => PASSING.has(name)
 
 export function refusalOf (error: CodedError, name: ErrorName): Refusal {
-  return { code: `${CODE_PREFIX}${name}`, statusCode: error.statusCode ?? 500, message: error.message, retry: PASSING.has(name) || RETRY.has(name) }
+  // A handler of the application may have made it, or changed it.
+  const { statusCode, message } = error as { statusCode?: unknown, message: unknown }
+  return { code: `${CODE_PREFIX}${name}`, statusCode: typeof statusCode === 'number' ? statusCode : 500, message: String(message), retry: PASSING.has(name) || RETRY.has(name) }
 }
 
 interface Parts {

@@ -2,10 +2,11 @@ import type { ValidateFunction } from 'ajv'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Socket } from 'socket.io'
 import type { HandledEvent } from '../asyncapi/index.js'
-import { errorName, errors } from '../errors.js'
+import { errorName, errors, reasonOf, unreadable } from '../errors.js'
 import { type EventSchema, nameFault } from '../events/catalogue.js'
 import { inTime, TookTooLong } from '../in-time.js'
-import { createValidator, describeFault } from '../json-schema.js'
+import { createValidator, faultIn } from '../json-schema.js'
+import { excerpt } from '../names.js'
 import type { HandleOptions, Handler } from '../types.js'
 import { checkSerializable } from './packet.js'
 
@@ -56,9 +57,13 @@ export class Handlers {
   /** @throws OPTION naming what is wrong */
   add (event: string, options: HandleOptions<EventSchema | undefined>): void {
     const fault = nameFault(event)
-    if (fault !== undefined) throw new errors.OPTION(`handle: the name ${JSON.stringify(event)} ${fault}`)
+    if (fault !== undefined) throw new errors.OPTION(`handle: the name ${typeof event === 'string' ? JSON.stringify(excerpt(event)) : 'of an event'} ${fault}`)
     if (this.#entries.has(event)) throw new errors.OPTION(`handle: "${event}" has a handler already`)
-    this.#entries.set(event, readEntry(event, options))
+    try {
+      this.#entries.set(event, readEntry(event, options))
+    } catch (thrown) {
+      throw unreadable(`handle: the options of "${event}"`, thrown, errors.OPTION)
+    }
   }
 
   /**
@@ -73,8 +78,8 @@ export class Handlers {
     if (entry === undefined) throw new TypeError(`"${event}" has no handler`)
     if (args.length > 1) throw new errors.INVALID_DATA(`"${event}" takes one argument, and ${args.length} came`)
     const { validate } = entry
-    const [fault] = validate === null || validate(args[0]) === true ? [] : validate.errors ?? []
-    if (fault !== undefined) throw new errors.INVALID_DATA(`the data of "${event}" is against its schema: ${describeFault(fault, 'data')}`)
+    const fault = validate === null ? undefined : faultIn(validate, args[0], 'data')
+    if (fault !== undefined) throw new errors.INVALID_DATA(`the data of "${event}" is against its schema: ${fault}`)
     return async () => await this.#run(entry, call)
   }
 
@@ -115,6 +120,6 @@ function compile (event: string, schema: EventSchema): ValidateFunction {
   try {
     return createValidator().compile(schema)
   } catch (cause) {
-    throw Object.assign(wrong(`cannot be compiled: ${(cause as Error).message}`), { cause })
+    throw Object.assign(wrong(`cannot be compiled: ${reasonOf(cause)}`), { cause })
   }
 }

@@ -1,5 +1,5 @@
 import { Decoder, Encoder, PacketType } from 'socket.io-parser'
-import { errors } from '../errors.js'
+import { errors, reasonOf } from '../errors.js'
 import { NO_ID } from '../events/message.js'
 import type { LogEntry, LogRecord } from '../log/event-log.js'
 import type { Message } from '../types.js'
@@ -125,7 +125,7 @@ function encode (message: Pick<Message, 'event' | 'data' | 'server_url'>): [stri
   try {
     parts = encoder.encode({ type: PacketType.EVENT, nsp: '/', data: [message.event, message] }) as typeof parts
   } catch (cause) {
-    throw Object.assign(wrong(reason(cause)), { cause })
+    throw Object.assign(wrong(reasonOf(cause)), { cause })
   }
   const [text, ...binaries] = parts
   if (binaries.length > MAX_ATTACHMENTS) throw wrong(`it has ${binaries.length} binary parts, and clients take ${MAX_ATTACHMENTS}: put them into one`)
@@ -146,11 +146,6 @@ function hasData (text: string): boolean {
 }
 
 const isBlob = (value: unknown): boolean => value instanceof Blob
-
-function reason (cause: unknown): string {
-  if (cause instanceof RangeError) return 'it is circular or too deep'
-  return cause instanceof Error ? cause.message.split('\n', 1)[0] ?? '' : String(cause)
-}
 
 function copyOf (binary: ArrayBufferView | ArrayBuffer): Buffer {
   return ArrayBuffer.isView(binary)

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import fastifySocketIO from 'fastify-socket.io'
+import type { Socket } from 'node:net'
 import type { Server, ServerOptions } from 'socket.io'
 import { errors } from '../errors.js'
 import type { Settings } from '../options.js'
@@ -101,6 +102,17 @@ export function watchTooLarge ({ server }: FastifyInstance, path: string, tooLar
   server.on('request', (request, response) => {
     if (request.method !== 'POST' || request.url?.startsWith(start) !== true) return
     response.once('finish', () => { if (response.statusCode === 413) tooLarge() })
+  })
+}
+
+/**
+ * Ends the connection of who asks for another protocol where nobody speaks one. Engine.IO says for all paths but its own
+ * that nothing follows, and waits for the other side: one that goes on sending would keep its TCP socket for ever, also
+ * after it has left.
+ */
+export function endUnanswered ({ server }: FastifyInstance): void {
+  server.on('upgrade', (request, socket: Socket) => {
+    socket.once('finish', () => { if (socket.bytesWritten === 0) socket.destroy() })
   })
 }
 

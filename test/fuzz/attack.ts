@@ -2,6 +2,7 @@ import type { Call } from './draw/calls.js'
 import type { HttpRequest } from './draw/http.js'
 import type { Session } from './draw/session.js'
 import type { Ask, Frame, Post } from './draw/sockets.js'
+import { Claims } from './claims.js'
 import { httpFault, packetFault } from './judge.js'
 import { keyOf } from './keys.js'
 import { Mailbox } from './mailbox.js'
@@ -10,7 +11,7 @@ import { HttpConnection } from './wire/http.js'
 import { RawPolling } from './wire/polling.js'
 import { requestBytes } from './wire/request.js'
 import { NoAnswer, Tcp } from './wire/tcp.js'
-import { frameBytes, RawWebSocket } from './wire/websocket.js'
+import { type Listener, RawWebSocket } from './wire/websocket.js'
 
 export interface Target {
   readonly port: number
@@ -91,7 +92,7 @@ export class Attack {
   async #exchange (connection: HttpConnection, request: HttpRequest): Promise<void> {
     await this.#blaming(request, async () => {
       const answer = await connection.exchange(requestBytes(request, this.#target.newestId()), request.method === 'HEAD')
-      const fault = answer === null ? undefined : httpFault(request, answer)
+      const fault = answer === null ? undefined : httpFault(request, answer, this.#target.marker)
       if (fault !== undefined) this.#blame(fault, request)
     })
   }
@@ -113,7 +114,7 @@ export class Attack {
       let socket = await this.#openWebSocket(joins, frames)
       for (const frame of frames) {
         if (socket.tcp.isClosed) socket = await this.#openWebSocket(joins, frames)
-        socket.tcp.write(frameBytes(frame, this.#target.newestId()))
+        socket.write(frame, this.#target.newestId())
         // So that the server reads it before there is more.
         await new Promise(resolve => { setImmediate(resolve) })
       }
@@ -123,7 +124,7 @@ export class Attack {
 
   async #openWebSocket (joins: boolean, input: unknown): Promise<RawWebSocket> {
     const mailbox = new Mailbox()
-    const socket = new RawWebSocket(this.#target.port, packet => { this.#received(packet, mailbox, input) })
+    const socket = new RawWebSocket(this.#target.port, this.#listener(mailbox, input))
     void socket.tcp.closed.then(() => { mailbox.close() })
     await socket.open()
     if (joins) {
@@ -137,10 +138,17 @@ export class Attack {
     return [`40${namespace},{"apikey":"${keyOf(this.#target.marker, 'global')}"}`]
   }
 
-  #received (packet: string, mailbox: Mailbox, input: unknown): void {
-    const fault = packetFault(packet)
-    if (fault !== undefined) this.#blame(fault, input)
-    mailbox.put(packet)
+  /** What watches a connection, from its first byte on. */
+  #listener (mailbox: Mailbox, input: unknown): Listener {
+    const claims = new Claims(this.#target.marker)
+    return {
+      sent: bytes => { claims.sent(bytes) },
+      packet: packet => {
+        const fault = packetFault(packet) ?? claims.fault(packet)
+        if (fault !== undefined) this.#blame(fault, input)
+        mailbox.put(packet)
+      }
+    }
   }
 
   async #packets (joins: boolean, packets: ReadonlyArray<readonly Part[]>): Promise<void> {
@@ -163,7 +171,7 @@ export class Attack {
 
   async #webSocket (input: unknown): Promise<Carrier> {
     const mailbox = new Mailbox()
-    const socket = new RawWebSocket(this.#target.port, packet => { this.#received(packet, mailbox, input) })
+    const socket = new RawWebSocket(this.#target.port, this.#listener(mailbox, input))
     void socket.tcp.closed.then(() => { mailbox.close() })
     await socket.open()
     return {
@@ -179,7 +187,7 @@ export class Attack {
 
   async #polling (input: unknown): Promise<Carrier> {
     const mailbox = new Mailbox()
-    const polling = new RawPolling(this.#target.port, packet => { this.#received(packet, mailbox, input) })
+    const polling = new RawPolling(this.#target.port, this.#listener(mailbox, input))
     await polling.open()
     const polls = (async () => {
       while (!polling.isClosed) await polling.poll()
@@ -206,17 +214,22 @@ export class Attack {
   async #bodies (joins: boolean, posts: readonly Post[]): Promise<void> {
     await this.#blaming(posts, async () => {
       const ignored = new Mailbox()
-      let polling = new RawPolling(this.#target.port, packet => { this.#received(packet, ignored, posts) })
+      let polling = new RawPolling(this.#target.port, this.#listener(ignored, posts))
       const polls: Array<Promise<unknown>> = []
       await polling.open()
       if (joins) await polling.post(this.#join('/fuzz-a'), '')
       for (const { body, contentType, polls: count } of posts) {
         if (polling.isClosed) {
           polling.vanish()
-          polling = new RawPolling(this.#target.port, packet => { this.#received(packet, ignored, posts) })
+          polling = new RawPolling(this.#target.port, this.#listener(ignored, posts))
           await polling.open()
         }
-        for (let poll = 0; poll < count; poll++) polls.push(polling.poll())
+        for (let poll = 0; poll < count; poll++) {
+          const answer = polling.poll()
+          polls.push(answer)
+          // What it rejects with is seen when all have ended.
+          answer.catch(() => {})
+        }
         const answer = await polling.post(body, this.#target.newestId(), contentType)
         if (answer?.status !== 200) polling.isClosed = true
       }

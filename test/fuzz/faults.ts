@@ -15,7 +15,8 @@ const KEPT = 60
 /** Errors of one place in the library are one kind, and else what differs only by numbers and names. */
 function kindOf (what: string): string {
   const [start] = what.split(':', 1)
-  const place = /at .*\/lib\/.*/.exec(what)?.[0]
+  // In the log, the ends of lines are written as `\\n`.
+  const place = /at [^\n\\]*\/lib\/[^\n\\]*/.exec(what)?.[0]
   return place === undefined ? what.replaceAll(/\d+|"[^"]*"/g, '#').slice(0, 120) : `${start} ${place}`
 }
 

@@ -27,14 +27,17 @@ export interface Outcome {
   readonly counts: Readonly<Record<Kind, number>>
   readonly sessions: number
   readonly faults: readonly Fault[]
-  readonly found: Found
-  /** Events that each healthy client was to get, and how often their connections were cut. */
+  /** `null` when the server has not lived to tell. */
+  readonly found: Found | null
+  /** Events that each healthy client was to get. */
   readonly events: number
   readonly witnesses: number
-  readonly returns: number
+  /** Why the connections of healthy clients have ended meanwhile. */
+  readonly cuts: readonly string[]
   /** Before and after the most of the attack, in bytes. */
   readonly heap: readonly [before: number, after: number]
-  readonly left: State
+  /** What there is when everybody has left. */
+  readonly left: State | null
   readonly seconds: number
 }
 
@@ -49,15 +52,17 @@ const ROOM = 24 * 1024 * 1024
 const SETTLED = 25_000
 /** How long one session may take, in ms. */
 const ENDS_WITHIN = 60_000
-/** Connections of TCP that a polling client may have beside its connection of Engine.IO. */
-const POLLS = 1
-const TIMERS = 30
+/** To look again, in ms, whether anything is left. */
+const LOOK_AGAIN = 50
+/** Timers that a server may have more than at its start, when everybody has left: of its stores, and for dates of HTTP. */
+const TIMERS = 8
 
 /** What every attacked server has: times that are short, so that what is left alone goes soon. */
 const BASE: WsEventsOptions = {
   limits: { idleMs: 1500 },
-  retention: { maxAge: 60_000, maxEvents: 3000, maxBytes: 1024 * 1024 },
-  socketio: { pingInterval: 3000, pingTimeout: 5000, upgradeTimeout: 2000 }
+  // The root's stream has the events of all, and the healthy client there may have to come back.
+  retention: { maxAge: 60_000, maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 },
+  socketio: { pingInterval: 2000, pingTimeout: 4000, upgradeTimeout: 2000 }
 }
 
 /** Attacks one server with inputs that follow from a seed, while healthy clients listen. */
@@ -78,6 +83,11 @@ class Run {
   #next = 0
   #drawn = 0
   #port = 0
+  #found: Found | null = null
+  #events = 0
+  #heap: [number, number] = [0, 0]
+  #left: State | null = null
+  #cuts: string[] = []
 
   constructor (t: Scope, plan: Plan) {
     this.#t = t
@@ -88,7 +98,32 @@ class Run {
 
   async outcome (): Promise<Outcome> {
     const began = performance.now()
-    await this.#start()
+    try {
+      await this.#run()
+    } catch (error) {
+      this.#faults.add(`it could not go on: ${String(error)}`)
+    }
+    await this.#server.kill()
+    for (const witness of this.#witnesses) witness.leave()
+    return {
+      counts: this.#counts,
+      sessions: this.#next,
+      faults: this.#faults.all,
+      found: this.#found,
+      events: this.#events,
+      witnesses: this.#witnesses.length,
+      cuts: this.#cuts,
+      heap: this.#heap,
+      left: this.#left,
+      seconds: (performance.now() - began) / 1000
+    }
+  }
+
+  async #run (): Promise<void> {
+    const options = { ...BASE, ...this.#plan.options }
+    this.#port = await this.#server.call('start', { options, marker: this.#marker })
+    const alone = await this.#server.call('state')
+    await this.#healthy(options)
     const before = await this.#server.call('state')
     await this.#server.call('emit', PAUSE)
     const { inputs, only } = this.#plan
@@ -100,31 +135,19 @@ class Run {
     await this.#settled(before)
     const warm = await this.#server.call('heap')
     await this.#attack(only === undefined ? inputs : 0)
-    const left = await this.#settled(before)
-    const heap = await this.#server.call('heap')
-    if (heap > warm + ROOM) this.#faults.add(`the heap grew from ${warm} to ${heap} bytes`)
-    const events = await this.#heard()
-    const found = await this.#server.call('found')
-    this.#blameLog(found)
-    const returns = this.#witnesses.reduce((sum, witness) => sum + witness.returns, 0)
+    await this.#settled(before)
+    this.#heap = [warm, await this.#server.call('heap')]
+    if (this.#heap[1] > warm + ROOM) this.#faults.add(`the heap grew from ${warm} to ${this.#heap[1]} bytes`)
+    await this.#heard()
+    this.#found = await this.#server.call('found')
+    this.#blameLog(this.#found)
+    this.#cuts = this.#witnesses.flatMap(({ cuts }) => cuts)
+    for (const witness of this.#witnesses) witness.leave()
+    this.#left = await this.#isLeft(now => now.sockets === 0 && now.connections === 0 && now.clients === 0 && now.namespaces <= alone.namespaces && timers(now) <= timers(alone) + TIMERS, alone)
     await this.#close()
-    return {
-      counts: this.#counts,
-      sessions: this.#next,
-      faults: this.#faults.all,
-      found,
-      events,
-      witnesses: this.#witnesses.length,
-      returns,
-      heap: [warm, heap],
-      left,
-      seconds: (performance.now() - began) / 1000
-    }
   }
 
-  async #start (): Promise<void> {
-    const options = { ...BASE, ...this.#plan.options }
-    this.#port = await this.#server.call('start', { options, marker: this.#marker })
+  async #healthy (options: WsEventsOptions): Promise<void> {
     const url = `http://127.0.0.1:${this.#port}`
     const at = (path: string, transport: 'websocket' | 'polling', auth: object = {}) => new Witness(this.#t, url + path, this.#marker, { transports: [transport], auth })
     this.#witnesses = [at(`/${HEALTHY}`, 'websocket'), at(`/${HEALTHY}`, 'polling')]
@@ -135,7 +158,7 @@ class Run {
   /** Runs sessions until so many inputs were drawn. */
   async #attack (inputs: number): Promise<void> {
     await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
-      while (this.#drawn < inputs) await this.#session()
+      while (this.#drawn < inputs && !this.#server.hasEnded) await this.#session()
     }))
   }
 
@@ -157,41 +180,41 @@ class Run {
     this.#underWay.delete(number)
   }
 
-  /** Waits until nothing is left of the attack, and resolves to what there is. */
-  async #settled (before: State): Promise<State> {
+  /** Waits until nothing is left of the attack but what the healthy clients have. */
+  async #settled (before: State): Promise<void> {
     await this.#server.call('clean')
+    await this.#isLeft(now => now.connections <= before.connections && now.namespaces <= before.namespaces && now.clients === before.clients, before)
+  }
+
+  /** Waits until there is no more than there may be, and resolves to what there is. */
+  async #isLeft (isAll: (now: State) => boolean, before: State): Promise<State> {
     const until = performance.now() + SETTLED
     for (;;) {
       const now = await this.#server.call('state')
-      const isAsBefore = now.sockets <= before.connections + POLLS && now.connections <= before.connections && now.namespaces <= before.namespaces && now.clients === before.clients && (now.resources.Timeout ?? 0) <= (before.resources.Timeout ?? 0) + TIMERS
-      if (isAsBefore) return now
+      if (isAll(now)) return now
       if (performance.now() > until) {
         this.#faults.add(`something is left of the attack: ${JSON.stringify(now)}, and before it ${JSON.stringify(before)}`)
         return now
       }
+      await new Promise(resolve => { setTimeout(resolve, LOOK_AGAIN) })
     }
   }
 
-  async #heard (): Promise<number> {
-    const events = await this.#server.call('stop')
+  async #heard (): Promise<void> {
+    const events = this.#events = await this.#server.call('stop')
     const all = Promise.all(this.#witnesses.map(async witness => { await witness.has(events - 1) }))
-    await Promise.race([all, new Promise(resolve => { setTimeout(resolve, SETTLED).unref() })])
+    // Who has missed some is told below what.
+    await inTime(all, SETTLED).catch(() => {})
     for (const witness of this.#witnesses) for (const fault of witness.faults(events)) this.#faults.add(fault)
-    return events
   }
 
-  /** A server ends that nobody is connected to, whatever was done to it. */
+  /** A server ends, whatever was done to it. */
   async #close (): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>(resolve => {
-      timer = setTimeout(() => {
-        this.#faults.add(`close() did not end within ${SETTLED} ms`)
-        resolve()
-      }, SETTLED)
-    })
-    await Promise.race([this.#server.call('close'), late])
-    clearTimeout(timer)
-    await this.#server.kill()
+    try {
+      await inTime(this.#server.call('close'), SETTLED)
+    } catch (error) {
+      this.#faults.add(`close() has not ended as it should: ${String(error)}, with ${JSON.stringify(await this.#server.call('state'))}`)
+    }
   }
 
   #blameLog ({ leaks, leaked, errors }: Found): void {
@@ -201,8 +224,19 @@ class Run {
   }
 }
 
+// Map(marker -> what its sessions are drawn from), because to put that together costs more than to draw one
+const sessions = new Map<string, fc.Arbitrary<Session>>()
+
+function sessionsOf (marker: string): fc.Arbitrary<Session> {
+  const known = sessions.get(marker) ?? session(marker)
+  sessions.set(marker, known)
+  return known
+}
+
+const timers = ({ resources }: State): number => resources.Timeout ?? 0
+
 /** A session by its number: the same for the same seed. */
 export function drawSession (seed: number, number: number): Session {
-  const [drawn] = fc.sample(session(markerOf(seed)), { seed: (seed + Math.imul(number + 1, 0x9e3779b1)) | 0, numRuns: 1 })
+  const [drawn] = fc.sample(sessionsOf(markerOf(seed)), { seed: (seed + Math.imul(number + 1, 0x9e3779b1)) | 0, numRuns: 1 })
   return drawn as Session
 }

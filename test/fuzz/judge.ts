@@ -1,5 +1,7 @@
 import { CODE_PREFIX, errors } from '../../lib/errors.js'
 import type { HttpRequest } from './draw/http.js'
+import { opensAnything } from './keys.js'
+import { bytesOf, textOf } from './parts.js'
 import type { HttpAnswer } from './wire/http.js'
 
 const CODES = new Set(Object.keys(errors).map(name => CODE_PREFIX + name))
@@ -11,7 +13,7 @@ const JOINED = 160
 
 interface Told { readonly code?: unknown, readonly statusCode?: unknown, readonly message?: unknown, readonly retry?: unknown }
 
-function readJson (text: string): unknown {
+export function readJson (text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -21,8 +23,11 @@ function readJson (text: string): unknown {
 
 const isObject = (value: unknown): value is Told => typeof value === 'object' && value !== null
 
+/** Only there does anybody get an answer without a key in a header. */
+const ENGINES = /^\/socket\.io\//
+
 /** What is wrong with an answer of HTTP; `undefined` when it may be so. */
-export function httpFault ({ method }: HttpRequest, { status, head, body }: HttpAnswer): string | undefined {
+export function httpFault ({ method, url, headers }: HttpRequest, { status, head, body }: HttpAnswer, marker: string): string | undefined {
   const isJson = /^content-type: application\/json/im.test(head)
   const told = isJson ? readJson(body.toString()) : undefined
   const shown = `${status} ${body.toString('utf8', 0, JOINED)}`
@@ -32,7 +37,9 @@ export function httpFault ({ method }: HttpRequest, { status, head, body }: Http
     if (status === 503 && (method === 'HEAD' || UNAVAILABLE.has(String(code)))) return undefined
     return `a route answered ${shown}`
   }
-  if (!(status >= 200)) return status === 101 ? undefined : `a route answered ${shown}`
+  const isEngines = ENGINES.test(textOf(url, ''))
+  if (!(status >= 200)) return status === 101 && isEngines ? undefined : `a route answered ${shown}`
+  if (status < 400 && !isEngines && !opensAnything(Buffer.concat(headers.map(([, value]) => bytesOf(value, ''))), marker)) return `a route did without a key what needs one: ${shown}`
   if (status < 400 || !isJson || method === 'HEAD') return undefined
   if (!isObject(told)) return `an error that is no object: ${shown}`
   const isOurs = typeof told.code === 'string' || typeof told.code === 'number' || FASTIFYS.test(String(told.message))

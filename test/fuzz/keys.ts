@@ -15,3 +15,25 @@ export type KeyWord = typeof KEY_WORDS[number]
 export const markerOf = (seed: number): string => `key-f${(seed >>> 0).toString(16).padStart(8, '0')}f`
 
 export const keyOf = (marker: string, word: KeyWord | 'healthy'): string => `${marker}-${word}`
+
+/** What a key may open at most, see `oddVerify`. */
+export interface Opened {
+  readonly instances: readonly string[] | null
+  readonly events: RegExp | null
+}
+
+const ALL: Opened = { instances: null, events: null }
+export const OPENS: Partial<Record<KeyWord, Opened>> = {
+  global: ALL,
+  yes: ALL,
+  late: ALL,
+  short: ALL,
+  renewed: ALL,
+  one: { instances: ['fuzz-a'], events: /^messages\./ },
+  calls: { instances: null, events: /^call$/ }
+}
+
+/** Whether there is a key in it that opens anything at all. */
+export function opensAnything (bytes: Buffer, marker: string): boolean {
+  return Object.keys(OPENS).some(word => bytes.includes(keyOf(marker, word as KeyWord)))
+}

@@ -32,6 +32,7 @@ export class ServerProcess {
   // Map(call -> who waits for its answer)
   readonly #calls = new Map<number, (said: Said) => void>()
   #next = 0
+  hasEnded = false
 
   /** @param surprised told of what goes wrong in it */
   constructor (t: Scope, program: string, surprised: (what: string) => void) {
@@ -45,6 +46,7 @@ export class ServerProcess {
     })
     this.#ended = once(child, 'exit').then(([code, signal]) => {
       running.delete(child)
+      this.hasEnded = true
       if (!isKilled) surprised(`it has ended (${String(code ?? signal)})`)
     })
     this.kill = async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
 import type { Scope } from '../helpers/server.js'
-import { fuzz } from './fuzz.js'
+import { fuzz, type Outcome } from './fuzz.js'
 import { bundleServer } from './process.js'
 import { describe, total } from './report.js'
 import { seedOf, targets } from './targets.js'
@@ -21,6 +21,9 @@ const { values } = parseArgs({
 })
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
 
+/** Servers that are attacked side by side: while one settles, the others have the processor. */
+const AT_ONCE = 3
+
 const cleaners: Array<() => unknown> = []
 const scope: Scope = { teardown: clean => { cleaners.push(clean) } }
 
@@ -32,13 +35,18 @@ async function main (): Promise<boolean> {
   if (withoutRedis !== false) console.log(withoutRedis)
   const chosen = targets({ directory, redis }).filter(({ name, store }) => (values.store ?? store) === store && (values.target ?? name) === name)
   console.log(`seed ${seed}`)
-  const outcomes = []
-  for (const { name, options } of chosen) {
-    const outcome = await fuzz(scope, { seed: seedOf(seed, name), inputs: Math.ceil(Number(values.inputs) / chosen.length), options, program, only: values.session === undefined ? undefined : Number(values.session) })
-    console.log(describe(name, seed, outcome))
-    outcomes.push(outcome)
-  }
-  console.log(total(seed, outcomes))
+  const began = performance.now()
+  const outcomes: Outcome[] = []
+  const waiting = [...chosen]
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (let target = waiting.shift(); target !== undefined; target = waiting.shift()) {
+      const { name, options } = target
+      const outcome = await fuzz(scope, { seed: seedOf(seed, name), inputs: Math.ceil(Number(values.inputs) / chosen.length), options, program, only: values.session === undefined ? undefined : Number(values.session) })
+      console.log(describe(name, seed, outcome))
+      outcomes.push(outcome)
+    }
+  }))
+  console.log(total(seed, outcomes, (performance.now() - began) / 1000))
   return outcomes.every(({ faults }) => faults.length === 0)
 }
 

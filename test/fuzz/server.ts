@@ -2,6 +2,7 @@
 // what it is asked to by messages.
 import Fastify, { type FastifyError } from 'fastify'
 import type { AddressInfo } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import wsEvents, { type WsEvents, type WsEventsOptions } from '../../lib/index.js'
 import '../../lib/io.js'
 import { errorName } from '../../lib/errors.js'
@@ -38,6 +39,8 @@ export interface Found {
   readonly leaks: readonly string[]
   readonly lines: number
   readonly errors: readonly string[]
+  /** The longest turn of the event loop, in ms. */
+  readonly delay: number
   readonly logged: Readonly<Record<string, number>>
 }
 
@@ -50,6 +53,8 @@ const EVENT = 'messages.upsert'
 const TEXT = 'obrigado. '.repeat(10)
 /** How long a call of the service may take, in ms. */
 const PATIENCE = 8000
+/** How long it may keep the process from all else, in ms. */
+const LONGEST_TURN = 4000
 /** What the Fastify server takes for a connection that must end: the fuzz sends what is never finished. */
 const REQUEST_TIMEOUT = 4000
 
@@ -58,6 +63,9 @@ const tell = (what: string, value: unknown): void => { say({ surprise: `${what}:
 process.on('unhandledRejection', reason => { tell('unhandledRejection', reason) })
 process.on('uncaughtException', error => { tell('uncaughtException', error) })
 process.on('warning', warning => { tell('warning', warning) })
+
+const delays = monitorEventLoopDelay()
+delays.enable()
 
 let server: Awaited<ReturnType<typeof start>> | undefined
 
@@ -79,8 +87,12 @@ async function start ({ options, marker }: Start) {
 
 /** What is wrong with how a call ended; `undefined` when it is as it should be. */
 async function faultOf (call: Call): Promise<string | undefined> {
+  const began = performance.now()
   try {
-    await inTime(made(call))
+    const result = made(call)
+    const ms = performance.now() - began
+    if (ms > LONGEST_TURN) return `nothing else was done for ${ms} ms`
+    await inTime(result)
   } catch (error) {
     // Fastify's own errors are none of ours.
     if (errorName(error) !== undefined) return undefined
@@ -174,7 +186,7 @@ const methods = {
 
   async found (): Promise<Found> {
     const { fastify, log: { leaked, leaks, lines, errors, tally } } = running()
-    return { stats: fastify.wsEvents.stats(), leaked, leaks, lines, errors, logged: Object.fromEntries(tally) }
+    return { stats: fastify.wsEvents.stats(), delay: delays.max / 1e6, leaked, leaks, lines, errors, logged: Object.fromEntries(tally) }
   },
 
   async close (): Promise<void> {

@@ -10,7 +10,8 @@ export class Witness {
   readonly name: string
   readonly #follower: Follower
   #messages = 0
-  #left = 0
+  /** Why its connection ended, each time. */
+  readonly cuts: string[] = []
   #refused: string[] = []
 
   constructor (t: Scope, url: string, marker: string, { auth, ...options }: ClientOptions = {}) {
@@ -18,7 +19,7 @@ export class Witness {
     this.#follower = new Follower(t, url, '', { ...options, auth: { apikey: keyOf(marker, 'healthy'), ...auth as object } })
     const { socket } = this.#follower
     socket.onAny((event: string) => { if (!event.startsWith('ws.')) this.#messages++ })
-    socket.on('disconnect', () => { this.#left++ })
+    socket.on('disconnect', reason => { this.cuts.push(reason) })
     socket.on('connect_error', error => { if ((error as { data?: unknown }).data !== undefined) this.#refused.push(error.message) })
   }
 
@@ -31,8 +32,9 @@ export class Witness {
     return this.#follower.inbox.messages.at(-1)?.id ?? this.#follower.readies.at(-1)?.lastEventId ?? ''
   }
 
-  get returns (): number {
-    return this.#left
+  /** Goes, for good. */
+  leave (): void {
+    this.#follower.socket.disconnect()
   }
 
   /** Resolves when it has the event of this number. */
@@ -49,7 +51,7 @@ export class Witness {
     if (foreign.length > 0) faults.push(`it got ${foreign.length} events of others, such as ${JSON.stringify(foreign[0]).slice(0, 200)}`)
     if (numbers.length !== count || numbers.some((number, at) => number !== at)) faults.push(`of ${count} events it got ${numbers.length}, not each once and in order; first wrong at ${numbers.findIndex((number, at) => number !== at)}`)
     // What its connection was cut in the middle of it may get again, and knows by the id.
-    if (this.#left === 0 && this.#messages !== messages.length) faults.push(`it got ${this.#messages - messages.length} events twice`)
+    if (this.cuts.length === 0 && this.#messages !== messages.length) faults.push(`it got ${this.#messages - messages.length} events twice`)
     if (readies.some(({ recovered }) => recovered === false)) faults.push('it was told of a gap')
     return faults.map(fault => `the healthy client at ${this.name}: ${fault}`)
   }

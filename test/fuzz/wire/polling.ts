@@ -1,6 +1,7 @@
-import type { Part } from '../parts.js'
+import { bytesOf, type Part } from '../parts.js'
 import { type HttpAnswer, HttpConnection } from './http.js'
 import { requestBytes } from './request.js'
+import type { Listener } from './websocket.js'
 
 const SEPARATOR = '\x1e'
 const TEXT = 'text/plain;charset=UTF-8'
@@ -8,7 +9,7 @@ const TEXT = 'text/plain;charset=UTF-8'
 /** A polling connection of Engine.IO, by hand. */
 export class RawPolling {
   readonly #port: number
-  readonly #packet: (text: string) => void
+  readonly #listener: Listener
   readonly #connections = new Set<HttpConnection>()
   /** Of these, those that wait for no answer. */
   readonly #idle = new Set<HttpConnection>()
@@ -16,10 +17,9 @@ export class RawPolling {
   #isGone = false
   isClosed = false
 
-  /** @param packet told of each packet that comes, but for pings, which are answered */
-  constructor (port: number, packet: (text: string) => void) {
+  constructor (port: number, listener: Listener) {
     this.#port = port
-    this.#packet = packet
+    this.#listener = listener
   }
 
   async open (): Promise<void> {
@@ -31,6 +31,7 @@ export class RawPolling {
 
   /** Posts a body, and resolves to the answer. */
   async post (body: readonly Part[], newestId: string, contentType = TEXT): Promise<HttpAnswer | null> {
+    this.#listener.sent(bytesOf(body, newestId))
     return await this.#exchange('POST', this.#path, body, contentType, newestId)
   }
 
@@ -45,7 +46,7 @@ export class RawPolling {
   async #read (packet: string): Promise<void> {
     if (packet === '2') await this.post(['3'], '')
     else if (packet === '1') this.isClosed = true
-    else this.#packet(packet)
+    else this.#listener.packet(packet)
   }
 
   async #exchange (method: string, path: string, body: readonly Part[] | null, contentType: string, newestId = ''): Promise<HttpAnswer | null> {

@@ -23,17 +23,24 @@ export function frameBytes ({ fin, reserved, opcode, masked, bits, says, payload
 
 const text = (payload: readonly Part[]): Frame => ({ fin: true, reserved: 0, opcode: TEXT, masked: true, bits: 7, says: null, payload })
 
+/** Hears what goes over a connection. */
+export interface Listener {
+  /** Told of what is sent, before it is. */
+  readonly sent: (bytes: Buffer) => void
+  /** Told of each text that comes, but for pings, which are answered. */
+  readonly packet: (text: string) => void
+}
+
 /** A WebSocket whose frames are written by hand; what comes is read as packets of Engine.IO. */
 export class RawWebSocket {
   readonly tcp: Tcp
-  readonly #packet: (text: string) => void
+  readonly #listener: Listener
   #received = Buffer.alloc(0)
   #isOpen = false
   #opened: () => void = () => {}
 
-  /** @param packet told of each text that comes, but for pings, which are answered */
-  constructor (port: number, packet: (text: string) => void) {
-    this.#packet = packet
+  constructor (port: number, listener: Listener) {
+    this.#listener = listener
     this.tcp = new Tcp(port, bytes => {
       this.#received = Buffer.concat([this.#received, bytes])
       if (!this.#isOpen) this.#readUpgrade()
@@ -50,7 +57,12 @@ export class RawWebSocket {
   }
 
   send (parts: readonly Part[], newestId: string): void {
-    this.tcp.write(frameBytes(text(parts), newestId))
+    this.write(text(parts), newestId)
+  }
+
+  write (frame: Frame, newestId: string): void {
+    this.#listener.sent(bytesOf(frame.payload, newestId))
+    this.tcp.write(frameBytes(frame, newestId))
   }
 
   #readUpgrade (): void {
@@ -78,6 +90,6 @@ export class RawWebSocket {
 
   #read (packet: string): void {
     if (packet === '2') this.send(['3'], '')
-    else this.#packet(packet)
+    else this.#listener.packet(packet)
   }
 }
