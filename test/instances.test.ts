@@ -224,10 +224,12 @@ t.test('a bad name or config is an error with a code, and nothing is stored', as
     ['acme', { enabled: true, events: 'CALL' }, 'INVALID_DATA', /events must be a list/],
     ['acme', { enabled: true, events: { 0: 'CALL' } }, 'INVALID_DATA', /events must be a list/],
     ['acme', { enabled: true, events: ['CALL', 5] }, 'UNKNOWN_EVENT', /string/],
-    ['acme', { enabled: true, events: ['CALL', 'MESSAGE_UPSERT'] }, 'UNKNOWN_EVENT', /MESSAGES_UPSERT/]
+    ['acme', { enabled: true, events: ['CALL', 'MESSAGE_UPSERT'] }, 'UNKNOWN_EVENT', /MESSAGES_UPSERT/],
+    ['acme', { get enabled () { throw new Error('a getter') } }, 'INVALID_DATA', /cannot be read: a getter/],
+    ['acme', { enabled: true, events: new Proxy([], { get () { throw new Error('a trap') } }) }, 'INVALID_DATA', /cannot be read: a trap/]
   ]
   for (const [name, input, code, message] of cases) {
-    await t.rejects(instances.set(name as string, input as InstanceConfigInput), { code: `FST_ERR_WS_EVENTS_${code}`, message }, `${String(name)} ${JSON.stringify(input)}`)
+    await t.rejects(instances.set(name as string, input as InstanceConfigInput), { code: `FST_ERR_WS_EVENTS_${code}`, message }, `${String(name)}: ${String(message)}`)
   }
   for (const name of ['', '..', 'a,b']) {
     await t.rejects(instances.find(name), { code: 'FST_ERR_WS_EVENTS_INVALID_NAME' })

@@ -363,6 +363,9 @@ for (const { way, transport, fastPath } of ways) {
     await ends(['other1', 'root1'], { apikey: ' k1 ' })
     await t.rejects(wsEvents.disconnect({}), { code: `${CODE}INVALID_DATA`, message: /instance or an apikey/ })
     await t.rejects(wsEvents.disconnect({ instance: 'a/b' }), { code: `${CODE}INVALID_NAME` })
+    const unreadable = { get instance (): string { throw new Error('a getter') } }
+    await t.rejects(wsEvents.disconnect(unreadable), { code: `${CODE}INVALID_DATA`, message: /cannot be read: a getter/ })
+    t.throws(() => wsEvents.clients(unreadable), { code: `${CODE}INVALID_DATA`, message: /cannot be read: a getter/ })
     t.ok(clients.other2.socket.connected)
     await admitted(clients.acme1.socket.connect())
     t.pass('a client that is told to comes back')

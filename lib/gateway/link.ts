@@ -66,6 +66,8 @@ export class Link {
   private constructor (connection: Connection, address: string | null) {
     this.connection = connection
     this.address = address
+    // Each client on its way in waits for the end of its connection, and more than ten may come over one at once.
+    connection.setMaxListeners(0)
   }
 
   /** Whether it was ended by us. Its close is reported later, and nothing more is written until then. */

@@ -83,3 +83,41 @@ t.test('a key __proto__ in extra is data like any other', async t => {
   t.equal(sent.isLatest, true)
   t.equal(({} as Record<string, unknown>).polluted, undefined)
 })
+
+/** What only plain JavaScript gives: a getter, a trap and conversions that throw. */
+const broken = (message: string): never => { throw new Error(message) }
+const unreadable: ReadonlyArray<readonly [string, unknown]> = [
+  ['options with a getter', { get extra () { return broken('a getter') } }],
+  ['options that are revoked', revoked()],
+  ['a dateTime that is no primitive', { dateTime: Object.create(null) as unknown }],
+  ['a dateTime with a trap', { dateTime: new Proxy({}, { get: () => broken('a trap') }) }],
+  ['a dateTime that is a bigint', { dateTime: 10n }],
+  ['a dateTime that is too deep', { dateTime: nested(20_000) }],
+  ['extra with a getter', { extra: { get a () { return broken('a getter') } } }],
+  ['extra that is revoked', { extra: revoked() }]
+]
+
+function revoked (): object {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
+function nested (levels: number): unknown {
+  let value: unknown = 1
+  for (let level = 0; level < levels; level++) value = [value]
+  return value
+}
+
+for (const [name, options] of unreadable) {
+  t.test(`${name} is INVALID_DATA`, async t => {
+    t.throws(() => build(options as EmitOptions), { code: 'FST_ERR_WS_EVENTS_INVALID_DATA', message: /^the options of emit cannot be read: ./ })
+  })
+}
+
+t.test('extra is an object: a text has a key for each character, which took seconds for some MB', async t => {
+  for (const extra of ['x'.repeat(3 * 1024 * 1024), [1], Buffer.alloc(5), 5]) {
+    t.throws(() => build({ extra: extra as never }), { code: 'FST_ERR_WS_EVENTS_INVALID_DATA', message: /^extra must be an object/ })
+  }
+  t.equal(build({ extra: null as never }).id, NO_ID)
+})

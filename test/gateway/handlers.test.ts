@@ -7,6 +7,7 @@ import { eventually, latch } from '../helpers/latch.js'
 import { recordLog } from '../helpers/log.js'
 import { PREFIX, shortCode } from '../helpers/outcome.js'
 import { startServer } from '../helpers/server.js'
+import { RawWebSocket } from '../protocol/helpers/raw-web-socket.js'
 
 const enabled = { defaultConfig: { enabled: true } }
 const stanza = Type.Object({ to: Type.String(), times: Type.Optional(Type.Integer()) }, { additionalProperties: false })
@@ -99,6 +100,26 @@ t.test('a handler tells the client what it is to know by an error of this packag
   t.strictSame(await send(socket, 'sendNode'), { code: `${PREFIX}FORBIDDEN`, statusCode: 403, message: 'the key that came does not open sending at night', retry: false })
 })
 
+t.test('an error of this package that the application has changed is still told in the form of one', async t => {
+  const { fastify, url } = await startServer(t, enabled)
+  fastify.wsEvents.handle('sendNode', { handler: () => { throw Object.assign(new errors.FORBIDDEN('this'), { statusCode: '403', message: ['no'] }) } })
+  const { socket } = await listen(t, `${url}/acme`)
+  t.strictSame(await send(socket, 'sendNode'), { code: `${PREFIX}FORBIDDEN`, statusCode: 500, message: 'no', retry: false })
+})
+
+t.test('data that is too deep for its schema is refused, and its client is told so', async t => {
+  const { fastify, port } = await startServer(t, enabled)
+  fastify.wsEvents.handle('sendNode', { schema: { $id: 'list', type: ['array', 'integer'], items: { $ref: 'list' } }, handler: () => 'handled' })
+  const client = await RawWebSocket.open(port)
+  await client.next()
+  await client.send('40/acme,')
+  t.match(await client.next(), /^40\/acme,/)
+  // A stock client cannot even write it.
+  await client.send(`42/acme,1["sendNode",${'['.repeat(25_000)}1${']'.repeat(25_000)}]`)
+  t.match(await client.next(), /^43\/acme,1\[\{"code":"FST_ERR_WS_EVENTS_INVALID_DATA".*cannot be read: it is circular or too deep/)
+  await client.leave()
+})
+
 t.test('a handler has its time, and what it answers or throws later is nobody\'s', async t => {
   const { fastify, url } = await startServer(t, enabled)
   const [late, fails] = [latch(), latch()]
@@ -185,7 +206,7 @@ t.test('what cannot be handled is said at once', async t => {
   const { wsEvents } = fastify
   const handler = () => null
   wsEvents.handle('sendNode', { handler })
-  const bad: ReadonlyArray<readonly [string, unknown, RegExp]> = [
+  const bad = [
     ['sendNode', { handler }, /"sendNode" has a handler already/],
     ['subscribe', { handler }, /"subscribe" is reserved by this plugin/],
     ['disconnect', { handler }, /"disconnect" is reserved by Socket\.IO/],
@@ -198,9 +219,12 @@ t.test('what cannot be handled is said at once', async t => {
     ['a', { handler, schema: 'string' }, /schema of "a" must be a JSON Schema/],
     ['a', { handler, schema: { type: 'nonsense' } }, /schema of "a" cannot be compiled/],
     ['a', { handler, schema: { $async: true, type: 'object' } }, /schema of "a" is asynchronous/],
-    ['a', { handler, timeuot: 5 }, /"timeuot" is unknown/]
-  ]
-  for (const [event, options, message] of bad) t.throws(() => { wsEvents.handle(event, options as HandleOptions) }, { code: `${PREFIX}OPTION`, message })
+    ['a', { handler, timeuot: 5 }, /"timeuot" is unknown/],
+    [{ toJSON () { throw new Error('toJSON') } }, { handler }, /the name of an event must be 1 to 100/],
+    ['a', { get handler () { throw new Error('a getter') } }, /the options of "a" cannot be read: a getter/],
+    ['a', { handler, schema: new Proxy({}, { get () { throw new Error('a trap') } }) }, /the options of "a" cannot be read: a trap/]
+  ] as ReadonlyArray<readonly [unknown, unknown, RegExp]>
+  for (const [event, options, message] of bad) t.throws(() => { wsEvents.handle(event as string, options as HandleOptions) }, { code: `${PREFIX}OPTION`, message })
   wsEvents.handle('a', { handler })
 })
 

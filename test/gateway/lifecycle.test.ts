@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
 import type { Server, Socket as ServerSocket } from 'socket.io'
+import { Manager } from 'socket.io-client'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { admitted, connect, disconnected, Inbox, listen, refused } from '../helpers/client.js'
@@ -180,13 +182,39 @@ t.test('a namespace stays ours in the spelling that clients used', async t => {
   t.equal((await inbox.got(1)).length, 1)
 })
 
-t.test('many checks of keys at once give no warning', async t => {
+t.test('many checks of keys at once give no warning, also on one connection', async t => {
   const warnings: Error[] = []
   const note = (warning: Error) => { warnings.push(warning) }
   process.on('warning', note)
   t.teardown(() => { process.off('warning', note) })
   const { url } = await startServer(t, { ...enabled, verify: async () => { await turn(); await turn(); return true } })
   await Promise.all(Array.from({ length: 30 }, async () => await listen(t, `${url}/acme`)))
+  const manager = new Manager(url, { transports: ['websocket'] })
+  await Promise.all(Array.from({ length: 30 }, async (empty, at) => {
+    const socket = manager.socket(`/acme${at}`)
+    t.teardown(() => { socket.disconnect() })
+    await admitted(socket)
+  }))
   await turn()
   t.strictSame(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'), [])
+})
+
+t.test('who asks for another protocol where nobody speaks one is ended, whatever is sent after that', async t => {
+  const server = await startServer(t)
+  const socket = connectTcp({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => { socket.destroy() })
+  // Being reset is an end, too.
+  socket.on('error', () => {})
+  const ended = new Promise(resolve => { socket.once('close', resolve) })
+  const answered = once(socket, 'end').catch(() => {})
+  socket.write('GET /elsewhere HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  // More than is read for nobody.
+  socket.write(Buffer.alloc(200_000))
+  socket.resume()
+  await Promise.race([answered, ended])
+  socket.end()
+  await ended
+  const connections = async () => await new Promise<number>((resolve, reject) => { server.fastify.server.getConnections((error, count) => { if (error === null) resolve(count); else reject(error) }) })
+  while (await connections() > 0) await turn()
+  t.equal(await connections(), 0)
 })
