@@ -53,6 +53,8 @@ const EVENT = 'messages.upsert'
 const TEXT = 'obrigado. '.repeat(10)
 /** How long a call of the service may take, in ms. */
 const PATIENCE = 8000
+/** Healthy events after which an instance is set again. */
+const SET_AGAIN = 2
 /** How long it may keep the process from all else, in ms. */
 const LONGEST_TURN = 4000
 /** What the Fastify server takes for a connection that must end: the fuzz sends what is never finished. */
@@ -134,6 +136,9 @@ const methods = {
     it.timer = setInterval(() => {
       // Events of others come in between: those of the root must not hear them.
       void it.fastify.wsEvents.emit('fuzz-a', 'call', { n: it.emitted })
+      // The attack disables and removes them, and what nobody can come into is not attacked.
+      const again = INSTANCES[it.emitted % (INSTANCES.length * SET_AGAIN) / SET_AGAIN]
+      if (again !== undefined) it.fastify.wsEvents.set(again, { enabled: true }).catch((error: FastifyError) => { tell('an instance was not set', error) })
       it.fastify.wsEvents.emit(HEALTHY, EVENT, { n: it.emitted++, text: TEXT }).catch((error: FastifyError) => { tell('a healthy event was not emitted', error) })
     }, pause)
   },
