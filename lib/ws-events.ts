@@ -185,9 +185,9 @@ export class WsEventsService implements WsEvents {
     this.#parts.handlers.add(event, options)
   }
 
-  asyncapi (info?: Partial<AsyncApiInfo>): AsyncApiDocument {
+  asyncapi (info: Partial<AsyncApiInfo> = {}): AsyncApiDocument {
     const { catalogue, handlers, gateway, settings: { serverUrl } } = this.#parts
-    return describeEvents({ mode: this.mode, catalogue, handled: handlers.list(), serverUrl, path: gateway?.path ?? '' }, asObject(info))
+    return describeEvents({ mode: this.mode, catalogue, handled: handlers.list(), serverUrl, path: gateway?.path ?? '' }, info)
   }
 
   stats (): Stats {
