@@ -7,11 +7,13 @@ import { Catalogue } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
 import { Handlers } from './gateway/handlers.js'
 import { Gateway } from './gateway/index.js'
+import { NO_QUEUES } from './gateway/queues.js'
 import { addDisabledRoute, addEngineRoute, endUnanswered, openServer, watchTooLarge } from './gateway/server.js'
 import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
 import { Instances } from './instances.js'
 import { LimitCounters } from './limits.js'
 import type { EventLog, StreamName } from './log/event-log.js'
+import { Metrics } from './metrics/index.js'
 import { Nodes } from './nodes.js'
 import { readSettings, type Settings } from './options.js'
 import { Router } from './router.js'
@@ -30,9 +32,10 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   const logger = fastify.log.child({ plugin: 'fastify-ws-events' })
   const catalogue = new Catalogue(settings.events)
   checkDefault(settings, catalogue)
+  const metrics = settings.metrics === null ? null : await Metrics.load(settings.metrics.registry, catalogue)
   const store = await openStore(fastify, settings, logger)
   try {
-    await serve(fastify, options, { settings, catalogue, store, logger })
+    await serve(fastify, options, { settings, catalogue, store, metrics, logger })
   } catch (error) {
     // Whoever tries again needs the store, and may never close what did not come about.
     await store.close()
@@ -44,11 +47,13 @@ interface Parts {
   readonly settings: Settings
   readonly catalogue: Catalogue
   readonly store: OpenStore
+  readonly metrics: Metrics | null
   readonly logger: FastifyBaseLogger
 }
 
-async function serve (fastify: FastifyInstance, options: WsEventsOptions, { settings, catalogue, store, logger }: Parts): Promise<void> {
+async function serve (fastify: FastifyInstance, options: WsEventsOptions, { settings, catalogue, store, metrics, logger }: Parts): Promise<void> {
   const { log, configs, peers } = store
+  const traffic = metrics?.traffic ?? null
   const access = new Access(settings, catalogue, logger)
 
   // The gateway needs the instances to admit clients, and the instances tell it of their changes.
@@ -81,7 +86,7 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
     fastify.addHook('preClose', close)
   } else {
     const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
-    gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, handlers, limited, logger })
+    gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, handlers, limited, traffic, logger })
     addEngineRoute(fastify, io.path())
     if (own) {
       watchTooLarge(fastify, io.path(), () => { limited.count('inboundBytes') })
@@ -90,9 +95,16 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
   }
 
   const nodes = new Nodes({ peers, dismiss: target => { gateway?.disconnect(target) }, logger })
-  service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, handlers, limited, gateway, logger })
+  service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, handlers, limited, traffic, gateway, logger })
   fastify.decorate('wsEvents', service)
   addRoutes(fastify, settings, { access, catalogue, instances })
+  if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
+}
+
+/** Last of all, so that a registration that fails has left nothing in the host's registry. */
+function addMetrics (fastify: FastifyInstance, metrics: Metrics, service: WsEventsService, gateway: Gateway | null): void {
+  metrics.register(() => ({ stats: service.stats(), queues: gateway?.queues() ?? NO_QUEUES }))
+  fastify.addHook('onClose', () => { metrics.close() })
 }
 
 /** Opens where events are remembered and configs kept, until the server is closed. */
@@ -199,6 +211,7 @@ const wsEvents = fp(plugin, { fastify: '5.x', name: 'fastify-ws-events' })
 export default wsEvents
 export { wsEvents, evolutionEvents, errors }
 export type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
+export type { DiagnosticsMessages, EmitTrace } from './diagnostics/messages.js'
 export type { EventDefinitions, EventSchema } from './events/catalogue.js'
 export type { CodedError, ErrorName } from './errors.js'
 export type { LogStats, Retention } from './log/event-log.js'

@@ -9,7 +9,7 @@ import type { Retention } from './log/event-log.js'
 import { excerpt } from './names.js'
 import { storeFrom } from './stores/from-text.js'
 import type { HostConfigs, Store } from './stores/store.js'
-import type { InstanceConfigInput, Limits, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
+import type { InstanceConfigInput, Limits, MetricsRegistry, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
 
 /** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
 export interface Settings {
@@ -34,6 +34,7 @@ export interface Settings {
   readonly routes: { readonly prefix: string } | null
   readonly socketio: SocketIOOption
   readonly fastPath: boolean
+  readonly metrics: { readonly registry: MetricsRegistry } | null
 }
 
 /** What a variable's text stands for; `undefined` when it cannot be understood. */
@@ -108,6 +109,7 @@ export const optionSchemas = {
     default: { prefix: '' }
   }),
   fastPath: bool({ default: true }),
+  metrics: Type.Object({ registry: Type.Object({}, { allowed: 'a registry of prom-client' }) }, { additionalProperties: false, allowed: '{ registry }, a registry of prom-client' }),
   socketio: Type.Object({}, { allowed: 'options for the Socket.IO server, or a Server' }),
   env: Type.Union([Type.Literal(false), Type.Record(Type.String(), Type.Union([Type.String(), Type.Undefined()]))], { allowed: 'an object of strings, or false', default: 'process.env' })
 } satisfies Record<keyof WsEventsOptions, TSchema>
@@ -153,7 +155,8 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     limits: Object.fromEntries(Object.entries(limits).map(([name, schema]) => [name, use.limits?.[name as keyof Limits] ?? schema.default])) as unknown as Limits,
     routes: use.routes === false ? null : { prefix: use.routes?.prefix ?? '' },
     socketio: use.socketio ?? {},
-    fastPath: use.fastPath ?? optionSchemas.fastPath.default
+    fastPath: use.fastPath ?? optionSchemas.fastPath.default,
+    metrics: use.metrics ?? null
   }
 }
 
@@ -192,6 +195,8 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   // Not by the schema, which would not see the methods of a class.
   store: (store: string | Partial<Store>) => typeof store === 'string' ? storeFrom(store) !== undefined : isStore(store),
   configs: (configs: Partial<HostConfigs>) => [configs.get, configs.set, configs.delete, configs.list].every(isFunction),
+  // Not by the schema, as above.
+  metrics: ({ registry }: { registry: Partial<MetricsRegistry> }) => [registry.registerMetric, registry.getSingleMetric, registry.removeSingleMetric].every(isFunction),
   serverUrl: (url: string) => /^https?:\/\//.test(url) && URL.canParse(url),
   routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
 }

@@ -348,6 +348,16 @@ export interface Limits {
   pendingBytes: number
 }
 
+/**
+ * A `Registry` of prom-client 15: what is asked of it. Written out, so that an application without prom-client can be
+ * compiled.
+ */
+export interface MetricsRegistry {
+  registerMetric(metric: unknown): void
+  getSingleMetric(name: string): unknown
+  removeSingleMetric(name: string): void
+}
+
 export interface WsEventsOptions {
   /**
    * `false`: no Socket.IO server; configs can be set and found, `emit` does nothing and says so.
@@ -445,6 +455,12 @@ export interface WsEventsOptions {
    * @default true
    */
   fastPath?: boolean | undefined
+  /**
+   * Where metrics for Prometheus are registered while the server runs: `{ registry }`, a `Registry` of prom-client,
+   * which must be installed. No other server may have its metrics there.
+   * @default none
+   */
+  metrics?: { registry: MetricsRegistry } | undefined
   /**
    * Another environment, or `false` for none.
    * @default process.env

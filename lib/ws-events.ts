@@ -3,8 +3,9 @@ import { hashKey } from './access.js'
 import type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
 import { describeEvents } from './asyncapi/index.js'
 import { Backlog, type Held } from './backlog.js'
+import { emitChannel } from './diagnostics/channels.js'
 import { errorName, errors, unreadable } from './errors.js'
-import type { Catalogue, EventSchema } from './events/catalogue.js'
+import type { Catalogue, EventSchema, EventType } from './events/catalogue.js'
 import { buildMessage } from './events/message.js'
 import type { Gateway, GatewayStats } from './gateway/index.js'
 import type { Handlers } from './gateway/handlers.js'
@@ -13,6 +14,7 @@ import { inTime, STORE_PATIENCE } from './in-time.js'
 import type { Instances } from './instances.js'
 import type { LimitCounters } from './limits.js'
 import type { LogRecord, StreamName } from './log/event-log.js'
+import type { Traffic } from './metrics/traffic.js'
 import { excerpt, instanceName } from './names.js'
 import type { Nodes } from './nodes.js'
 import type { Settings } from './options.js'
@@ -29,6 +31,8 @@ interface Parts {
   readonly nodes: Nodes
   readonly handlers: Handlers
   readonly limited: LimitCounters
+  /** `null` where nobody asks for metrics. */
+  readonly traffic: Traffic | null
   /** `null` in disabled mode. */
   readonly gateway: Gateway | null
   readonly logger: FastifyBaseLogger
@@ -44,7 +48,7 @@ export class WsEventsService implements WsEvents {
   readonly mode: Mode
   readonly #parts: Parts
   readonly #skipped: Record<SkipReason, number> = { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 }
-  #emitted = 0
+  #emits = 0
   #rejections = 0
   #storeFailures = 0
   readonly #backlog: Backlog
@@ -62,6 +66,12 @@ export class WsEventsService implements WsEvents {
   }
 
   emit (instance: string, event: string, data: unknown, options?: EmitOptions | null): Promise<EmitResult> {
+    if (!emitChannel.hasSubscribers) return this.#emitOrReject(instance, event, data, options)
+    const trace = { instance: shown(instance), event: shown(event) }
+    return harmless(emitChannel.tracePromise(() => this.#emitOrReject(instance, event, data, options), trace))
+  }
+
+  #emitOrReject (instance: string, event: string, data: unknown, options: EmitOptions | null | undefined): Promise<EmitResult> {
     try {
       const result = this.#emit(instance, event, data, options ?? {})
       return result instanceof Promise ? harmless(result) : Promise.resolve(result)
@@ -75,16 +85,16 @@ export class WsEventsService implements WsEvents {
     this.#checkOpen()
     const name = instanceName(instance)
     const event = catalogue.get(spelling)
-    if (this.mode === 'disabled') return this.#accepted(null, router.route(name, event))
+    if (this.mode === 'disabled') return this.#accepted(null, event, router.route(name, event))
     if (this.#backlog.isHolding) {
       catalogue.validate(event, data)
       return this.#hold({ name, event, record: encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options })) })
     }
     const route = router.route(name, event)
     catalogue.validate(event, data)
-    if (!store.log.wants(route.streams)) return this.#accepted(null, route)
+    if (!store.log.wants(route.streams)) return this.#accepted(null, event, route)
     const record = encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options }))
-    return this.#remember(route, record, spelling)
+    return this.#remember(route, { event, record }, spelling)
   }
 
   #hold (held: Held): Promise<EmitResult> {
@@ -99,18 +109,18 @@ export class WsEventsService implements WsEvents {
   #send ({ name, event, record }: Held): EmitResult | Promise<EmitResult> {
     const route = this.#parts.router.route(name, event)
     try {
-      return this.#parts.store.log.wants(route.streams) ? this.#remember(route, record, event.name) : this.#accepted(null, route)
+      return this.#parts.store.log.wants(route.streams) ? this.#remember(route, { event, record }, event.name) : this.#accepted(null, event, route)
     } catch (err) {
       throw this.#rejected(err, name, event.name)
     }
   }
 
   /** @param spelling of the event, as whoever emits it wrote it */
-  #remember (route: Route, record: LogRecord, spelling: string): EmitResult | Promise<EmitResult> {
+  #remember (route: Route, { event, record }: Pick<Held, 'event' | 'record'>, spelling: string): EmitResult | Promise<EmitResult> {
     const id = this.#append(route.streams, record)
-    if (typeof id === 'string') return this.#accepted(id, route)
+    if (typeof id === 'string') return this.#accepted(id, event, route)
     return Promise.resolve(id).then(
-      id => this.#accepted(id, route),
+      id => this.#accepted(id, event, route),
       (err: unknown) => { throw this.#rejected(this.#storeFailure(err), record.instance, spelling) }
     )
   }
@@ -130,8 +140,9 @@ export class WsEventsService implements WsEvents {
     return Object.assign(new errors.STORE_UNAVAILABLE(err instanceof Error ? err.message : String(err)), { cause: err })
   }
 
-  #accepted (id: string | null, route: Route): EmitResult {
-    this.#emitted++
+  #accepted (id: string | null, event: EventType, route: Route): EmitResult {
+    this.#emits++
+    this.#parts.traffic?.emitted(event)
     const result: EmitResult = { id, routes: namespacesOf(route) }
     if (route.skipped !== null) {
       this.#skipped[route.skipped]++
@@ -143,7 +154,7 @@ export class WsEventsService implements WsEvents {
   /** Counts and logs what an emit is rejected with. */
   #rejected (err: unknown, instance: unknown, event: unknown): Error {
     this.#rejections++
-    const shown = (value: unknown) => typeof value === 'string' ? excerpt(value) : typeof value
+    this.#parts.traffic?.rejected(err)
     this.#parts.logger.error({ err, instance: shown(instance), event: shown(event) }, 'an event was not emitted')
     return err instanceof Error ? err : new Error(String(err))
   }
@@ -193,7 +204,7 @@ export class WsEventsService implements WsEvents {
   stats (): Stats {
     const { gateway, store } = this.#parts
     return {
-      emitted: this.#emitted,
+      emitted: this.#emits,
       rejected: this.#rejections,
       storeFailures: this.#storeFailures,
       skipped: { ...this.#skipped },
@@ -240,6 +251,9 @@ function readTarget (target: DisconnectTarget | undefined): DisconnectTarget {
     throw unreadable('who is meant', thrown)
   }
 }
+
+/** What a caller gave as a name. From JavaScript, it may be none. */
+const shown = (value: unknown): string => typeof value === 'string' ? excerpt(value) : typeof value
 
 /** A rejection is in the log already. Most callers do not wait for it, and theirs must not end the process. */
 function harmless<Result> (promise: Promise<Result>): Promise<Result> {

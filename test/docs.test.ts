@@ -203,7 +203,7 @@ const anchorsOf = (text: string): string[] =>
   [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-'))
 
 t.test('what the documents link to and name is there', async t => {
-  for (const file of ['README.md', 'README.pt-BR.md', 'CHANGELOG.md', 'docs/architecture.md', 'docs/stores.md']) {
+  for (const file of ['README.md', 'README.pt-BR.md', 'CHANGELOG.md', 'docs/architecture.md', 'docs/stores.md', 'docs/metrics.md']) {
     const text = read(file)
     for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
       if (target.startsWith('https://')) continue

@@ -1,15 +1,14 @@
-import type { FastifyBaseLogger } from 'fastify'
 import type { Socket } from 'socket.io'
 import { type Access, hashKey } from '../access.js'
 import { type CodedError, errorName, type ErrorName, errors } from '../errors.js'
 import { type LimitCounters, limitOf, limitReached } from '../limits.js'
-import { excerpt } from '../names.js'
 import { type Admission, isPassing, refusalOf, targetOf } from './admission.js'
 import { keyOf } from './handshake.js'
 import type { Hold } from './holds.js'
 import { type Connection, endConnection, namespaceCount } from './internals.js'
 import type { Places } from './places.js'
 import { Link } from './link.js'
+import { askedOf, type Reports } from './reports.js'
 import type { Admitted } from './subscriber.js'
 import type { Writer } from './writer.js'
 
@@ -35,7 +34,7 @@ interface Parts {
   readonly perSecond: number
   readonly limited: LimitCounters
   readonly writer: Writer
-  readonly logger: FastifyBaseLogger
+  readonly reports: Reports
 }
 
 /** Clients on their way in: checks each, and says no so that the stock client does the right thing. */
@@ -89,12 +88,12 @@ export class Arrivals {
     const answer = Object.assign(new Error(refusal.message), { data: refusal })
     // What an ended connection had sent before is read on, and there may be much of it.
     if (link.ended) return answer
-    const { logger, limited, writer } = this.#parts
-    const shown = { code: refusal.code, namespace: namespaceForLog(socket), address: link.address }
-    if (known === undefined) logger.error({ err: error, ...shown }, 'a client could not be checked')
+    const { reports, limited, writer } = this.#parts
+    const refused = { name, instance: askedOf(socket), address: link.address }
+    if (known === undefined) reports.uncheckable(refused, error)
+    else reports.refused(refused)
     this.count(name, link.address)
     limited.countIn(error)
-    logger.info(shown, 'client refused')
     if (limitOf(error) === 'inboundPerSecond') writer.end(link)
     // Coming back would change nothing where it has as many namespaces as it may have.
     else if (isPassing(name) && limitOf(error) !== 'namespacesPerConnection' && !servesAnother(socket, link)) await ended(link.connection)
@@ -170,9 +169,6 @@ function servesAnother (socket: Socket, { subscribers }: Link): boolean {
   const hosts = namespaceCount(socket) - subscribers.length
   return hosts > 0 || subscribers.some(({ listens }) => listens)
 }
-
-/** As a client asked for it: it may have put a key behind it. */
-const namespaceForLog = ({ nsp }: Socket): string => excerpt(nsp.name.split('?', 1)[0] ?? '')
 
 /** The instance whose namespace a client asks for; `undefined` for the root and for what is no name. */
 function instanceAt (socket: Socket): string | null | undefined {

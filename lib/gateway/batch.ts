@@ -28,12 +28,14 @@ export class Outgoing {
 
 /** Packets that go to the same subscribers together. */
 export class Parcel {
+  readonly events: readonly Outgoing[]
   readonly packets: readonly Packet[]
   // Map(namespace -> frames)
   readonly #frames = new Map<string, Buffer>()
 
-  constructor (packets: readonly Packet[]) {
-    this.packets = packets
+  constructor (events: readonly Outgoing[]) {
+    this.events = events
+    this.packets = events.map(({ packet }) => packet)
   }
 
   /** All of them as WebSocket frames for a namespace, made once. */
@@ -68,13 +70,13 @@ export class Batch {
     if (passing.length === this.#events.length) return this.#whole()
     if (passing.length === 0) return null
     const key = passing.join()
-    const parcel = this.#some.get(key) ?? new Parcel(passing.map(index => (this.#events[index] as Outgoing).packet))
+    const parcel = this.#some.get(key) ?? new Parcel(passing.map(index => this.#events[index] as Outgoing))
     this.#some.set(key, parcel)
     return parcel
   }
 
   #whole (): Parcel {
-    this.#all ??= new Parcel(this.#events.map(({ packet }) => packet))
+    this.#all ??= new Parcel(this.#events)
     return this.#all
   }
 }

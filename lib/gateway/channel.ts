@@ -119,20 +119,25 @@ export class Channel {
     return this.#waiting.push(outgoing) === 1
   }
 
-  /** Hands what waits to every subscriber that lets it through. */
-  flush (deliver: Deliver): void {
+  /**
+   * Hands what waits to every subscriber that lets it through.
+   *
+   * @returns what was handed over; `undefined` for nothing
+   */
+  flush (deliver: Deliver): readonly Outgoing[] | undefined {
     // A listener of the host's may come to flush again: what is newer waits for the next turn, behind this.
     if (this.#isFlushing || this.#waiting.length === 0) return
     this.#isFlushing = true
     try {
-      this.#deliverWaiting(deliver)
+      return this.#deliverWaiting(deliver)
     } finally {
       this.#isFlushing = false
     }
   }
 
-  #deliverWaiting (deliver: Deliver): void {
-    const batch = new Batch(this.#waiting)
+  #deliverWaiting (deliver: Deliver): readonly Outgoing[] {
+    const events = this.#waiting
+    const batch = new Batch(events)
     this.#waiting = []
     this.#waitingBytes = 0
     for (const group of this.#groups.values()) {
@@ -141,5 +146,6 @@ export class Channel {
       group.heard = true
       for (const [namespace, subscribers] of group.byNamespace) deliver(subscribers, namespace, parcel)
     }
+    return events
   }
 }

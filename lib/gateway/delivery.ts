@@ -1,5 +1,6 @@
 import type { Catalogue } from '../events/catalogue.js'
 import { type EventLog, type LogEntry, sizeOf, type StreamName, type Watch } from '../log/event-log.js'
+import type { Traffic } from '../metrics/traffic.js'
 import { type Batch, Outgoing } from './batch.js'
 import { Channel } from './channel.js'
 import type { Filter } from './filter.js'
@@ -19,6 +20,8 @@ interface Parts {
   readonly log: EventLog
   readonly catalogue: Catalogue
   readonly writer: Writer
+  /** `null` where nobody asks for metrics. */
+  readonly traffic: Traffic | null
   /** To be told of every event, whether anybody is brought it or not. */
   readonly passed: (stream: StreamName, channel: Channel, bytes: number) => void
   /** To be told when events of a stream may be missing for good. */
@@ -219,6 +222,8 @@ export class Delivery {
 
   /** Writes what waits in a channel. Nobody gets it who has not been told of a gap before it. */
   flush (channel: Channel): void {
-    if (this.#gaps.finish(channel)) channel.flush(this.#parts.writer.toAll)
+    if (!this.#gaps.finish(channel)) return
+    const events = channel.flush(this.#parts.writer.toAll)
+    if (events !== undefined) this.#parts.traffic?.wrote(events)
   }
 }

@@ -103,7 +103,7 @@ export class Inbound {
       acknowledge(answer)
       writer.checkAnswers(link)
     } catch (err) {
-      logger.error({ err, event, instance }, 'a message of a client could not be acknowledged')
+      logger.error({ err, event, instance, address: link.address }, 'a message of a client could not be acknowledged')
     }
   }
 

@@ -5,14 +5,15 @@ import type { Catalogue } from '../events/catalogue.js'
 import { inTime, STORE_PATIENCE } from '../in-time.js'
 import type { Instances } from '../instances.js'
 import type { LimitCounters } from '../limits.js'
+import type { Traffic } from '../metrics/traffic.js'
 import type { Dismissal } from '../nodes.js'
 import type { Settings } from '../options.js'
 import type { OpenStore } from '../stores/store.js'
 import type { ClientInfo, Limits, Stats } from '../types.js'
 import { Admission } from './admission.js'
 import { Arrivals } from './arrivals.js'
+import { clientInfo } from './client-info.js'
 import { Delivery } from './delivery.js'
-import { eventNames } from './filter.js'
 import type { Handlers } from './handlers.js'
 import { Holds } from './holds.js'
 import { IdleConnections } from './idle.js'
@@ -22,10 +23,11 @@ import { Places } from './places.js'
 import { Past } from './past.js'
 import { Positions } from './positions.js'
 import { Namespaces } from './namespaces.js'
+import { type Queues, queuesOf } from './queues.js'
 import { Renewals } from './renewals.js'
+import { Reports } from './reports.js'
 import { Resumption } from './resume.js'
 import { Subscriber } from './subscriber.js'
-import { queuedBytes } from './wire.js'
 import { Writer } from './writer.js'
 
 /** How long a connection may take to end when the server closes, in ms. */
@@ -39,6 +41,8 @@ interface Parts {
   readonly store: Pick<OpenStore, 'log' | 'health'>
   readonly handlers: Handlers
   readonly limited: LimitCounters
+  /** `null` where nobody asks for metrics. */
+  readonly traffic: Traffic | null
   readonly logger: FastifyBaseLogger
 }
 
@@ -54,6 +58,7 @@ export class Gateway {
   readonly #parts: Parts
   readonly #io: Server
   readonly #own: boolean
+  readonly #reports: Reports
   readonly #places: Places
   readonly #admission: Admission
   readonly #arrivals: Arrivals
@@ -73,23 +78,25 @@ export class Gateway {
   readonly #onAny: (this: Socket, event: string, ...args: unknown[]) => void
   #admissions = 0
   #closing = false
-  #rootHinted = false
 
   /** @param own whether this plugin made the server */
   constructor (io: Server, own: boolean, parts: Parts) {
-    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, store, handlers, limited, logger } = parts
+    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, store, handlers, limited, traffic, logger } = parts
     const { log } = store
     const { queuedBytes } = limits
     this.#parts = parts
     this.#io = io
     this.#own = own
+    this.#reports = new Reports(logger)
+    const reports = this.#reports
     this.#places = new Places(limits)
     this.#idle = new IdleConnections(limits.idleMs, limited)
-    this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, limited, logger)
+    this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, { limited, traffic, reports })
     this.#delivery = new Delivery({
       log,
       catalogue,
       writer: this.#writer,
+      traffic,
       passed: (stream, channel, bytes) => { this.#positions.passed(stream, channel, bytes) },
       broken: stream => { this.#past.forget(stream) },
       tellGap: (subscriber, head) => { this.#resumption.tellGap(subscriber, head) }
@@ -112,7 +119,7 @@ export class Gateway {
       perSecond: connectsPerSecond(limits),
       limited,
       writer: this.#writer,
-      logger
+      reports
     })
     this.#renewals = new Renewals({
       access,
@@ -120,8 +127,8 @@ export class Gateway {
       arrivals: this.#arrivals,
       delivery: this.#delivery,
       writer: this.#writer,
-      dismiss: ({ socket }) => { this.#dismiss(() => { socket.disconnect() }) },
-      logger
+      dismiss: subscriber => { this.#dismiss(subscriber) },
+      reports
     })
     this.#inbound = new Inbound({
       catalogue,
@@ -135,8 +142,8 @@ export class Gateway {
       logger
     })
     const received = (socket: Socket, event: string, args: unknown[]) => { this.#received(socket, event, args) }
-    const left = (socket: Socket, cause: unknown) => { this.#left(socket, cause) }
-    this.#onDisconnect = function (reason, cause) { left(this, cause) }
+    const left = (socket: Socket, reason: string, cause: unknown) => { this.#left(socket, reason, cause) }
+    this.#onDisconnect = function (reason, cause) { left(this, reason, cause) }
     this.#onAny = function (event, ...args) { received(this, event, args) }
     this.#namespaces = new Namespaces(io, {
       guard: async socket => await this.#arrivals.check(socket),
@@ -167,14 +174,14 @@ export class Gateway {
     subscriber.link.add(subscriber)
     this.#idle.joined(socket.conn)
     this.#admissions++
+    this.#reports.connected(subscriber)
     // First, because a listener of the host's that throws keeps those after it from being called.
     socket.prependListener('disconnect', this.#onDisconnect)
     listenToAll(socket, this.#onAny)
     // A config or a key may have changed since the client was checked.
     if (arrival.isSentAway || !this.#isWelcome(subscriber)) socket.disconnect()
     else if (subscriber.listens) this.#join(subscriber)
-    else this.#hintAtRoot(subscriber)
-    this.#parts.logger.debug({ namespace: socket.nsp.name, address: subscriber.link.address }, 'client connected')
+    else this.#reports.atSilentRoot(subscriber)
   }
 
   /**
@@ -183,7 +190,7 @@ export class Gateway {
    */
   #replaceOlder ({ link, socket }: Subscriber): void {
     for (const older of link.subscribers) {
-      if (older.socket.nsp === socket.nsp) this.#forget(older)
+      if (older.socket.nsp === socket.nsp) this.#forget(older, 'replaced')
     }
   }
 
@@ -199,18 +206,12 @@ export class Gateway {
     return standing === 'served' || (standing === 'instance-disabled' && this.#parts.settings.evolution)
   }
 
-  #hintAtRoot ({ link }: Subscriber): void {
-    if (this.#rootHinted) return
-    this.#rootHinted = true
-    this.#parts.logger.warn({ address: link.address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
-  }
-
   /** Sends a client away. Listeners of the host's hear of it at once, and one that throws must not keep us from others. */
-  #dismiss (end: () => void): void {
+  #dismiss (subscriber: Subscriber): void {
     try {
-      end()
+      subscriber.socket.disconnect()
     } catch (err) {
-      this.#parts.logger.error({ err }, 'a listener of the application has failed')
+      this.#reports.listenerFailed(err, subscriber)
     }
   }
 
@@ -220,16 +221,17 @@ export class Gateway {
   }
 
   /** @param cause of a connection that has failed */
-  #left (socket: Socket, cause: unknown): void {
+  #left (socket: Socket, reason: string, cause: unknown): void {
     this.#namespaces.left(socket)
     const subscriber = this.#subscribers.get(socket)
-    if (subscriber !== undefined) this.#forget(subscriber)
+    if (subscriber !== undefined) this.#forget(subscriber, reason)
     // Once for a connection, in however many namespaces it was.
     if (sentTooMuch(cause) && subscriber?.link.subscribers.length === 0) this.#parts.limited.count('inboundBytes')
     if (!this.#closing) this.#idle.watch(socket)
   }
 
-  #forget (subscriber: Subscriber): void {
+  #forget (subscriber: Subscriber, reason: string): void {
+    this.#reports.disconnected(subscriber, reason)
     this.#subscribers.delete(subscriber.socket)
     subscriber.link.delete(subscriber)
     this.#delivery.leave(subscriber)
@@ -237,11 +239,11 @@ export class Gateway {
     this.#admission.forget(subscriber)
   }
 
-  #sendAway ({ socket, link }: Subscriber): void {
+  #sendAway ({ instance, link }: Subscriber): void {
     const { address } = link
     this.#arrivals.count('LIMIT', address)
     this.#parts.limited.count('inboundPerSecond')
-    this.#parts.logger.info({ namespace: socket.nsp.name, address }, 'a client sends more than limits.inboundPerSecond: its connection is ended')
+    this.#reports.refused({ name: 'LIMIT', instance, address }, 'tooFast')
     this.#writer.end(link)
   }
 
@@ -259,18 +261,12 @@ export class Gateway {
   clients (instance?: string): ClientInfo[] {
     return [...this.#subscribers.values()]
       .filter(subscriber => instance === undefined || subscriber.instance === instance)
-      .map(subscriber => this.#shown(subscriber))
+      .map(subscriber => clientInfo(subscriber, this.#parts.catalogue))
   }
 
-  #shown ({ instance, link, since, listens, filter }: Subscriber): ClientInfo {
-    return {
-      instance,
-      address: link.address,
-      since,
-      events: listens ? eventNames(this.#parts.catalogue, filter) : [],
-      ...(instance === null && { instances: filter.instances === null ? null : [...filter.instances] }),
-      queuedBytes: queuedBytes(link)
-    }
+  /** What waits for the clients. */
+  queues (): Queues {
+    return queuesOf(this.#subscribers.values())
   }
 
   stats (): GatewayStats {
@@ -293,7 +289,7 @@ export class Gateway {
   async configChanged (instance: string): Promise<void> {
     await this.#sendEmitted(instance)
     for (const subscriber of this.#delivery.subscribersOf(instance)) {
-      if (!this.#isWelcome(subscriber)) this.#dismiss(() => { subscriber.socket.disconnect() })
+      if (!this.#isWelcome(subscriber)) this.#dismiss(subscriber)
     }
   }
 
@@ -306,7 +302,7 @@ export class Gateway {
   /** Ends the clients of an instance that another node has removed. What was emitted before has been told. */
   instanceGone (instance: string): void {
     this.#delivery.flushInstance(instance)
-    for (const { socket } of this.#delivery.subscribersOf(instance)) this.#dismiss(() => { socket.disconnect() })
+    for (const subscriber of this.#delivery.subscribersOf(instance)) this.#dismiss(subscriber)
     this.#past.forget(instance)
     this.#namespaces.release(instance)
   }
@@ -326,7 +322,7 @@ export class Gateway {
     this.#delivery.flushAll()
     for (const subscriber of [...this.#subscribers.values()]) {
       const isMeant = (name === undefined || subscriber.instance === name) && (keyHash === undefined || subscriber.grant.keyHash === keyHash)
-      if (isMeant) this.#dismiss(() => { subscriber.socket.disconnect() })
+      if (isMeant) this.#dismiss(subscriber)
     }
     this.#arrivals.sendAway(name, keyHash)
   }

@@ -1,4 +1,3 @@
-import type { FastifyBaseLogger } from 'fastify'
 import type { Access } from '../access.js'
 import { errorName, type ErrorName } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
@@ -6,6 +5,7 @@ import type { Arrivals } from './arrivals.js'
 import type { Delivery } from './delivery.js'
 import { type AskedFilter, makeFilter } from './filter.js'
 import { askedFilter, keyOf } from './handshake.js'
+import type { Reports } from './reports.js'
 import type { Subscriber } from './subscriber.js'
 import type { Writer } from './writer.js'
 
@@ -20,7 +20,7 @@ interface Parts {
   readonly writer: Writer
   /** Ends a client so that it stays away. */
   readonly dismiss: (subscriber: Subscriber) => void
-  readonly logger: FastifyBaseLogger
+  readonly reports: Reports
 }
 
 /** A client whose grant runs out. */
@@ -94,13 +94,13 @@ export class Renewals {
 
   /** A key that opens nothing any more ends its client; whoever cannot be checked may come back, and is checked then. */
   #lost (subscriber: Subscriber, error: unknown): void {
-    const { arrivals, writer, dismiss, logger } = this.#parts
-    const { socket, link } = subscriber
+    const { arrivals, writer, dismiss, reports } = this.#parts
+    const { instance, link } = subscriber
     this.forget(subscriber)
     const name: ErrorName = errorName(error) ?? 'VERIFY_FAILED'
     const isOver = name === 'UNAUTHORIZED' || name === 'FORBIDDEN'
     arrivals.count(name, link.address)
-    logger.info({ code: name, namespace: socket.nsp.name, address: link.address }, isOver ? 'a key has lost its right: its client is sent away' : 'a key could not be checked again: its connection is ended, and its client will come back')
+    reports.refused({ name, instance, address: link.address }, isOver ? 'lostRight' : 'uncheckable')
     if (isOver) dismiss(subscriber)
     else writer.end(link)
   }

@@ -1,5 +1,4 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Socket } from 'socket.io'
 import type { EventLog } from '../log/event-log.js'
 import type { Instances } from '../instances.js'
 import type { Mode, Position, Ready, Stats } from '../types.js'
@@ -96,25 +95,26 @@ export class Resumption {
     this.#sendReady(subscriber, false, head)
   }
 
-  #sendReady ({ socket, instance }: Subscriber, recovered: boolean | null, lastEventId: string): void {
+  #sendReady (subscriber: Subscriber, recovered: boolean | null, lastEventId: string): void {
     const { mode, instances } = this.#parts
+    const { instance } = subscriber
     const enabled = instance === null || instances.standing(instance) !== 'instance-disabled'
     const ready: Ready = { instance, mode, enabled, recovered, lastEventId }
-    this.#send(socket, 'ws.ready', ready)
+    this.#send(subscriber, 'ws.ready', ready)
   }
 
   /** Tells a client up to where it has everything that is meant for it. */
-  tellPosition ({ socket }: Subscriber, lastEventId: string): void {
+  tellPosition (subscriber: Subscriber, lastEventId: string): void {
     const position: Position = { lastEventId }
-    this.#send(socket, 'ws.position', position)
+    this.#send(subscriber, 'ws.position', position)
   }
 
   /** A listener of the host's may hear of it, and throw. */
-  #send (socket: Socket, name: string, content: Ready | Position): void {
+  #send ({ socket, instance, link }: Subscriber, name: string, content: Ready | Position): void {
     try {
       socket.emit(name, content)
     } catch (err) {
-      this.#parts.logger.error({ err }, 'a listener of the application has failed')
+      this.#parts.logger.error({ err, instance, address: link.address }, 'a listener of the application has failed')
     }
   }
 

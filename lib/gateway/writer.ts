@@ -1,8 +1,9 @@
-import type { FastifyBaseLogger } from 'fastify'
 import type { LimitCounters } from '../limits.js'
+import type { Traffic } from '../metrics/traffic.js'
 import type { Parcel } from './batch.js'
 import type { Deliver } from './channel.js'
 import type { DirectSocket, Link } from './link.js'
+import type { Reports } from './reports.js'
 import type { Subscriber } from './subscriber.js'
 import { directSocket, queuedBytes, writeByEngine } from './wire.js'
 
@@ -11,6 +12,13 @@ interface Settings {
   readonly queuedBytes: number
   /** `false`: by `socket.emit` alone, as Socket.IO's outgoing listeners and its admin UI, and other parsers, need it. */
   readonly direct: boolean
+}
+
+interface Parts {
+  readonly limited: LimitCounters
+  /** `null` where nobody asks for metrics. */
+  readonly traffic: Traffic | null
+  readonly reports: Reports
 }
 
 export interface WriterCounters {
@@ -27,14 +35,16 @@ export class Writer {
   turn = 0
   readonly #settings: Settings
   readonly #limited: LimitCounters
-  readonly #log: FastifyBaseLogger
+  readonly #traffic: Traffic | null
+  readonly #reports: Reports
   /** Writes to all that are in a namespace, and ends those for which too much waits. */
   readonly toAll: Deliver
 
-  constructor (settings: Settings, limited: LimitCounters, log: FastifyBaseLogger) {
+  constructor (settings: Settings, { limited, traffic, reports }: Parts) {
     this.#settings = settings
     this.#limited = limited
-    this.#log = log
+    this.#traffic = traffic
+    this.#reports = reports
     this.toAll = settings.direct
       ? (subscribers, namespace, parcel) => { this.#write(subscribers, namespace, parcel) }
       : (subscribers, namespace, parcel) => { this.#emit(subscribers, parcel) }
@@ -59,15 +69,22 @@ export class Writer {
       if (socket === undefined) this.#guarded(link, () => { writeByEngine(link, namespace, parcel) })
       else socket.write(frames ??= parcel.framesFor(namespace))
     }
-    this.counters.delivered += written * parcel.packets.length
+    this.#count(parcel, written)
   }
 
   #emit (subscribers: Iterable<Subscriber>, parcel: Parcel): void {
+    let written = 0
     for (const { link, socket } of subscribers) {
       if (link.ended || this.#isTooSlow(link, undefined)) continue
-      this.counters.delivered += parcel.packets.length
+      written++
       this.#guarded(link, () => { for (const packet of parcel.packets) socket.emit(...packet.decoded()) })
     }
+    this.#count(parcel, written)
+  }
+
+  #count ({ events }: Parcel, written: number): void {
+    this.counters.delivered += written * events.length
+    this.#traffic?.delivered(events, written)
   }
 
   /**
@@ -78,7 +95,7 @@ export class Writer {
     try {
       write()
     } catch (err) {
-      this.#log.error({ err, address: link.address }, 'a client could not be written to: its connection is ended, and it will come back')
+      this.#reports.unwritable(err, link)
       this.end(link)
     }
   }
@@ -111,16 +128,17 @@ export class Writer {
   #endSlow (link: Link, queued: number): void {
     this.counters.slow++
     this.#limited.count('queuedBytes')
-    this.#log.warn({ address: link.address, queued }, 'a client reads too slowly: its connection is ended, and it will come back')
+    this.#reports.slow(link, queued)
     this.end(link)
   }
 
   /** Ends a connection so that its client comes back. A listener of the host's may hear of it, and throw. */
   end (link: Link): void {
+    const [first] = link.subscribers
     try {
       link.end()
     } catch (err) {
-      this.#log.error({ err, address: link.address }, 'a listener of the application has failed')
+      this.#reports.listenerFailed(err, { instance: first?.instance, link })
     }
   }
 }

@@ -1,7 +1,7 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { disconnected, listen, transports } from '../helpers/client.js'
 import { eventually } from '../helpers/latch.js'
+import { startNetwork } from '../helpers/network.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { datas } from '../helpers/resume.js'
 import { startServer } from '../helpers/server.js'
@@ -100,48 +100,3 @@ t.test('with 0 any number of events waits for a store that is away', { skip: wit
   t.equal(new Set((await Promise.all(waiting)).map(({ id }) => id)).size, 10_100)
   t.strictSame(reached(server), {})
 })
-
-/** A network between clients and a server. */
-interface Network {
-  readonly url: string
-  /** Brings nothing to the clients any more. */
-  stall (): void
-  flow (): void
-}
-
-async function startNetwork (t: Test, port: number): Promise<Network> {
-  const upstreams = new Set<Socket>()
-  let isStalled = false
-  const server = createServer(client => {
-    const upstream = connect(port, '127.0.0.1')
-    upstreams.add(upstream)
-    client.pipe(upstream)
-    upstream.on('data', bytes => { client.write(bytes) })
-    if (isStalled) upstream.pause()
-    for (const end of [client, upstream]) {
-      // That it is broken is told by its end.
-      end.on('error', () => { end.destroy() })
-      end.on('close', () => {
-        upstreams.delete(upstream)
-        client.destroy()
-        upstream.destroy()
-      })
-    }
-  })
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  t.teardown(() => {
-    for (const upstream of upstreams) upstream.destroy()
-    server.close()
-  })
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stall: () => {
-      isStalled = true
-      for (const upstream of upstreams) upstream.pause()
-    },
-    flow: () => {
-      isStalled = false
-      for (const upstream of upstreams) upstream.resume()
-    }
-  }
-}

@@ -1,6 +1,7 @@
 // What `register` takes.
 import { Type } from '@sinclair/typebox'
 import Fastify from 'fastify'
+import { Registry, register } from 'prom-client'
 import wsEvents, { evolutionEvents, type Verify, type WsEventsOptions } from 'fastify-ws-events'
 
 const fastify = Fastify()
@@ -25,12 +26,14 @@ const all: WsEventsOptions = {
   limits: { connections: 0, queuedBytes: 1024 },
   routes: { prefix: '/v1' },
   socketio: { pingInterval: 10_000 },
+  metrics: { registry: new Registry() },
   env: { WEBSOCKET_ENABLED: 'true' }
 }
 await fastify.register(wsEvents, all)
 
 const others = [
   { apiKey: 'key', allowedHosts: '*', trustProxy: ['loopback', '10.0.0.0/8'], cors: ['https://a.example', 'https://b.example'], routes: false, env: false },
+  { metrics: { registry: register } },
   { trustProxy: true, events: ['messages.upsert', 'order.paid'], verify: () => true },
   { trustProxy: '10.0.0.0/8', verify: () => ({ instances: ['acme'], events: ['messages.*'] }), instanceExists: async () => true },
   // What an environment or a config file left out may be handed on as it is.

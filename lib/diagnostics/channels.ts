@@ -1,0 +1,12 @@
+/**
+ * Channels of `node:diagnostics_channel`, for tracing tools. No data of an event, no key and no header is ever in a
+ * message, and none is made for a channel that nobody listens to.
+ */
+import { channel, tracingChannel } from 'node:diagnostics_channel'
+import type { EmitTrace } from './messages.js'
+
+export const connectChannel = channel('fastify-ws-events:connect')
+export const refuseChannel = channel('fastify-ws-events:refuse')
+export const disconnectChannel = channel('fastify-ws-events:disconnect')
+export const slowChannel = channel('fastify-ws-events:slow')
+export const emitChannel = tracingChannel<unknown, EmitTrace>('fastify-ws-events:emit')

@@ -1,0 +1,108 @@
+import type * as Prom from 'prom-client'
+import { errors } from '../errors.js'
+import type { Catalogue } from '../events/catalogue.js'
+import type { MetricsRegistry } from '../types.js'
+import { type Definition, definitions, histograms, type Reading } from './definitions.js'
+import { Traffic } from './traffic.js'
+
+/** Called with each metric by whoever keeps it. */
+type AnyMetric = Prom.Counter | Prom.Gauge | Prom.Histogram
+
+/** Counters and gauges of a server in the host's registry, from `register` to `close`. */
+export class Metrics {
+  readonly traffic: Traffic
+  readonly #registry: MetricsRegistry
+  // Map(name -> metric). prom-client changes the name that a counter has itself, for OpenMetrics
+  readonly #metrics = new Map<string, AnyMetric>()
+  #read: (() => Omit<Reading, 'traffic'>) | undefined
+  #reading: Reading | undefined
+
+  /**
+   * Makes what is to be counted. Nothing is registered yet.
+   *
+   * @throws OPTION when prom-client is not installed, and when the registry has metrics of these names already
+   */
+  static async load (registry: MetricsRegistry, catalogue: Catalogue): Promise<Metrics> {
+    const metrics = new Metrics(await loadPromClient(), registry, catalogue)
+    metrics.#checkFree()
+    return metrics
+  }
+
+  private constructor ({ Counter, Gauge, Histogram }: typeof Prom, registry: MetricsRegistry, catalogue: Catalogue) {
+    this.#registry = registry
+    // In no registry yet, neither in the host's nor in the one that all have by default.
+    const registers: [] = []
+    for (const { name, type, help, label, aggregator, read } of definitions) {
+      const config = { name, help, aggregator: aggregator ?? 'sum', labelNames: label === undefined ? [] : [label], registers } as const
+      if (type === 'counter') {
+        const counter: Prom.Counter = new Counter({ ...config, collect: () => { this.#fill(counter, label, read, counter.inc.bind(counter)) } })
+        this.#metrics.set(name, counter)
+      } else {
+        const gauge: Prom.Gauge = new Gauge({ ...config, collect: () => { this.#fill(gauge, label, read, gauge.set.bind(gauge)) } })
+        this.#metrics.set(name, gauge)
+      }
+    }
+    const histogram = ({ name, help, buckets }: typeof histograms[keyof typeof histograms]) => {
+      const made = new Histogram({ name, help, buckets: [...buckets], registers })
+      this.#metrics.set(name, made)
+      return made
+    }
+    this.traffic = new Traffic(catalogue, { batch: histogram(histograms.batch), lag: histogram(histograms.lag) })
+  }
+
+  /** Puts what is read now in place of what was read before. */
+  #fill (metric: Prom.Counter | Prom.Gauge, label: string | undefined, read: Definition['read'], put: PutValue): void {
+    metric.reset()
+    const reading = this.#now()
+    if (reading === undefined) return
+    const values = read(reading)
+    if (typeof values === 'number') put({}, values)
+    else if (label !== undefined) for (const [of, value] of values) put({ [label]: of }, value)
+  }
+
+  /** One reading for all metrics of a scrape, which are asked for in one turn. */
+  #now (): Reading | undefined {
+    if (this.#reading === undefined && this.#read !== undefined) {
+      this.#reading = { ...this.#read(), traffic: this.traffic }
+      queueMicrotask(() => { this.#reading = undefined })
+    }
+    return this.#reading
+  }
+
+  /**
+   * Registers all metrics, or none.
+   *
+   * @param read what they tell, asked for once a scrape
+   * @throws OPTION when the registry has metrics of these names already
+   */
+  register (read: () => Omit<Reading, 'traffic'>): void {
+    this.#checkFree()
+    this.#read = read
+    for (const metric of this.#metrics.values()) this.#registry.registerMetric(metric)
+  }
+
+  #checkFree (): void {
+    const taken = [...this.#metrics.keys()].find(name => this.#registry.getSingleMetric(name) !== undefined)
+    if (taken !== undefined) throw new errors.OPTION(`option "metrics": the registry has a metric "${taken}" already: give each server a registry of its own, and put them together by Registry.merge`)
+  }
+
+  /** Takes out what was registered, and nothing that somebody else has put in its place. */
+  close (): void {
+    for (const [name, metric] of this.#metrics) {
+      if (this.#registry.getSingleMetric(name) === metric) this.#registry.removeSingleMetric(name)
+    }
+    this.#read = undefined
+  }
+}
+
+type PutValue = (labels: Record<string, string>, value: number) => void
+
+async function loadPromClient (): Promise<typeof Prom> {
+  try {
+    return await import('prom-client')
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
+    const why = isMissing ? 'install it: npm install prom-client' : `it cannot be loaded: ${String(error)}`
+    throw Object.assign(new errors.OPTION(`option "metrics" needs prom-client: ${why}`), { cause: error })
+  }
+}

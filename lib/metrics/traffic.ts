@@ -1,0 +1,89 @@
+import { errorName } from '../errors.js'
+import type { Catalogue, EventType } from '../events/catalogue.js'
+import { isId, timeOf } from '../log/ids.js'
+
+/** A histogram, as far as it takes values. */
+interface Observer {
+  observe(value: number): void
+}
+
+export interface Histograms {
+  /** Of events that were written together. */
+  readonly batch: Observer
+  /** Of seconds from an event's id to its being written. */
+  readonly lag: Observer
+}
+
+/** An event on its way to clients; `event` is `undefined` for one that the catalogue does not have. */
+interface Told {
+  readonly entry: { readonly id: string }
+  readonly event: EventType | undefined
+}
+
+/** Stands for all that has no name of ours: there may be any number of such names, and a label must be bounded. */
+const OTHER = 'other'
+
+/** What is counted while events are on their way, where metrics are asked for: nothing else keeps it by event. */
+export class Traffic {
+  readonly #events: readonly EventType[]
+  readonly #histograms: Histograms
+  // By the events' index. One more is for events of another version's catalogue, which shares the store
+  readonly #emitted: Float64Array
+  readonly #delivered: Float64Array
+  // Map(error name -> `emit` calls)
+  readonly #rejected = new Map<string, number>()
+
+  constructor ({ events }: Catalogue, histograms: Histograms) {
+    this.#events = events
+    this.#histograms = histograms
+    this.#emitted = new Float64Array(events.length + 1)
+    this.#delivered = new Float64Array(events.length + 1)
+  }
+
+  emitted ({ index }: EventType): void {
+    this.#emitted[index] = (this.#emitted[index] ?? 0) + 1
+  }
+
+  /** @param error what an `emit` was rejected with */
+  rejected (error: unknown): void {
+    const name = errorName(error) ?? OTHER
+    this.#rejected.set(name, (this.#rejected.get(name) ?? 0) + 1)
+  }
+
+  /** Once for all clients that are handed the same, because there may be many. */
+  delivered (events: readonly Told[], clients: number): void {
+    for (const { event } of events) {
+      const index = event?.index ?? this.#events.length
+      this.#delivered[index] = (this.#delivered[index] ?? 0) + clients
+    }
+  }
+
+  /** @param batch what was written at once, to however many clients, the oldest first */
+  wrote (batch: readonly Told[]): void {
+    this.#histograms.batch.observe(batch.length)
+    const id = batch[0]?.entry.id
+    // A store of the host's may have ids of its own making. A clock that was set back makes no time negative.
+    if (id !== undefined && isId(id)) this.#histograms.lag.observe(Math.max(0, Date.now() - timeOf(id)) / 1000)
+  }
+
+  /** Accepted `emit` calls by event. */
+  get emittedByEvent (): ReadonlyMap<string, number> {
+    return this.#byEvent(this.#emitted)
+  }
+
+  /** Messages handed to clients' connections by event. */
+  get deliveredByEvent (): ReadonlyMap<string, number> {
+    return this.#byEvent(this.#delivered)
+  }
+
+  /** Rejected `emit` calls by the code without its prefix. */
+  get rejectedByCode (): ReadonlyMap<string, number> {
+    return this.#rejected
+  }
+
+  #byEvent (counts: Float64Array): Map<string, number> {
+    const found = new Map(this.#events.map(({ name, index }) => [name, counts[index] ?? 0]))
+    // The host may have an event of that name.
+    return found.set(OTHER, (found.get(OTHER) ?? 0) + (counts[this.#events.length] ?? 0))
+  }
+}

@@ -1,0 +1,164 @@
+import { spawnSync } from 'node:child_process'
+import { collectDefaultMetrics } from 'prom-client'
+import t from 'tap'
+import { atPort, block, folder, read, section } from '../helpers/documents.js'
+import { freePort, Program } from '../helpers/program.js'
+import { keepBusy, startMeasured } from './busy.js'
+import { metricOf, parse, type Scrape } from './exposition.js'
+
+const DOCUMENT = read('docs/metrics.md')
+/** What Prometheus itself puts to all that it scrapes. */
+const TARGET_LABELS = ['job', 'instance']
+
+/** What is scraped after something of everything has happened, and its text. */
+const { text, scrape } = await new Promise<{ text: string, scrape: Scrape }>(resolve => {
+  void t.test('a server that has been used is scraped', async t => {
+    const server = await startMeasured(t, { limits: { queuedBytes: 300_000 } })
+    await keepBusy(t, server)
+    const text = await server.scrape()
+    t.match(text, 'ws_events_')
+    resolve({ text, scrape: parse(text) })
+  })
+})
+
+const promtool = spawnSync('promtool', ['--version']).error === undefined
+
+t.test('promtool finds nothing to say of the metrics', { skip: promtool ? false : 'promtool is missing: it is in the package prometheus of Debian, and in the archives of prometheus.io' }, async t => {
+  const check = (input: string) => spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
+  const { status, stdout, stderr } = check(text)
+  t.equal(stdout + stderr, '')
+  t.equal(status, 0)
+  t.not(check('# HELP x_total Wrong.\n# TYPE x_total gauge\nx_total 1\n').status, 0, 'and it would')
+})
+
+t.test('names, types and units are as Prometheus asks for', async t => {
+  for (const [name, type] of scrape.types) {
+    t.match(name, /^ws_events_[a-z_]+$/, name)
+    t.equal(name.endsWith('_total'), type === 'counter', `${name}: _total is for counters`)
+    t.match(scrape.help.get(name), /^[A-Z].*\.$/, `${name}: a sentence of help`)
+    // Base units, written out, at the end.
+    t.notMatch(name, /milli|_ms\b|_kb\b|kilo|mega|minute|hour/, name)
+    t.notMatch(name, /(bytes|seconds)_(?!total)/, `${name}: the unit is the end`)
+  }
+  t.strictSame(new Set(scrape.samples.map(({ name }) => metricOf(scrape, name))), new Set(scrape.types.keys()), 'each sample has its type, and each metric a sample')
+  t.notOk(scrape.samples.some(({ value }) => Number.isNaN(value)))
+  const shown = scrape.samples.map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`)
+  t.equal(new Set(shown).size, shown.length, 'no series is there twice')
+})
+
+t.test('no label has a name in it that a client or an application could choose without bound', async t => {
+  const labels = new Map<string, Set<string>>()
+  for (const sample of scrape.samples) for (const [label, value] of Object.entries(sample.labels)) labels.set(label, (labels.get(label) ?? new Set()).add(value))
+  t.strictSame([...labels.keys()].toSorted(), ['code', 'event', 'le', 'limit', 'namespace', 'outcome', 'reason'])
+  t.notMatch(text, /acme|nobody|127\.0\.0\.1/, 'instances and addresses that were used')
+  t.notOk(labels.get('event')?.has('cal'), 'an event that is unknown')
+})
+
+/** The labels of a metric's samples, but for that of a histogram's buckets. */
+const labelsOf = (metric: string): string[] =>
+  [...new Set(scrape.samples.filter(({ name }) => metricOf(scrape, name) === metric).flatMap(({ labels }) => Object.keys(labels)))].filter(label => label !== 'le')
+
+t.test('the document has every metric, with its type, its label and their values', async t => {
+  const rows = [...section(DOCUMENT, '## Metrics').matchAll(/^\| `(ws_events_\w+)` \| (\w+) \| (?:`(\w+)`)? ?\| (.*) \|$/gm)]
+  t.strictSame(rows.map(([, name, type]) => [name, type]).toSorted(), [...scrape.types].toSorted())
+  for (const [, name = '', , label, meaning = ''] of rows) {
+    t.strictSame(labelsOf(name), label === undefined ? [] : [label], name)
+    if (label === undefined || ['event', 'code', 'limit'].includes(label)) continue
+    for (const value of new Set(scrape.samples.filter(sample => sample.name === name).map(({ labels }) => labels[label] ?? ''))) t.ok(meaning.includes(`\`${value}\``), `${name}: ${value}`)
+  }
+})
+
+/** What an expression asks for: each metric, with the labels that it selects or groups by. */
+function asked (expression: string): Array<{ metric: string, labels: string[] }> {
+  const grouped = [...expression.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, labels = '']) => labels.split(/,\s*/))
+  return [...expression.matchAll(/\b(ws_events_\w+)(?:\{([^}]*)\})?/g)].map(([, metric = '', selected = '']) => ({
+    metric,
+    labels: [...grouped, ...[...selected.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g)].map(([, label = '']) => label)]
+  }))
+}
+
+/** What is wrong with an expression: a metric or a label that no scrape has, or a value that a label never has. */
+function faults (expression: string): string[] {
+  return asked(expression).flatMap(({ metric, labels }) => {
+    const samples = scrape.samples.filter(({ name }) => name === metric)
+    if (samples.length === 0) return [`no metric ${metric}`]
+    return labels.filter(label => !TARGET_LABELS.includes(label) && samples.every(sample => !(label in sample.labels))).map(label => `${metric} has no label ${label}`)
+  })
+}
+
+interface Panel {
+  readonly type: string
+  readonly title: string
+  readonly datasource?: { readonly uid: string }
+  readonly gridPos: { readonly x: number, readonly y: number, readonly w: number, readonly h: number }
+  readonly targets?: ReadonlyArray<{ readonly expr: string, readonly legendFormat: string, readonly datasource: { readonly uid: string } }>
+}
+
+interface Dashboard {
+  readonly panels: readonly Panel[]
+  readonly templating: { readonly list: ReadonlyArray<{ readonly name: string, readonly type: string, readonly query: unknown, readonly definition?: string }> }
+}
+
+const dashboard = JSON.parse(read('docs/grafana/fastify-ws-events.json')) as Dashboard
+
+t.test('the dashboard asks for every metric, and for nothing that there is not', async t => {
+  const targets = dashboard.panels.flatMap(({ targets = [] }) => targets)
+  for (const { expr, legendFormat } of targets) {
+    t.strictSame(faults(expr), [], expr)
+    for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) t.ok(TARGET_LABELS.includes(label) || asked(expr).some(({ labels }) => labels.includes(label)), `${expr}: the legend has ${label}`)
+  }
+  const shown = new Set(targets.flatMap(({ expr }) => asked(expr)).map(({ metric }) => metricOf(scrape, metric)))
+  t.strictSame(shown, new Set(scrape.types.keys()))
+  for (const { definition } of dashboard.templating.list) t.strictSame(faults(definition ?? ''), [])
+  t.strictSame(faults('sum by (codes) (rate(ws_events_refused_total{reason="x"}[5m]))'), ['ws_events_refused_total has no label codes', 'ws_events_refused_total has no label reason'], 'a mistake is found')
+  t.strictSame(faults('ws_events_refusals_total'), ['no metric ws_events_refusals_total'])
+})
+
+t.test('the dashboard takes any data source, and its panels do not lie on each other', async t => {
+  const names = dashboard.templating.list.map(({ name }) => name)
+  t.equal(dashboard.templating.list[0]?.type, 'datasource')
+  const variable = names[0] ?? ''
+  const panels = dashboard.panels.filter(({ type }) => type !== 'row')
+  for (const { title, datasource, targets = [] } of panels) {
+    t.strictSame(new Set([datasource, ...targets.map(target => target.datasource)].map(source => source?.uid)), new Set([`$\{${variable}}`]), title)
+    for (const { expr } of targets) for (const [, name = ''] of expr.matchAll(/\$(\w+)/g)) t.ok(name === '__rate_interval' || names.includes(name), `${title}: $${name}`)
+  }
+  const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (empty, at) => `${x + at % w},${y + Math.floor(at / w)}`))
+  t.equal(new Set(cells).size, cells.length)
+  t.ok(dashboard.panels.every(({ gridPos: { x, w } }) => x + w <= 24))
+})
+
+t.test('what the document says to alert on can be asked for', async t => {
+  const expressions = [...section(DOCUMENT, '### What to alert on').matchAll(/^\| [^|]+ \| `(.*?)` \|/gm)].map(([, expression = '']) => expression.replaceAll('\\|', '|'))
+  t.ok(expressions.length > 5)
+  for (const expression of expressions) {
+    t.not(asked(expression).length, 0, expression)
+    t.strictSame(faults(expression), [], expression)
+    for (const [, label = '', values = ''] of expression.matchAll(/(\w+)=~?"([^"]*)"/g)) {
+      const known = new Set(scrape.samples.map(({ labels }) => labels[label]))
+      for (const value of values.split('|')) t.ok(known.has(value), `${expression}: ${value}`)
+    }
+  }
+})
+
+t.test('the server of the document is scraped, and tells of a refusal as the document has it', async t => {
+  const port = await freePort()
+  const server = atPort(block(section(DOCUMENT, '## Metrics'), 'js'), port)
+  const listener = block(section(DOCUMENT, '## Tracing'), 'js')
+  const directory = folder(t, [['server.mjs', `${listener}\n${server}\nconsole.log('listening')\n`]], ['fastify', 'fastify-ws-events', 'prom-client'])
+  const program = new Program(t, process.execPath, ['server.mjs'], { cwd: directory })
+  await program.printed(lines => lines.includes('listening'))
+  const answer = await fetch(`http://localhost:${port}/metrics`)
+  t.match(answer.headers.get('content-type'), 'version=0.0.4')
+  t.strictSame([...parse(await answer.text()).types], [...scrape.types])
+  const { io } = await import('socket.io-client')
+  const socket = io(`http://localhost:${port}/acme`)
+  t.teardown(() => { socket.disconnect() })
+  await program.printed(lines => lines.some(line => /^(127\.0\.0\.1|::1) was refused at acme: FST_ERR_WS_EVENTS_NOT_SET$/.test(line)))
+})
+
+t.test("metrics of the process, which are the application's, go beside ours", async t => {
+  const { registry, scrape } = await startMeasured(t)
+  collectDefaultMetrics({ register: registry })
+  t.match(await scrape(), /^process_cpu_seconds_total /m)
+})
