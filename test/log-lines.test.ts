@@ -1,0 +1,249 @@
+import type { Socket as ServerSocket } from 'socket.io'
+import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
+import { errors, type VerifyAnswer, type WsEventsOptions } from '../lib/index.js'
+import type { EventLog } from '../lib/log/event-log.js'
+import { memoryStore } from '../lib/stores/memory/index.js'
+import type { Store } from '../lib/stores/store.js'
+import { connect, disconnected, listen, refused } from './helpers/client.js'
+import { read, section } from './helpers/documents.js'
+import { eventually, latch } from './helpers/latch.js'
+import { type LogLine, recordLog } from './helpers/log.js'
+import { startNetwork } from './helpers/network.js'
+import { resume } from './helpers/resume.js'
+import { startServer, type TestServer } from './helpers/server.js'
+
+// docs/metrics.md has a table of the lines of the log: each is brought about here, and compared with its row.
+
+const LEVELS: Readonly<Record<string, number>> = { debug: 20, info: 30, warn: 40, error: 50 }
+/** What pino and the child logger put into each line. */
+const COMMON = ['level', 'time', 'pid', 'hostname', 'plugin', 'msg']
+const ADDRESS = '127.0.0.1'
+const enabled: WsEventsOptions = { defaultConfig: { enabled: true } }
+
+/** Lines of all servers of this file. */
+const seen: LogLine[] = []
+
+interface Logged extends TestServer {
+  /** Resolves to the first line of a text. */
+  readonly line: (msg: RegExp) => Promise<LogLine>
+}
+
+async function start (t: Test, options: WsEventsOptions = {}): Promise<Logged> {
+  const { lines, fastify } = recordLog('debug')
+  const server = await startServer(t, { ...enabled, ...options }, { fastify })
+  t.teardown(() => { seen.push(...lines.filter(({ plugin }) => plugin === 'fastify-ws-events')) })
+  return { ...server, line: async msg => await eventually(() => lines.find(line => msg.test(line.msg))) }
+}
+
+/** A store whose log does some things in its own way. */
+function storeWith (changed: (log: EventLog) => Partial<EventLog>): Store {
+  const store = memoryStore()
+  return {
+    ...store,
+    async open (options) {
+      const opened = await store.open(options)
+      const changes = changed(opened.log)
+      const log = new Proxy(opened.log, {
+        get (target, name) {
+          const value: unknown = Reflect.get(name in changes ? changes : target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        }
+      })
+      return { ...opened, log, close: async () => { await opened.close() } }
+    }
+  }
+}
+
+t.test('a client that comes and goes', async t => {
+  const { url, line } = await start(t)
+  const { socket } = await listen(t, `${url}/acme`)
+  t.match(await line(/^client connected/), { level: LEVELS.debug, instance: 'acme', address: ADDRESS })
+  socket.disconnect()
+  t.match(await line(/^client disconnected/), { level: LEVELS.debug, instance: 'acme', address: ADDRESS, reason: 'client namespace disconnect' })
+})
+
+t.test('a client that asks for its namespace twice', async t => {
+  const checks = latch()
+  let asked = 0
+  const { port, line } = await start(t, { verify: async () => { asked++; await checks.opened; return true } })
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`)
+  t.teardown(() => { socket.terminate() })
+  socket.once('message', () => { for (let time = 0; time < 2; time++) socket.send('40/acme,{"apikey":"a-key"}') })
+  await eventually(() => asked === 2)
+  checks.open()
+  t.match(await line(/^client disconnected/), { instance: 'acme', reason: 'replaced' })
+})
+
+t.test('clients that are refused', async t => {
+  const { url, line } = await start(t, { apiKey: 'the-key' })
+  await refused(connect(t, `${url}/acme`, { auth: { apikey: 'another-key' } }))
+  t.match(await line(/^client refused/), { level: LEVELS.info, code: 'FST_ERR_WS_EVENTS_FORBIDDEN', instance: 'acme', address: ADDRESS })
+  const other = await start(t)
+  await refused(connect(t, `${other.url}/${'x'.repeat(101)}?apikey=another-key`))
+  const { instance } = await other.line(/^client refused/)
+  t.equal(instance, `${'x'.repeat(60)}…`)
+})
+
+t.test('keys that are asked for again', async t => {
+  let answer: () => VerifyAnswer = () => ({ ttl: 10 })
+  const { url, line } = await start(t, { verify: () => answer() })
+  await listen(t, `${url}/acme`, { auth: { apikey: 'a-key' }, reconnection: false })
+  answer = () => { throw new Error('the database is away') }
+  t.match(await line(/^a key could not be checked again/), { code: 'FST_ERR_WS_EVENTS_VERIFY_FAILED', instance: 'acme', address: ADDRESS })
+  t.match(await line(/^the option verify failed/), { level: LEVELS.error, instance: 'acme', address: ADDRESS })
+  answer = () => ({ ttl: 10 })
+  const { socket } = await listen(t, `${url}/acme`, { auth: { apikey: 'a-key' } })
+  const ended = disconnected(socket)
+  answer = () => false
+  await ended
+  t.match(await line(/^a key has lost its right/), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN', instance: 'acme', address: ADDRESS })
+})
+
+t.test('a client that sends too much', async t => {
+  const { url, line } = await start(t, { limits: { inboundPerSecond: 1, namespacesPerConnection: 0 } })
+  const { socket } = await listen(t, `${url}/acme`, { reconnection: false })
+  for (let sent = 0; sent < 20; sent++) socket.emit('noise')
+  t.match(await line(/^a client sends more/), { level: LEVELS.info, code: 'FST_ERR_WS_EVENTS_LIMIT', instance: 'acme', address: ADDRESS })
+})
+
+t.test('a client that reads too slowly', async t => {
+  const { url, port, line, fastify } = await start(t, { limits: { queuedBytes: 200_000 } })
+  const network = await startNetwork(t, port)
+  await listen(t, `${network.url}/acme`, { reconnection: false })
+  const { inbox } = await listen(t, `${url}/acme`)
+  network.stall()
+  for (let sent = 1; fastify.wsEvents.stats().slow === 0; sent++) {
+    await fastify.wsEvents.emit('acme', 'call', 'x'.repeat(100_000))
+    await inbox.got(sent)
+  }
+  const slow = await line(/^a client reads too slowly/)
+  t.match(slow, { level: LEVELS.warn, instances: ['acme'], address: ADDRESS })
+  t.ok(Number(slow.queuedBytes) > 200_000)
+})
+
+t.test('a client at the root that hears nothing', async t => {
+  const { url, line } = await start(t, { evolution: true })
+  await listen(t, url)
+  t.match(await line(/^a client joined the root/), { level: LEVELS.warn, instance: null, address: ADDRESS })
+})
+
+t.test('a client that could not be checked', async t => {
+  const { url, line } = await start(t, { apiKey: 'the-key', trustProxy: () => { throw new Error('a mistake') } })
+  connect(t, `${url}/acme`, { auth: { apikey: 'the-key' }, extraHeaders: { 'x-forwarded-for': '198.51.100.1' }, reconnection: false })
+  t.match(await line(/^a client could not be checked/), { level: LEVELS.error, code: 'FST_ERR_WS_EVENTS_VERIFY_FAILED', instance: 'acme', err: { message: 'a mistake' } })
+})
+
+t.test("listeners of the application's that fail", async t => {
+  const { url, line, fastify } = await start(t, { globalEvents: true, fastPath: false })
+  fastify.io.on('connection', (socket: ServerSocket) => {
+    socket.onAnyOutgoing((event: string) => { if (event === 'call') throw new Error('of an outgoing listener') })
+  })
+  const { socket } = await listen(t, url, { reconnection: false })
+  await fastify.wsEvents.emit('acme', 'chats.set', 1)
+  const ended = disconnected(socket)
+  await fastify.wsEvents.emit('acme', 'call', 1)
+  await ended
+  t.match(await line(/^a client could not be written to/), { level: LEVELS.error, instance: null, address: ADDRESS, err: { message: 'of an outgoing listener' } })
+
+  const other = await start(t)
+  other.fastify.io.on('new_namespace', namespace => {
+    namespace.on('connection', (socket: ServerSocket) => { socket.on('disconnect', () => { throw new Error('of a listener') }) })
+  })
+  await listen(t, `${other.url}/acme`)
+  await other.fastify.wsEvents.disconnect({ instance: 'acme' })
+  t.match(await other.line(/^a listener of the application/), { level: LEVELS.error, instance: 'acme', address: ADDRESS, err: { message: 'of a listener' } })
+})
+
+t.test('a past that cannot be read, and one that is dropped meanwhile', async t => {
+  let pages = 0
+  const { url, line, fastify } = await start(t, {
+    store: storeWith(log => ({
+      read (stream, after) {
+        if (after === 'broken') return Promise.reject(new Error('the disk is broken'))
+        return pages++ === 0 ? log.read(stream, after, 1) : 'gap'
+      }
+    }))
+  })
+  await listen(t, `${url}/acme`)
+  const { id } = await fastify.wsEvents.emit('acme', 'call', 0)
+  for (let event = 1; event < 4; event++) await fastify.wsEvents.emit('acme', 'call', event)
+  connect(t, `${url}/acme`, { auth: { lastEventId: 'broken' }, reconnection: false })
+  t.match(await line(/^the past could not be read/), { level: LEVELS.error, instance: 'acme', address: ADDRESS, err: { message: 'the disk is broken' } })
+  connect(t, `${url}/acme`, { auth: { lastEventId: id }, reconnection: false })
+  t.match(await line(/^the past was dropped/), { level: LEVELS.info, instance: 'acme', address: ADDRESS })
+})
+
+t.test('clients that cannot be told where they stand', async t => {
+  let isBroken = false
+  const { url, line } = await start(t, {
+    retention: { maxAge: 40 },
+    store: storeWith(log => ({
+      head (stream) {
+        if (isBroken) throw new Error('the disk is broken')
+        return log.head(stream)
+      }
+    }))
+  })
+  await resume(t, `${url}/acme`, '')
+  isBroken = true
+  t.match(await line(/^clients could not be told/), { level: LEVELS.error })
+})
+
+t.test('an event that was not emitted, and a store that does not take what was', async t => {
+  const { line, fastify } = await start(t, { store: storeWith(() => ({ drained: () => Promise.reject(new Error('the store is away')) })) })
+  await t.rejects(fastify.wsEvents.emit('acme', 'cal', { secret: 'data' }))
+  const line1 = await line(/^an event was not emitted/)
+  t.match(line1, { level: LEVELS.error, instance: 'acme', event: 'cal', err: { code: 'FST_ERR_WS_EVENTS_UNKNOWN_EVENT' } })
+  t.notMatch(JSON.stringify(line1), 'secret')
+  await fastify.wsEvents.set('acme', { enabled: false })
+  t.match(await line(/^a config has changed/), { level: LEVELS.warn, instance: 'acme' })
+  await fastify.close()
+  t.match(await line(/^the server is closed/), { level: LEVELS.warn, available: true, pendingEvents: 0, pendingBytes: 0 })
+})
+
+t.test('handlers that fail', async t => {
+  const { url, line, fastify } = await start(t)
+  fastify.wsEvents.handle('breaks', { handler: () => { throw new Error('a mistake') } })
+  fastify.wsEvents.handle('refuses', { handler: () => { throw new errors.FORBIDDEN('this') } })
+  let isChecked = false
+  const answer = {
+    toJSON () {
+      if (isChecked) throw new Error('it has changed its mind')
+      queueMicrotask(() => { isChecked = true })
+      return 1
+    }
+  }
+  fastify.wsEvents.handle('answers', { handler: () => answer })
+  const { socket } = await listen(t, `${url}/acme`)
+  await socket.emitWithAck('refuses', 'data')
+  t.match(await line(/^a handler has failed/), { level: LEVELS.info, instance: 'acme', event: 'refuses' })
+  await socket.emitWithAck('breaks', 'data')
+  socket.emit('answers', 'data', () => {})
+  t.match(await line(/^a message of a client could not be acknowledged/), { level: LEVELS.error, instance: 'acme', address: ADDRESS, event: 'answers' })
+})
+
+t.test('in production, level info, a server is quiet about clients that come and go', async t => {
+  const { lines, fastify: logging } = recordLog()
+  const { fastify, url } = await startServer(t, enabled, { fastify: logging })
+  const { socket, inbox } = await listen(t, `${url}/acme`)
+  await fastify.wsEvents.emit('acme', 'call', 1)
+  await inbox.got(1)
+  socket.disconnect()
+  await eventually(() => fastify.wsEvents.stats().instanceClients === 0)
+  t.strictSame(lines.filter(({ plugin, msg }) => plugin === 'fastify-ws-events' && !msg.includes('kept in memory')), [])
+})
+
+t.test('the document has each line, with its level and its fields', async t => {
+  const rows = [...section(read('docs/metrics.md'), '## Logs').matchAll(/^\| (debug|info|warn|error) \| (.*) \| (.*) \|$/gm)]
+    .map(([, level = '', msg = '', fields = '']) => ({ level: LEVELS[level], msg, fields: fields.replaceAll('`', '').split(', ').toSorted() }))
+  const shown = ({ level, msg }: { level: number | undefined, msg: string }) => `${level} ${msg}`
+  const lines = seen.filter(({ msg }) => !msg.includes('are kept in memory'))
+  t.strictSame(new Set(lines.map(shown)), new Set(rows.map(shown)), 'the lines that there were are those of the document')
+  for (const line of lines) {
+    const row = rows.find(row => shown(row) === shown(line))
+    t.strictSame(Object.keys(line).filter(key => !COMMON.includes(key)).toSorted(), row?.fields, shown(line))
+  }
+  // Each key that was used here has these letters in it.
+  for (const line of lines) t.notMatch(JSON.stringify(line), /(a|the|another)-key/)
+})
