@@ -8,11 +8,12 @@ import { instances } from './sections/instances.js'
 import { latency } from './sections/latency.js'
 import { log } from './sections/log.js'
 import { memory } from './sections/memory.js'
+import { metrics } from './sections/metrics.js'
 import { stalled } from './sections/stalled.js'
 
 await runProgram({
   command: 'npm run bench',
-  sections: { delivery, idle, memory, latency, stalled, instances, log, drops, flood },
+  sections: { delivery, idle, memory, latency, stalled, instances, log, drops, flood, metrics },
   quick: 'fewer cells and shorter runs: about six minutes',
   file: quick => quick ? 'quick' : 'full',
   packages: ['fastify', 'socket.io', 'ws']

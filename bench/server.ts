@@ -44,6 +44,12 @@ const api = {
   awaitedEmit: async (options: AwaitedOptions) => await awaitedEmit(ours(), options),
   fill: async (options: FillOptions): Promise<Past> => await fill(ours(), options),
   readPast: async (options: ReadOptions): Promise<Cost> => await readPast(ours(), options),
+  scrapeCost: async ({ scrapes }: { readonly scrapes: number }): Promise<{ cpu: number, bytes: number }> => {
+    const before = cpuMicroseconds()
+    let bytes = 0
+    for (let i = 0; i < scrapes; i++) bytes = (await ours().scrape()).length
+    return { cpu: (cpuMicroseconds() - before) / scrapes, bytes }
+  },
   cpu: (_: null): number => cpuMicroseconds(),
   connections: (_: null): number => peer().connections(),
   memory: async (_: null): Promise<Memory> => await settledMemory()

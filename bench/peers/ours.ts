@@ -1,5 +1,6 @@
 import wsEvents, { type WsEvents } from 'fastify-ws-events'
 import type { EventLog } from 'fastify-ws-events/stores'
+import { Registry } from 'prom-client'
 import { storeOf } from '../lib/log-stores.js'
 import { EVENT, INSTANCE, SENDER } from '../lib/payload.js'
 import { listen, makeFastify } from './http.js'
@@ -9,16 +10,22 @@ export interface OurPeer extends Peer {
   readonly wsEvents: WsEvents
   /** That the plugin uses. */
   readonly log: EventLog
+  /** The metrics as text. */
+  readonly scrape: () => Promise<string>
 }
 
-export async function startOurs ({ global, log: choice }: PeerOptions): Promise<OurPeer> {
+export async function startOurs ({ global, log: choice, metrics = false }: PeerOptions): Promise<OurPeer> {
   const fastify = makeFastify()
   const store = storeOf(choice)
   let log: EventLog | undefined
+  const registry = new Registry()
+  const scrape = async (): Promise<string> => await registry.metrics()
+  if (metrics) fastify.get('/metrics', scrape)
   await fastify.register(wsEvents, {
     env: false,
     globalEvents: global,
     retention: choice?.retention ?? {},
+    ...(metrics && { metrics: { registry } }),
     store: {
       ...store,
       async open (options) {
@@ -36,6 +43,7 @@ export async function startOurs ({ global, log: choice }: PeerOptions): Promise<
     port,
     wsEvents: fastify.wsEvents,
     log,
+    scrape,
     emit: data => fastify.wsEvents.emit(INSTANCE, EVENT, data, options),
     connections: () => fastify.wsEvents.stats().connections
   }

@@ -24,4 +24,6 @@ export interface PeerOptions {
   readonly global: boolean
   /** What remembers events, for ours alone; left out: as the plugin comes. */
   readonly log?: LogChoice
+  /** Whether there are metrics, at `/metrics`; for ours alone. */
+  readonly metrics?: boolean
 }
