@@ -5,8 +5,8 @@ import type { MetricsRegistry } from '../types.js'
 import { type Definition, definitions, histograms, type Reading } from './definitions.js'
 import { Traffic } from './traffic.js'
 
-/** Called with each metric by whoever keeps it. */
-type AnyMetric = Prom.Counter | Prom.Gauge | Prom.Histogram
+/** What a registry keeps. */
+type AnyMetric = Prom.Counter | Prom.Gauge | Omit<Prom.Histogram, 'get'>
 
 /** Counters and gauges of a server in the host's registry, from `register` to `close`. */
 export class Metrics {
@@ -30,6 +30,7 @@ export class Metrics {
 
   private constructor ({ Counter, Gauge, Histogram }: typeof Prom, registry: MetricsRegistry, catalogue: Catalogue) {
     this.#registry = registry
+    this.traffic = new Traffic(catalogue)
     // In no registry yet, neither in the host's nor in the one that all have by default.
     const registers: [] = []
     for (const { name, type, help, label, aggregator, read } of definitions) {
@@ -42,12 +43,13 @@ export class Metrics {
         this.#metrics.set(name, gauge)
       }
     }
-    const histogram = ({ name, help, buckets }: typeof histograms[keyof typeof histograms]) => {
-      const made = new Histogram({ name, help, buckets: [...buckets], registers })
-      this.#metrics.set(name, made)
-      return made
+    for (const kept of ['batch', 'lag'] as const) {
+      const { name, help, buckets } = histograms[kept]
+      const histogram = new Histogram({ name, help, buckets: [...buckets], registers })
+      const get = async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: this.traffic[kept].samples(name) })
+      // Registries ask for the one or for the other.
+      this.#metrics.set(name, Object.assign(histogram, { get, getForPromString: get }))
     }
-    this.traffic = new Traffic(catalogue, { batch: histogram(histograms.batch), lag: histogram(histograms.lag) })
   }
 
   /** Puts what is read now in place of what was read before. */

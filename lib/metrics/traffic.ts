@@ -1,18 +1,8 @@
 import { errorName } from '../errors.js'
 import type { Catalogue, EventType } from '../events/catalogue.js'
 import { isId, timeOf } from '../log/ids.js'
-
-/** A histogram, as far as it takes values. */
-interface Observer {
-  observe(value: number): void
-}
-
-export interface Histograms {
-  /** Of events that were written together. */
-  readonly batch: Observer
-  /** Of seconds from an event's id to its being written. */
-  readonly lag: Observer
-}
+import { Buckets } from './buckets.js'
+import { histograms } from './definitions.js'
 
 /** An event on its way to clients; `event` is `undefined` for one that the catalogue does not have. */
 interface Told {
@@ -25,17 +15,21 @@ const OTHER = 'other'
 
 /** What is counted while events are on their way, where metrics are asked for: nothing else keeps it by event. */
 export class Traffic {
+  /** Events that were written at once. */
+  readonly batch = new Buckets(histograms.batch.buckets)
+  /** Seconds from an event's id to its being written. */
+  readonly lag = new Buckets(histograms.lag.buckets)
+  /** When a lag was looked at last, in ms. */
+  #now = 0
   readonly #events: readonly EventType[]
-  readonly #histograms: Histograms
   // By the events' index. One more is for events of another version's catalogue, which shares the store
   readonly #emitted: Float64Array
   readonly #delivered: Float64Array
   // Map(error name -> `emit` calls)
   readonly #rejected = new Map<string, number>()
 
-  constructor ({ events }: Catalogue, histograms: Histograms) {
+  constructor ({ events }: Catalogue) {
     this.#events = events
-    this.#histograms = histograms
     this.#emitted = new Float64Array(events.length + 1)
     this.#delivered = new Float64Array(events.length + 1)
   }
@@ -60,10 +54,14 @@ export class Traffic {
 
   /** @param batch what was written at once, to however many clients, the oldest first */
   wrote (batch: readonly Told[]): void {
-    this.#histograms.batch.observe(batch.length)
+    this.batch.observe(batch.length)
+    const now = Date.now()
+    // There may be very many in a millisecond, one for each instance, and to read an id costs more than all else here.
+    if (now === this.#now) return
+    this.#now = now
     const id = batch[0]?.entry.id
     // A store of the host's may have ids of its own making. A clock that was set back makes no time negative.
-    if (id !== undefined && isId(id)) this.#histograms.lag.observe(Math.max(0, Date.now() - timeOf(id)) / 1000)
+    if (id !== undefined && isId(id)) this.lag.observe(Math.max(0, now - timeOf(id)) / 1000)
   }
 
   /** Accepted `emit` calls by event. */
