@@ -6,8 +6,8 @@ export interface BucketSample {
 }
 
 /**
- * The counts of a histogram. prom-client's own does much for each value, and here there is one for each batch, of
- * however few events and clients: measured in docs/performance.md.
+ * The counts of a histogram. There is a value for each batch, of however few events and clients: prom-client's own
+ * takes 60 ns and more for one, and this about 10.
  */
 export class Buckets {
   readonly #bounds: readonly number[]
