@@ -44,8 +44,9 @@ export interface Outcome {
 const AT_A_TIME = 24
 /** Between two healthy events, in ms. */
 const PAUSE = 10
-/** Of all inputs, those before the heap is measured first. */
+/** Of all inputs, those before the heap is measured first; with few, it is measured before all. */
 const WARM = 0.2
+const LONG = 3000
 /** What the heap may grow by beside that: code that is compiled later, buffers. */
 const ROOM = 24 * 1024 * 1024
 /** How long may be left what an attack has opened, in ms: a polling client that vanished has its ping timeout. */
@@ -62,7 +63,7 @@ const BASE: WsEventsOptions = {
   limits: { idleMs: 1500 },
   // The root's stream has the events of all, and the healthy client there may have to come back.
   retention: { maxAge: 60_000, maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 },
-  socketio: { pingInterval: 2000, pingTimeout: 4000, upgradeTimeout: 2000 }
+  socketio: { pingInterval: 1000, pingTimeout: 3000, upgradeTimeout: 2000 }
 }
 
 /** Attacks one server with inputs that follow from a seed, while healthy clients listen. */
@@ -101,7 +102,7 @@ class Run {
     try {
       await this.#run()
     } catch (error) {
-      this.#faults.add(`it could not go on: ${String(error)}`)
+      this.#faults.add(`it could not go on: ${String(error)}`, { suspects: [...this.#underWay] })
     }
     await this.#server.kill()
     for (const witness of this.#witnesses) witness.leave()
@@ -131,8 +132,10 @@ class Run {
       this.#next = only
       await this.#session()
     }
-    await this.#attack(only === undefined ? inputs * WARM : 0)
-    await this.#settled(before)
+    if (inputs >= LONG) {
+      await this.#attack(only === undefined ? inputs * WARM : 0)
+      await this.#settled(before)
+    }
     const warm = await this.#server.call('heap')
     await this.#attack(only === undefined ? inputs : 0)
     await this.#settled(before)

@@ -62,7 +62,8 @@ export class ServerProcess {
   async call<Name extends keyof Methods> (name: Name, ...given: Parameters<Methods[Name]>): Promise<Awaited<ReturnType<Methods[Name]>>> {
     const call = this.#next++
     const answered = new Promise<Said>(resolve => { this.#calls.set(call, resolve) })
-    this.#process.send({ call, name, given } as unknown as Request)
+    // To one that has ended it fails, and that is told below.
+    this.#process.send({ call, name, given } as unknown as Request, () => {})
     const ended = this.#ended.then((): Said => ({ failed: 'the server has ended' }))
     const { value, failed } = await Promise.race([answered, ended])
     this.#calls.delete(call)

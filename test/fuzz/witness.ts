@@ -5,6 +5,9 @@ import type { Scope } from '../helpers/server.js'
 import { HEALTHY } from './draw/values.js'
 import { keyOf } from './keys.js'
 
+/** The number of a healthy event; of any other, whatever is in it. */
+const numberOf = ({ instance, data }: Message): unknown => instance === HEALTHY ? (data as { n: number }).n : undefined
+
 /** A healthy client beside the attack, and what it was sent. */
 export class Witness {
   readonly name: string
@@ -39,14 +42,14 @@ export class Witness {
 
   /** Resolves when it has the event of this number. */
   async has (number: number): Promise<void> {
-    await this.#follower.inbox.got(({ data }) => (data as { n: number }).n === number)
+    await this.#follower.inbox.got(message => numberOf(message) === number)
   }
 
   /** What was wrong with what it got, where so many events were meant for it. */
   faults (count: number): string[] {
     const { inbox: { messages }, readies } = this.#follower
     const faults = this.#refused.map(message => `it was refused: ${message}`)
-    const numbers = messages.map(({ data }) => (data as { n: number }).n)
+    const numbers = messages.map(numberOf)
     const foreign = messages.filter(({ instance }: Message) => instance !== HEALTHY)
     if (foreign.length > 0) faults.push(`it got ${foreign.length} events of others, such as ${JSON.stringify(foreign[0]).slice(0, 200)}`)
     if (numbers.length !== count || numbers.some((number, at) => number !== at)) faults.push(`of ${count} events it got ${numbers.length}, not each once and in order; first wrong at ${numbers.findIndex((number, at) => number !== at)}`)
