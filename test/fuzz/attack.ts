@@ -1,7 +1,7 @@
 import type { Call } from './draw/calls.js'
 import type { HttpRequest } from './draw/http.js'
 import type { Session } from './draw/session.js'
-import type { Ask, Frame, Post } from './draw/sockets.js'
+import type { Ask, Frame, Post, Upgrade } from './draw/sockets.js'
 import { Claims } from './claims.js'
 import { httpFault, packetFault } from './judge.js'
 import { keyOf } from './keys.js'
@@ -38,6 +38,12 @@ const LAST_ID = 9
 const isAnswer = (packet: string): boolean => /^4[04]/.test(packet)
 const isLast = (packet: string): boolean => packet.startsWith('41') || new RegExp(`^43(/[^,]*,)?${LAST_ID}\\[`).test(packet)
 
+/** What it rejects with is seen by who waits for all, at their end. */
+function harmless<T> (promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
 /** One attacker: does to the server what a session says. */
 export class Attack {
   readonly #target: Target
@@ -56,6 +62,7 @@ export class Attack {
       case 'frames': return await this.#frames(session.joins, session.inputs)
       case 'packets': return await this.#packets(session.joins, session.inputs)
       case 'bodies': return await this.#bodies(session.joins, session.inputs)
+      case 'upgrades': return await this.#upgrades(session.joins, session.inputs)
       case 'clients': return await this.#clients(session.transport, session.inputs)
       case 'calls': return await this.#calls(session.inputs)
     }
@@ -224,12 +231,7 @@ export class Attack {
           polling = new RawPolling(this.#target.port, this.#listener(ignored, posts))
           await polling.open()
         }
-        for (let poll = 0; poll < count; poll++) {
-          const answer = polling.poll()
-          polls.push(answer)
-          // What it rejects with is seen when all have ended.
-          answer.catch(() => {})
-        }
+        for (let poll = 0; poll < count; poll++) polls.push(harmless(polling.poll()))
         const answer = await polling.post(body, this.#target.newestId(), contentType)
         if (answer?.status !== 200) polling.isClosed = true
       }
@@ -237,6 +239,39 @@ export class Attack {
       polling.vanish()
       await Promise.all(polls)
     })
+  }
+
+  async #upgrades (joins: boolean, upgrades: readonly Upgrade[]): Promise<void> {
+    for (const upgrade of upgrades) await this.#blaming(upgrade, async () => { await this.#goOver(joins, upgrade) })
+  }
+
+  async #goOver (joins: boolean, { steps, packet, frame }: Upgrade): Promise<void> {
+    const listener = this.#listener(new Mailbox(), steps)
+    const polling = new RawPolling(this.#target.port, listener)
+    await polling.open()
+    if (joins) await polling.post(this.#join('/fuzz-a'), '')
+    const sockets = [new RawWebSocket(this.#target.port, listener)]
+    const polls: Array<Promise<unknown>> = []
+    await sockets[0]?.open(polling.sid)
+    for (const step of steps) {
+      const socket = sockets.at(-1)
+      const newestId = this.#target.newestId()
+      if (step === 'probe') socket?.send(['2probe'], '')
+      else if (step === 'upgrade') socket?.send(['5'], '')
+      else if (step === 'packet') socket?.send(packet, newestId)
+      else if (step === 'frame') socket?.write(frame, newestId)
+      else if (step === 'post') await polling.post(packet, newestId)
+      else if (step === 'poll') polls.push(harmless(polling.poll()))
+      else {
+        const second = new RawWebSocket(this.#target.port, listener)
+        sockets.push(second)
+        await second.open(polling.sid)
+      }
+      await new Promise(resolve => { setImmediate(resolve) })
+    }
+    await Promise.all(sockets.map(async ({ tcp }) => { await tcp.end() }))
+    polling.vanish()
+    await Promise.all(polls)
   }
 
   async #clients (transport: 'websocket' | 'polling', asks: readonly Ask[]): Promise<void> {

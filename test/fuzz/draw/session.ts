@@ -3,7 +3,7 @@ import type { Part } from '../parts.js'
 import { call, type Call } from './calls.js'
 import { garbage, handshake } from './handshake.js'
 import { goodRequest, httpRequest, type HttpRequest, tellingRequest } from './http.js'
-import { ask, type Ask, frame, type Frame, packet, post, type Post } from './sockets.js'
+import { ask, type Ask, frame, type Frame, packet, post, type Post, upgrade, type Upgrade } from './sockets.js'
 
 export type Transport = 'websocket' | 'polling'
 
@@ -15,10 +15,11 @@ export type Session =
   | { readonly kind: 'frames', readonly joins: boolean, readonly inputs: readonly Frame[] }
   | { readonly kind: 'packets', readonly joins: boolean, readonly inputs: ReadonlyArray<readonly Part[]> }
   | { readonly kind: 'bodies', readonly joins: boolean, readonly inputs: readonly Post[] }
+  | { readonly kind: 'upgrades', readonly joins: boolean, readonly inputs: readonly Upgrade[] }
   | { readonly kind: 'clients', readonly transport: Transport, readonly inputs: readonly Ask[] }
   | { readonly kind: 'calls', readonly inputs: readonly Call[] }
 export type Kind = Session['kind']
-export const KINDS: readonly Kind[] = ['http', 'handshake', 'garbage', 'frames', 'packets', 'bodies', 'clients', 'calls']
+export const KINDS: readonly Kind[] = ['http', 'handshake', 'garbage', 'frames', 'packets', 'bodies', 'upgrades', 'clients', 'calls']
 
 const some = <T>(arbitrary: fc.Arbitrary<T>, maxLength: number): fc.Arbitrary<T[]> => fc.array(arbitrary, { minLength: 1, maxLength, size: 'max' })
 
@@ -32,12 +33,13 @@ export const session = (marker: string): fc.Arbitrary<Session> => {
     { weight: 5, arbitrary: fc.tuple(joins, some(frame(marker), 16)).map(([joins, inputs]): Session => ({ kind: 'frames', joins, inputs })) },
     { weight: 5, arbitrary: fc.tuple(joins, some(packet(marker), 24)).map(([joins, inputs]): Session => ({ kind: 'packets', joins, inputs })) },
     { weight: 3, arbitrary: fc.tuple(joins, some(post(marker), 8)).map(([joins, inputs]): Session => ({ kind: 'bodies', joins, inputs })) },
+    { weight: 2, arbitrary: fc.tuple(joins, some(upgrade(marker), 6)).map(([joins, inputs]): Session => ({ kind: 'upgrades', joins, inputs })) },
     { weight: 6, arbitrary: fc.tuple(fc.constantFrom<Transport>('websocket', 'websocket', 'polling'), some(ask(marker), 5)).map(([transport, inputs]): Session => ({ kind: 'clients', transport, inputs })) },
     { weight: 4, arbitrary: some(call(marker), 40).map((inputs): Session => ({ kind: 'calls', inputs })) }
   )
 }
 
-/** How many inputs are in it: a request, a frame, a packet, a body, a call each; of a client its asking and what it sends. */
+/** How many inputs are in it: a request, a frame, a packet, a body, a way to upgrade, a call each; of a client its asking and what it sends. */
 export function sizeOf (session: Session): number {
   return session.kind === 'clients' ? session.inputs.reduce((sum, { sends }) => sum + 1 + sends.length, 0) : session.inputs.length
 }

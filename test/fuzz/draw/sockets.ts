@@ -33,6 +33,16 @@ export interface Post {
   readonly polls: number
 }
 
+export const STEPS = ['probe', 'upgrade', 'packet', 'frame', 'post', 'poll', 'second'] as const
+
+/** How a polling client goes over to a WebSocket, or does not. */
+export interface Upgrade {
+  /** In their order, one after the other or (`poll`) beside what follows. */
+  readonly steps: ReadonlyArray<typeof STEPS[number]>
+  readonly packet: readonly Part[]
+  readonly frame: Frame
+}
+
 const binary = fc.uint8Array({ maxLength: 60 }).map((bytes): Part => ({ hex: Buffer.from(bytes).toString('hex') }))
 
 const namespace: fc.Arbitrary<Part[]> = fc.oneof(
@@ -98,6 +108,16 @@ export const frame = (marker: string): fc.Arbitrary<Frame> => fc.record({
     { weight: 2, arbitrary: fc.constantFrom(...CLOSES).map((hex): Part[] => [{ hex }]) },
     { weight: 1, arbitrary: fc.constantFrom<Part[][]>([], [{ repeat: 'x', times: 200 }], [{ repeat: 'x', times: 70_000 }], [{ hex: 'c328' }], [{ hex: 'eda080' }]) }
   )
+})
+
+/** Half of them begin as they should. */
+export const upgrade = (marker: string): fc.Arbitrary<Upgrade> => fc.record({
+  steps: fc.tuple(
+    fc.constantFrom<Array<typeof STEPS[number]>>([], ['probe'], ['poll', 'probe'], ['poll', 'probe', 'upgrade']),
+    fc.array(fc.constantFrom(...STEPS), { maxLength: 5 })
+  ).map(([first, others]) => [...first, ...others]),
+  packet: packet(marker),
+  frame: frame(marker)
 })
 
 /** What is posted to a polling connection. */

@@ -15,6 +15,7 @@ export class RawPolling {
   readonly #idle = new Set<HttpConnection>()
   #path = ''
   #isGone = false
+  sid = ''
   isClosed = false
 
   constructor (port: number, listener: Listener) {
@@ -26,6 +27,7 @@ export class RawPolling {
     const answer = await this.#exchange('GET', '/socket.io/?EIO=4&transport=polling', null, '')
     const sid = /"sid":"([^"]+)"/.exec(answer?.body.toString() ?? '')?.[1]
     if (sid === undefined) this.isClosed = true
+    this.sid = sid ?? ''
     this.#path = `/socket.io/?EIO=4&transport=polling&sid=${sid}`
   }
 

@@ -5,7 +5,7 @@ import { inTime, Tcp } from './tcp.js'
 const TEXT = 1
 const CLOSE = 8
 const MASK = Buffer.from([0x12, 0x34, 0x56, 0x78])
-const UPGRADE = 'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+const upgradeTo = (sid: string): string => `GET /socket.io/?EIO=4&transport=websocket${sid === '' ? '' : `&sid=${sid}`} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
 
 /** The bytes of a frame, right or wrong. */
 export function frameBytes ({ fin, reserved, opcode, masked, bits, says, payload }: Frame, newestId: string): Buffer {
@@ -48,11 +48,15 @@ export class RawWebSocket {
     })
   }
 
-  /** Resolves when it is open, or has ended. */
-  async open (): Promise<void> {
+  /**
+   * Resolves when it is open, or has ended.
+   *
+   * @param sid of the polling connection that goes over to it; left out: none
+   */
+  async open (sid = ''): Promise<void> {
     const opened = new Promise<void>(resolve => { this.#opened = resolve })
     await this.tcp.opened()
-    this.tcp.write(UPGRADE)
+    this.tcp.write(upgradeTo(sid))
     await inTime(Promise.race([opened, this.tcp.closed]), 'a WebSocket was not opened')
   }
 
