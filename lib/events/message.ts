@@ -42,6 +42,8 @@ function build ({ event, instance, data, serverUrl, options }: MessageParts): Me
   }
   for (const [key, value] of Object.entries(extraKeys(extra))) {
     if (key === 'apikey' || Object.hasOwn(message, key)) continue
+    // JSON says nothing of it, and a `toJSON` would be asked what the whole message is.
+    if (typeof value === 'function') continue
     // Not by assignment: a key `__proto__` is data like any other.
     Object.defineProperty(message, key, { value, enumerable: true })
   }

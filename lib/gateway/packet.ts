@@ -1,6 +1,5 @@
 import { Decoder, Encoder, PacketType } from 'socket.io-parser'
 import { errors, reasonOf } from '../errors.js'
-import { NO_ID } from '../events/message.js'
 import type { LogEntry, LogRecord } from '../log/event-log.js'
 import type { Message } from '../types.js'
 import { BINARY, frameLength, TEXT, writeHeader } from './frame.js'
@@ -103,10 +102,12 @@ const headOf = (attachments: number): string =>
  * @throws NOT_SERIALIZABLE
  */
 export function encodeRecord (message: Message): LogRecord {
-  const { event, instance } = message
-  const [text, ...attachments] = encode(message)
-  const beginning = headOf(attachments.length) + beginningOf(event, NO_ID)
-  return { instance, event, rest: Buffer.from(text.slice(beginning.length, -1)), attachments }
+  // The id is written before all else when there is one. In the object it would come after keys such as `1`.
+  const { id: _, ...others } = message
+  const { event, instance } = others
+  const [text, ...attachments] = encode(others)
+  const beginning = `${headOf(attachments.length)}[${JSON.stringify(event)},{`
+  return { instance, event, rest: Buffer.from(`,${text.slice(beginning.length, -1)}`), attachments }
 }
 
 /**

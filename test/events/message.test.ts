@@ -121,3 +121,8 @@ t.test('extra is an object: a text has a key for each character, which took seco
   }
   t.equal(build({ extra: null as never }).id, NO_ID)
 })
+
+t.test('functions in extra are left out, as by JSON: a toJSON would say what the whole message is', async t => {
+  const message = build({ extra: { toJSON: () => ({ data: 1 }), call: () => 1, kept: 1 } })
+  t.same(Object.keys(message), [...FIXED, 'kept'])
+})

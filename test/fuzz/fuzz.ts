@@ -53,6 +53,8 @@ const ROOM = 24 * 1024 * 1024
 const SETTLED = 25_000
 /** How long one session may take, in ms. */
 const ENDS_WITHIN = 60_000
+/** How long the server may do nothing but one thing, in ms: a machine with much else to do is slow, too. */
+const LONGEST_TURN = 6000
 /** To look again, in ms, whether anything is left. */
 const LOOK_AGAIN = 50
 /** Timers that a server may have more than at its start, when everybody has left: of its stores, and for dates of HTTP. */
@@ -62,8 +64,8 @@ const TIMERS = 8
 const BASE: WsEventsOptions = {
   limits: { idleMs: 1500 },
   // The root's stream has the events of all, and the healthy client there may have to come back.
-  retention: { maxAge: 60_000, maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 },
-  socketio: { pingInterval: 1000, pingTimeout: 3000, upgradeTimeout: 2000 }
+  retention: { maxAge: 600_000, maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 },
+  socketio: { pingInterval: 1500, pingTimeout: 4000, upgradeTimeout: 2000 }
 }
 
 /** Attacks one server with inputs that follow from a seed, while healthy clients listen. */
@@ -144,6 +146,7 @@ class Run {
     await this.#heard()
     this.#found = await this.#server.call('found')
     this.#blameLog(this.#found)
+    if (this.#found.delay > LONGEST_TURN) this.#faults.add(`a turn of the event loop took ${this.#found.delay} ms`)
     this.#cuts = this.#witnesses.flatMap(({ cuts }) => cuts)
     for (const witness of this.#witnesses) witness.leave()
     this.#left = await this.#isLeft(now => now.sockets === 0 && now.connections === 0 && now.clients === 0 && now.namespaces <= alone.namespaces && timers(now) <= timers(alone) + TIMERS, alone)

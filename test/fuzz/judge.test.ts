@@ -50,6 +50,8 @@ t.test('a refusal has a code of ours, and is whole', async t => {
   t.match(refused({ ...refusal, statusCode: '403' }), /without a code/)
   t.match(packetFault('44/fuzz-a,{"message":"Invalid namespace"}'), /without a code/)
   t.match(packetFault(`43/fuzz-a,1[${JSON.stringify({ ...refusal, message: '' })}]`), /without a code/)
+  t.match(packetFault('42/fuzz-a,["call",{"id":"1"e,"data":1}]'), /no client can read/)
+  t.match(packetFault('451-["call"'), /no client can read/)
   t.equal(packetFault('43/fuzz-a,1[{"code":5}]'), undefined, 'what a handler answers is its own')
 })
 

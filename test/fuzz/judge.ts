@@ -53,6 +53,7 @@ function refusalFault (refusal: unknown): string | undefined {
 }
 
 const REFUSED = /^44(?:\/[^,]*,)?(\{"message":[\s\S]*)$/
+const SAYS = /^4(?:[23]|[56]\d+-)(?:\/[^,]*,)?\d*([\s\S]*)$/
 const ACKNOWLEDGED = /^43(?:\/[^,]*,)?\d+(\[[\s\S]*\])$/
 
 /** What is wrong with a packet that a client got; `undefined` when it may be so. */
@@ -61,6 +62,8 @@ export function packetFault (packet: string): string | undefined {
     const refused = readJson(REFUSED.exec(packet)?.[1] ?? '')
     return refusalFault((refused as { data?: unknown } | undefined)?.data)
   }
+  const said = SAYS.exec(packet)?.[1]
+  if (said !== undefined && readJson(said) === undefined) return `a packet that no client can read: ${packet.slice(0, JOINED)}`
   const answer = (readJson(ACKNOWLEDGED.exec(packet)?.[1] ?? '') as unknown[] | undefined)?.[0]
   return isObject(answer) && 'code' in answer && 'retry' in answer ? refusalFault(answer) : undefined
 }

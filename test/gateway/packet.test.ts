@@ -240,3 +240,10 @@ t.test('data that looks like a placeholder of the protocol does not end the conn
     if (packet !== undefined) t.strictSame(decode(packet).data[1].data, { picture, fake }, 'beside binary it arrives as it is, or is refused')
   }
 })
+
+t.test('keys that an object has before all others, such as 1, leave a packet whole', async t => {
+  for (const data of [5, Buffer.from('bytes')]) {
+    const message = { 1: true, ...messageOf(data), 0: 'zero' } as Message
+    t.strictSame(decode(packetOf(message)).data, ['messages.upsert', { ...message }])
+  }
+})
