@@ -5,6 +5,7 @@ import { Manager } from 'socket.io-client'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { admitted, connect, disconnected, Inbox, listen, refused } from '../helpers/client.js'
+import { latch } from '../helpers/latch.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 
 // A client's way from its first packet to its end, off the beaten track.
@@ -187,7 +188,17 @@ t.test('many checks of keys at once give no warning, also on one connection', as
   const note = (warning: Error) => { warnings.push(warning) }
   process.on('warning', note)
   t.teardown(() => { process.off('warning', note) })
-  const { url } = await startServer(t, { ...enabled, verify: async () => { await turn(); await turn(); return true } })
+  let asked = 0
+  const all = latch()
+  const { url } = await startServer(t, {
+    ...enabled,
+    verify: async ({ instance }) => {
+      if (instance === 'acme') await turn()
+      else if (++asked < 30) await all.opened
+      else all.open()
+      return true
+    }
+  })
   await Promise.all(Array.from({ length: 30 }, async () => await listen(t, `${url}/acme`)))
   const manager = new Manager(url, { transports: ['websocket'] })
   await Promise.all(Array.from({ length: 30 }, async (empty, at) => {

@@ -14,6 +14,8 @@ export class HttpConnection {
   readonly #tcp: Tcp
   #received = Buffer.alloc(0)
   #arrived: () => void = () => {}
+  /** Whether it has ended in the middle of an answer, as one does that is ended from here. */
+  #isCut = false
 
   constructor (port: number) {
     this.#tcp = new Tcp(port, bytes => {
@@ -27,7 +29,7 @@ export class HttpConnection {
     return this.#tcp.isClosed
   }
 
-  /** Resolves to the answer, and to `null` when the server ended the connection without one. @throws NoAnswer */
+  /** Resolves to the answer, and to `null` when the connection ended before it was whole. @throws NoAnswer */
   async exchange (bytes: Buffer, isHead: boolean): Promise<HttpAnswer | null> {
     await this.#tcp.opened()
     this.#tcp.write(bytes)
@@ -42,7 +44,8 @@ export class HttpConnection {
       // Another one follows.
       if (status >= 100 && status < 200 && status !== 101) continue
       if (isHead || status === 101 || BODILESS.has(status)) return { status, head, body: Buffer.alloc(0) }
-      return { status, head, body: await this.#body(head) }
+      const body = await this.#body(head)
+      return this.#isCut ? null : { status, head, body }
     }
   }
 
@@ -72,13 +75,18 @@ export class HttpConnection {
   async #line (): Promise<Buffer> {
     for (;;) {
       const end = this.#received.indexOf('\r\n')
-      if (end !== -1 || this.#tcp.isClosed) return this.#take(end + 2)
+      if (end !== -1) return this.#take(end + 2)
+      if (this.#tcp.isClosed) {
+        this.#isCut = true
+        return Buffer.alloc(0)
+      }
       await this.#more()
     }
   }
 
   async #bytes (count: number): Promise<Buffer> {
     while (this.#received.length < count && !this.#tcp.isClosed) await this.#more()
+    if (this.#received.length < count && count !== Infinity) this.#isCut = true
     return this.#take(Math.min(count, this.#received.length))
   }
 
