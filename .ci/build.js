@@ -20,7 +20,7 @@ const common = {
 
 await build({
   ...common,
-  entryPoints: ['lib/index.ts', 'lib/io.ts', 'lib/stores/index.ts', 'lib/suites/index.ts'],
+  entryPoints: ['lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts', 'lib/suites/index.ts'],
   splitting: true,
   platform: 'node',
   target: 'node20',
@@ -34,4 +34,22 @@ await build({
   entryPoints: ['lib/client/index.ts'],
   platform: 'neutral',
   target: 'es2022'
+})
+
+// The page of the monitor, whole: nothing of it comes from elsewhere.
+await build({
+  ...common,
+  entryPoints: [
+    { in: 'lib/monitor/page/main.ts', out: 'page' },
+    { in: 'lib/monitor/page/page.css', out: 'page' },
+    { in: 'lib/monitor/page/index.html', out: 'index' }
+  ],
+  loader: { '.html': 'copy' },
+  external: [],
+  outbase: undefined,
+  outdir: 'dist/monitor',
+  sourcemap: false,
+  minify: true,
+  platform: 'browser',
+  target: ['es2022', 'chrome123', 'firefox120', 'safari17.5']
 })

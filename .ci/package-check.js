@@ -11,7 +11,7 @@ const [check, directory] = process.argv.slice(2)
 const app = join(directory, 'app')
 
 /** The ways in beside the plugin and fastify.io. */
-const ENTRIES = ['client', 'stores', 'suites']
+const ENTRIES = ['client', 'monitor', 'stores', 'suites']
 
 function tarball () {
   const [name, ...others] = readdirSync(directory).filter(file => file.endsWith('.tgz'))
@@ -22,7 +22,7 @@ function tarball () {
 async function contents () {
   const { stdout } = await run('tar', ['-tzf', tarball()])
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
-  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
+  const allowed = /^(dist\/monitor\/(index\.html|page\.css)|dist\/.+\.(js|js\.map|d\.ts)|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
   assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
   for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
     assert.ok(files.includes(needed), `${needed} is published`)

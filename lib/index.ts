@@ -16,6 +16,7 @@ import type { EventLog, StreamName } from './log/event-log.js'
 import { Metrics } from './metrics/index.js'
 import { Nodes } from './nodes.js'
 import { readSettings, type Settings } from './options.js'
+import { remember } from './registered.js'
 import { Router } from './router.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes, type Configs } from './routes/instance.js'
@@ -97,6 +98,7 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
   const nodes = new Nodes({ peers, dismiss: target => { gateway?.disconnect(target) }, logger })
   service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, handlers, limited, traffic, gateway, logger })
   fastify.decorate('wsEvents', service)
+  remember(fastify, { settings, access, catalogue, log, path: gateway?.path ?? null })
   addRoutes(fastify, settings, { access, catalogue, instances })
   if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
 }

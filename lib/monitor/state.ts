@@ -1,0 +1,77 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyInstance } from 'fastify'
+import type { Grant } from '../access.js'
+import { includes } from '../events/event-set.js'
+import type { Registered } from '../registered.js'
+import type { InstanceConfig } from '../types.js'
+
+/** Instances that are listed at once: a page can show no more of use. */
+const MOST = 1000
+
+const instance = Type.Object({
+  instance: Type.String(),
+  set: Type.Boolean({ description: 'Whether it has a config of its own' }),
+  enabled: Type.Boolean(),
+  events: Type.Array(Type.String(), { description: 'In the spelling MESSAGES_UPSERT' }),
+  clients: Type.Integer({ description: 'On this node' }),
+  head: Type.String({ description: 'The id of its newest event; empty where nothing is watched' })
+})
+
+export const stateSchema = Type.Object({
+  mode: Type.Union([Type.Literal('disabled'), Type.Literal('traditional'), Type.Literal('global')]),
+  path: Type.Union([Type.String(), Type.Null()], { description: 'Of the Socket.IO server' }),
+  routes: Type.Union([Type.String(), Type.Null()], { description: 'Prefix of the routes that set an instance; null: there are none' }),
+  events: Type.Array(Type.String(), { description: 'The catalogue, in dotted names, as far as the key may see it' }),
+  root: Type.Object({ clients: Type.Integer(), head: Type.String() }),
+  instances: Type.Array(instance),
+  more: Type.Boolean({ description: 'Whether there are instances that are not listed' })
+}, { description: 'What the monitor shows beside the stream' })
+
+export type MonitorState = Static<typeof stateSchema>
+type Listed = Static<typeof instance>
+
+/**
+ * Reads what there is to see.
+ *
+ * @param only the instance that was asked for; `null`: all that the grant opens
+ */
+export async function readState (fastify: FastifyInstance, { settings, catalogue, log, path }: Registered, grant: Grant, only: string | null): Promise<MonitorState> {
+  const { mode } = settings
+  const counts = new Map<string | null, number>()
+  for (const { instance } of fastify.wsEvents.clients()) counts.set(instance, (counts.get(instance) ?? 0) + 1)
+  const headOf = (stream: string | null): string => (counts.get(stream) ?? 0) > 0 ? log.head(stream) : ''
+  const listed = new Map<string, Listed>()
+  const add = ({ instance, enabled, events }: InstanceConfig, set: boolean): void => {
+    listed.set(instance, { instance, set, enabled, events, clients: counts.get(instance) ?? 0, head: headOf(instance) })
+  }
+  const mayShow = (name: string): boolean => (only === null || only === name) && grant.instances?.has(name) !== false
+  let more = false
+  for await (const config of only === null ? fastify.wsEvents.list() : found(fastify, only)) {
+    if (!mayShow(config.instance)) continue
+    more = listed.size >= MOST
+    if (more) break
+    add(config, true)
+  }
+  // With defaultConfig, an instance that was never set may have clients.
+  for (const name of [...counts.keys(), only]) {
+    if (name !== null && mayShow(name) && !listed.has(name) && listed.size < MOST) add({ instance: name, ...unset(settings) }, false)
+  }
+  const seen = catalogue.events.filter(event => grant.events === null || includes(grant.events, event))
+  return {
+    mode,
+    path,
+    routes: settings.routes === null ? null : settings.routes.prefix,
+    events: seen.map(({ name }) => name),
+    root: only === null ? { clients: counts.get(null) ?? 0, head: mode === 'global' ? headOf(null) : '' } : { clients: 0, head: '' },
+    instances: [...listed.values()].sort((a, b) => a.instance < b.instance ? -1 : 1),
+    more
+  }
+}
+
+async function * found (fastify: FastifyInstance, name: string): AsyncGenerator<InstanceConfig> {
+  const config = await fastify.wsEvents.find(name)
+  if (config !== null) yield config
+}
+
+const unset = ({ defaultConfig }: Registered['settings']): Pick<InstanceConfig, 'enabled' | 'events'> =>
+  ({ enabled: defaultConfig?.enabled ?? false, events: [...defaultConfig?.events ?? []] })

@@ -1,0 +1,110 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import wsEvents, { type WsEventsOptions } from '../../lib/index.js'
+import monitor, { type MonitorState } from '../../lib/monitor/index.js'
+import { listen } from '../helpers/client.js'
+
+const PREFIX = 'FST_ERR_WS_EVENTS_'
+
+async function start (t: Test, options: WsEventsOptions = {}): Promise<FastifyInstance> {
+  const fastify = Fastify()
+  t.teardown(async () => { await fastify.close() })
+  await fastify.register(wsEvents, { env: false, ...options })
+  await fastify.register(monitor, { prefix: '/monitor' })
+  return fastify
+}
+
+async function stateOf (fastify: FastifyInstance, query = '', headers = {}): Promise<MonitorState> {
+  const response = await fastify.inject({ url: `/monitor/state${query}`, headers })
+  if (response.statusCode !== 200) throw new Error(`${response.statusCode}: ${response.body}`)
+  return response.json()
+}
+
+const names = ({ instances }: MonitorState) => instances.map(({ instance }) => instance)
+
+t.test('the page is served with a policy that lets nothing in from elsewhere, and says nothing of the application', async t => {
+  const fastify = await start(t, { apiKey: 'the-global-key' })
+  await fastify.wsEvents.set('acme', { enabled: true })
+  for (const [url, type] of [['/monitor/', 'text/html'], ['/monitor/page.js', 'text/javascript'], ['/monitor/page.css', 'text/css']] as const) {
+    const { statusCode, headers, body } = await fastify.inject(url)
+    t.equal(statusCode, 200, url)
+    t.match(headers['content-type'], type)
+    const policy = String(headers['content-security-policy'])
+    t.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'/)
+    t.notMatch(policy, /unsafe|\*|https?:/)
+    t.notMatch(body, /acme|the-global-key/)
+  }
+  const { body } = await fastify.inject('/monitor/')
+  t.notMatch(body, /<script>|<style|style=|onclick|https?:\/\/(?!www\.w3\.org)/, 'nothing inline, nothing from elsewhere')
+})
+
+t.test('what the page asks for stands beside it', async t => {
+  const fastify = await start(t)
+  const { statusCode, headers } = await fastify.inject('/monitor')
+  t.equal(statusCode, 302)
+  t.equal(headers.location, 'monitor/')
+})
+
+t.test('the state is told to who has a key, as far as it opens', async t => {
+  const fastify = await start(t, {
+    apiKey: 'the-global-key',
+    verify: ({ apikey, instance }) => {
+      if (apikey === 'key-of-two') return { instances: ['acme', 'globex'], events: ['messages.*'] }
+      return apikey === 'key-of-acme' && instance === 'acme'
+    }
+  })
+  for (const name of ['acme', 'globex', 'initech']) await fastify.wsEvents.set(name, { enabled: name !== 'globex', events: ['call'] })
+  const status = async (query: string, headers = {}) => {
+    const response = await fastify.inject({ url: `/monitor/state${query}`, headers })
+    const { code } = response.json<{ code?: string }>()
+    return [response.statusCode, code]
+  }
+  t.strictSame(await status(''), [401, `${PREFIX}UNAUTHORIZED`])
+  t.strictSame(await status('', { apikey: 'nonsense-key' }), [403, `${PREFIX}FORBIDDEN`])
+  t.strictSame(await status('', { apikey: 'key-of-acme' }), [403, `${PREFIX}FORBIDDEN`])
+  t.strictSame(await status('?instance=globex', { apikey: 'key-of-acme' }), [403, `${PREFIX}FORBIDDEN`])
+  t.strictSame(await status('?instance=initech', { apikey: 'key-of-two' }), [403, `${PREFIX}FORBIDDEN`])
+  t.strictSame(await status('?instance=a/b', { apikey: 'the-global-key' }), [400, `${PREFIX}INVALID_NAME`])
+  t.strictSame((await status('?other=1', { apikey: 'the-global-key' }))[0], 400)
+
+  const all = await stateOf(fastify, '', { authorization: 'Bearer the-global-key' })
+  t.strictSame(names(all), ['acme', 'globex', 'initech'])
+  t.match(all, { mode: 'traditional', path: '/socket.io', routes: '', more: false })
+  t.match(all.instances[1], { instance: 'globex', set: true, enabled: false, events: ['CALL'], clients: 0, head: '' })
+  t.strictSame(names(await stateOf(fastify, '?instance=acme', { apikey: 'key-of-acme' })), ['acme'])
+  const two = await stateOf(fastify, '', { apikey: 'key-of-two' })
+  t.strictSame(names(two), ['acme', 'globex'])
+  t.ok(two.events.length > 1 && two.events.every(name => name.startsWith('messages.')), 'events that the key does not open are not named')
+})
+
+t.test('the state counts clients and tells the newest id of what is watched', async t => {
+  const fastify = await start(t, { globalEvents: true, defaultConfig: { enabled: true } })
+  await fastify.listen({ port: 0, host: '127.0.0.1' })
+  const url = `http://127.0.0.1:${(fastify.server.address() as AddressInfo).port}`
+  await listen(t, url)
+  await listen(t, `${url}/acme`)
+  const { id } = await fastify.wsEvents.emit('acme', 'call', null)
+  const state = await stateOf(fastify)
+  t.strictSame(state.root, { clients: 1, head: id })
+  t.strictSame(state.instances, [{ instance: 'acme', set: false, enabled: true, events: [], clients: 1, head: id }])
+})
+
+t.test('it says what there is not', async t => {
+  t.match(await stateOf(await start(t, { enabled: false })), { mode: 'disabled', path: null })
+  t.match(await stateOf(await start(t, { routes: false })), { routes: null })
+  t.match(await stateOf(await start(t, { routes: { prefix: '/api' } })), { routes: '/api' })
+})
+
+t.test('many instances are listed as far as a page can show them', async t => {
+  const fastify = await start(t)
+  for (let at = 0; at < 1001; at++) await fastify.wsEvents.set(`instance-${at}`, { enabled: true })
+  const { instances, more } = await stateOf(fastify)
+  t.equal(instances.length, 1000)
+  t.equal(more, true)
+})
+
+t.test('without the plugin there is nothing to show', async t => {
+  const fastify = Fastify()
+  await t.rejects(async () => { await fastify.register(monitor, { prefix: '/monitor' }) }, { code: `${PREFIX}OPTION`, message: /register that first/ })
+})
