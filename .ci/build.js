@@ -1,7 +1,8 @@
 // Makes dist/ of lib/: JavaScript by esbuild, one file for each way in; `npm run build` then adds the types.
 import { build } from 'esbuild'
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync } from 'node:zlib'
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
@@ -20,7 +21,8 @@ const common = {
 
 await build({
   ...common,
-  entryPoints: ['lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts', 'lib/suites/index.ts'],
+  // serve.ts finds the session beside itself.
+  entryPoints: ['lib/bin/index.ts', 'lib/bin/serve.ts', 'lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts', 'lib/suites/index.ts'],
   splitting: true,
   platform: 'node',
   target: 'node20',
@@ -53,3 +55,12 @@ await build({
   platform: 'browser',
   target: ['es2022', 'chrome123', 'firefox120', 'safari17.5']
 })
+
+// The beginning of the example's session, in which every kind of event comes: all of it would be most of the package.
+const EVENTS = 500
+const root = new URL('..', import.meta.url)
+const session = readFileSync(new URL('example/session.jsonl', root), 'utf8').split('\n').slice(0, EVENTS)
+writeFileSync(new URL('dist/bin/session.jsonl.br', root), brotliCompressSync(session.join('\n')))
+
+// npm does this when it installs the package; here for who runs it from the clone.
+chmodSync(new URL('dist/bin/index.js', root), 0o755)

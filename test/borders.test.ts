@@ -66,7 +66,7 @@ t.test('lib/client/ runs in a browser: of Socket.IO it knows the client, and not
   }
 })
 
-t.test('only lib/options.ts reads the environment', async t => {
+t.test('of the plugin only lib/options.ts reads the environment', async t => {
   const reads = [
     'export const port = process.env.PORT',
     "export const port = process['env'].PORT",
@@ -80,6 +80,7 @@ t.test('only lib/options.ts reads the environment', async t => {
     }
     t.notOk(await crossed(code, 'lib/options.ts'), `lib/options.ts: ${code}`)
     t.notOk(await crossed(code, 'example/snippet.ts'), `example/: ${code}`)
+    t.notOk(await crossed(code, 'lib/bin/snippet.ts'), `lib/bin/, a program of its own: ${code}`)
   }
   t.notOk(await crossed('export const now = process.hrtime.bigint()', 'lib/snippet.ts'), 'the rest of process is for everybody')
 })

@@ -10,7 +10,7 @@ export class Program {
   /** Resolves to its exit code, or to the signal that ended it. */
   readonly ended: Promise<number | string>
   readonly #waiting = new Set<() => void>()
-  readonly #kill: () => void
+  readonly #signal: (signal: NodeJS.Signals) => void
 
   /** Of the environment it has what programs need: the variables of the plugin are not to matter. */
   constructor (t: Scope, command: string, args: readonly string[], { cwd, env = {} }: { cwd: string, env?: NodeJS.ProcessEnv }) {
@@ -20,13 +20,18 @@ export class Program {
       for (const check of this.#waiting) check()
     })
     this.ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
-    this.#kill = () => { child.kill('SIGKILL') }
+    this.#signal = signal => { child.kill(signal) }
     t.teardown(async () => { await this.end() })
   }
 
   async end (): Promise<void> {
-    this.#kill()
+    this.#signal('SIGKILL')
     await this.ended
+  }
+
+  /** What Ctrl-C does. */
+  interrupt (): void {
+    this.#signal('SIGINT')
   }
 
   /** Resolves as soon as what it has printed is enough; rejects when it ends before. */

@@ -1,0 +1,61 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { AddressInfo } from 'node:net'
+import wsEvents from '../index.js'
+import monitor from '../monitor/index.js'
+import { Failure } from './failure.js'
+import { instructions } from './instructions.js'
+import { INSTANCES, playSession } from './session.js'
+import { accessSet, type Address, listenAddress, loadEnv, serverUrl } from './settings.js'
+
+/**
+ * Serves the recorded session and the monitor, until SIGINT or SIGTERM.
+ *
+ * @param port to listen on; `undefined`: that of the environment
+ * @throws Failure saying what to change
+ */
+export async function serve (port: number | undefined, print: (text: string) => void): Promise<void> {
+  loadEnv()
+  const address = listenAddress(port)
+  // Only warnings, so that the log does not drown the instructions.
+  const fastify = Fastify({ logger: { level: 'warn' } })
+  try {
+    await fastify.register(wsEvents)
+    const isOn = fastify.wsEvents.mode !== 'disabled'
+    if (isOn) await fastify.register(monitor, { prefix: '/monitor' })
+    for (const instance of INSTANCES) await fastify.wsEvents.set(instance, { enabled: true })
+    playSession(fastify)
+    await listen(fastify, address)
+  } catch (error) {
+    await fastify.close()
+    throw error
+  }
+  endBySignal(fastify)
+  // With port 0 only the socket knows the port.
+  const { port: bound } = fastify.server.address() as AddressInfo
+  print(instructions({
+    mode: fastify.wsEvents.mode,
+    url: serverUrl({ ...address, port: bound }),
+    ...accessSet(),
+    stream: fastify.hasRoute({ method: 'GET', url: '/instance/:name/events' })
+  }))
+}
+
+async function listen (fastify: FastifyInstance, { host, port }: Address): Promise<void> {
+  try {
+    await fastify.listen({ host, port })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    const other = port === 65_535 ? port - 1 : port + 1
+    throw new Failure('portInUse', `Port ${port} of ${host} is in use. Stop the other program, or choose another port: npx fastify-ws-events --port ${other}`)
+  }
+}
+
+// Ctrl-C may arrive twice, from the terminal and from npm. To close twice is the same as once, but Node gives up its
+// signal handlers before it ends by itself, and a late signal would make a failure of it: so it is told to exit.
+function endBySignal (fastify: FastifyInstance): void {
+  const stop = async (): Promise<void> => {
+    await fastify.close()
+    process.exit()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { void stop() })
+}

@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify'
+import { readFileSync } from 'node:fs'
+import { brotliDecompressSync } from 'node:zlib'
+
+/** The instances of the recorded session. */
+export const INSTANCES = ['acme', 'Teste 01', 'loja-ação', 'suporte_br']
+
+/** Slow enough to be read. */
+export const EVENTS_PER_SECOND = 4
+
+interface RecordedEvent {
+  readonly instance: string
+  readonly event: string
+  readonly sender: string
+  readonly data: unknown
+}
+
+/** What `.ci/build.js` has made of the example's session: beside this module as it is built. */
+function readSession (): RecordedEvent[] {
+  const text = brotliDecompressSync(readFileSync(new URL('session.jsonl.br', import.meta.url))).toString()
+  return text.trim().split('\n').map(line => JSON.parse(line) as RecordedEvent)
+}
+
+function * endlessly<Item> (items: readonly Item[]): Generator<Item, never> {
+  while (true) yield * items
+}
+
+/** Plays the recorded session for ever, from `listen` until `close`. */
+export function playSession (fastify: FastifyInstance): void {
+  const session = endlessly(readSession())
+  let timer: NodeJS.Timeout | undefined
+
+  function playNext (): void {
+    const { instance, event, data, sender } = session.next().value
+    // Not awaited, and nothing to catch: the order of the calls is kept, and the plugin logs what goes wrong.
+    void fastify.wsEvents.emit(instance, event, data, { sender })
+  }
+
+  fastify.addHook('onListen', async () => {
+    timer = setInterval(playNext, 1000 / EVENTS_PER_SECOND)
+  })
+  fastify.addHook('preClose', async () => {
+    clearInterval(timer)
+  })
+}
