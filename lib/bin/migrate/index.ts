@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { Failure } from '../failure.js'
+import { report } from './report.js'
+
+/**
+ * Reads an Evolution API `.env`, and says what changes.
+ *
+ * @throws Failure with the code `unreadable`
+ */
+export function migrate (file: string): string {
+  return report(file, parseEnv(read(file)))
+}
+
+function read (file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code ?? String(error)
+    throw new Failure('unreadable', `Cannot read ${file}: ${reason}. Give the .env of Evolution API: npx fastify-ws-events migrate FILE`)
+  }
+}
