@@ -4,18 +4,21 @@
  */
 import Fastify from 'fastify'
 import wsEvents from 'fastify-ws-events'
-import { INSTANCES, type RecordedEvent } from '../session.js'
+import { INSTANCES } from '../session.js'
 
-/** An event that this node is to emit, and what became of it. */
-export interface EmitRequest extends RecordedEvent {
-  readonly number: number
-}
+/** @import { RecordedEvent } from '../session.js' */
 
-export interface EmitAnswer {
-  readonly number: number
-  /** Whether the emit has resolved: then the event is in Redis, and nobody may miss it. */
-  readonly isEmitted: boolean
-}
+/**
+ * An event that this node is to emit.
+ *
+ * @typedef {RecordedEvent & { readonly number: number }} EmitRequest
+ */
+
+/**
+ * What became of it. Whether the emit has resolved: then the event is in Redis, and nobody may miss it.
+ *
+ * @typedef {{ readonly number: number, readonly isEmitted: boolean }} EmitAnswer
+ */
 
 // Only nginx, on this machine, is believed about who the client is.
 const trustProxy = '127.0.0.1'
@@ -24,12 +27,14 @@ await fastify.register(wsEvents, { trustProxy })
 for (const instance of INSTANCES) await fastify.wsEvents.set(instance, { enabled: true })
 await fastify.listen({ host: '127.0.0.1', port: Number(process.env.PORT) })
 
-process.on('message', ({ number, instance, event, data, sender }: EmitRequest) => {
-  const answer = (isEmitted: boolean): void => { process.send?.({ number, isEmitted } satisfies EmitAnswer) }
+process.on('message', request => {
+  const { number, instance, event, data, sender } = /** @type {EmitRequest} */ (request)
+  /** @param {boolean} isEmitted */
+  const answer = isEmitted => { process.send?.(/** @satisfies {EmitAnswer} */ ({ number, isEmitted })) }
   fastify.wsEvents.emit(instance, event, data, { sender, extra: { number } }).then(() => { answer(true) }, () => { answer(false) })
 })
 
-async function stop (): Promise<void> {
+async function stop () {
   await fastify.close()
   process.exit()
 }

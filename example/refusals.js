@@ -1,14 +1,11 @@
-/** What a refused client gets as `err.data` of `connect_error`. */
-export interface Refusal {
-  code: string
-  statusCode: number
-  message: string
-  /** Whether the same client, unchanged, may get in later. */
-  retry: boolean
-}
+/** @import { Refusal } from 'fastify-ws-events' */
 
-// By the code without its prefix.
-const MEANINGS: Readonly<Record<string, string>> = {
+/**
+ * By the code without its prefix.
+ *
+ * @type {Readonly<Record<string, string>>}
+ */
+const MEANINGS = {
   UNAUTHORIZED: 'The server wants a key, and this client gave none. Set WS_APIKEY.',
   FORBIDDEN: 'The key that this client gave does not open this namespace. Check WS_APIKEY.',
   NOT_SET: 'Nobody has set this instance yet. Set it first, or check the spelling of its name.',
@@ -17,8 +14,13 @@ const MEANINGS: Readonly<Record<string, string>> = {
   INVALID_NAME: 'No instance can have this name.'
 }
 
-/** The refusal in lines that a person can read. */
-export function describeRefusal (where: string, { code, message, retry }: Refusal): string {
+/**
+ * The refusal in lines that a person can read.
+ *
+ * @param {string} where
+ * @param {Refusal} refusal what a refused client gets as `err.data` of `connect_error`
+ */
+export function describeRefusal (where, { code, message, retry }) {
   const meaning = MEANINGS[code.replace('FST_ERR_WS_EVENTS_', '')] ?? 'See the errors in the README.'
   return [
     `Refused at ${where}`,

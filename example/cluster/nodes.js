@@ -1,38 +1,47 @@
-import { type ChildProcess, fork, type Serializable } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { RecordedEvent } from '../session.js'
-import type { EmitAnswer, EmitRequest } from './node.js'
 import { endWithUs, hasEnded, stop } from './programs.js'
 
-export interface NodeSettings {
-  readonly port: number
-  /** `redis://…` */
-  readonly store: string
-  readonly apiKey: string
-}
+/**
+ * @import { ChildProcess, Serializable } from 'node:child_process'
+ * @import { RecordedEvent } from '../session.js'
+ * @import { EmitAnswer, EmitRequest } from './node.js'
+ */
+
+/**
+ * `store` is `redis://…`
+ *
+ * @typedef {{ readonly port: number, readonly store: string, readonly apiKey: string }} NodeSettings
+ */
 
 /** A node that is killed now and then, and started again at the same port. */
 export class ExampleNode {
-  readonly #settings: NodeSettings
-  // Map(number of the event -> told whether it was emitted)
-  readonly #waiting = new Map<number, (isEmitted: boolean) => void>()
-  #process: ChildProcess | undefined
+  #settings
+  /**
+   * Map(number of the event -> told whether it was emitted)
+   *
+   * @type {Map<number, (isEmitted: boolean) => void>}
+   */
+  #waiting = new Map()
+  /** @type {ChildProcess | undefined} */
+  #process
   #isReady = false
 
-  constructor (settings: NodeSettings) {
+  /** @param {NodeSettings} settings */
+  constructor (settings) {
     this.#settings = settings
   }
 
-  get isReady (): boolean {
+  get isReady () {
     return this.#isReady
   }
 
   /** Resolves when it serves. */
-  async start (): Promise<void> {
+  async start () {
     const { port, store, apiKey } = this.#settings
     const env = { PATH: process.env.PATH, PORT: String(port), WEBSOCKET_STORE: store, AUTHENTICATION_API_KEY: apiKey }
-    const child = fork(fileURLToPath(new URL('node.ts', import.meta.url)), { env, detached: true })
+    const child = fork(fileURLToPath(new URL('node.js', import.meta.url)), { env, detached: true })
     this.#process = child
     endWithUs(child)
     const ended = once(child, 'exit').then(([code, signal]) => {
@@ -44,7 +53,8 @@ export class ExampleNode {
     })
     await Promise.race([once(child, 'message'), ended])
     this.#isReady = true
-    child.on('message', ({ number, isEmitted }: EmitAnswer) => {
+    child.on('message', answer => {
+      const { number, isEmitted } = /** @type {EmitAnswer} */ (answer)
       this.#waiting.get(number)?.(isEmitted)
       this.#waiting.delete(number)
     })
@@ -52,17 +62,22 @@ export class ExampleNode {
     ended.catch(() => {})
   }
 
-  /** @returns whether it has said that the event is emitted; `false` if it has failed or was killed before it could say */
-  async emit (number: number, event: RecordedEvent): Promise<boolean> {
+  /**
+   * @param {number} number
+   * @param {RecordedEvent} event
+   * @returns {Promise<boolean>} whether it has said that the event is emitted; `false` if it has failed or was killed before it could say
+   */
+  async emit (number, event) {
     return await new Promise(resolve => {
       this.#waiting.set(number, resolve)
       // If it was killed a moment ago, its end answers.
-      this.#process?.send({ number, ...event } satisfies EmitRequest as Serializable, () => {})
+      const request = /** @satisfies {EmitRequest} */ ({ number, ...event })
+      this.#process?.send(/** @type {Serializable} */ (request), () => {})
     })
   }
 
   /** As a machine does that fails: without a word. */
-  async kill (): Promise<void> {
+  async kill () {
     if (this.#process === undefined || hasEnded(this.#process)) return
     this.#isReady = false
     const ended = once(this.#process, 'exit')
@@ -71,7 +86,7 @@ export class ExampleNode {
   }
 
   /** As an operator does: it sends what it has accepted, and lets its clients go. */
-  async stop (): Promise<void> {
+  async stop () {
     if (this.#process !== undefined) await stop(this.#process)
   }
 }

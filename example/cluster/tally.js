@@ -13,33 +13,40 @@ export class Tally {
   failed = 0
   killed = 0
   resumed = 0
-  readonly #received = new Set<number>()
-  // Map(number -> when it was emitted), of those that have not arrived
-  readonly #missing = new Map<number, number>()
+  /** @type {Set<number>} */
+  #received = new Set()
+  /**
+   * Map(number -> when it was emitted), of those that have not arrived
+   *
+   * @type {Map<number, number>}
+   */
+  #missing = new Map()
 
-  emit (number: number): void {
+  /** @param {number} number */
+  emit (number) {
     this.emitted++
     if (!this.#received.has(number)) this.#missing.set(number, Date.now())
   }
 
-  receive (number: number): void {
+  /** @param {number} number */
+  receive (number) {
     this.received++
     if (this.#received.has(number)) this.doubled++
     this.#received.add(number)
     this.#missing.delete(number)
   }
 
-  get isComplete (): boolean {
+  get isComplete () {
     return this.#missing.size === 0 && this.asked === this.emitted + this.failed
   }
 
   /** Events that were emitted some time ago, and have not arrived. */
-  get lost (): number {
+  get lost () {
     const before = Date.now() - PATIENCE
     return [...this.#missing.values()].filter(emitted => emitted <= before).length
   }
 
-  toString (): string {
+  toString () {
     const { emitted, received, lost, doubled, failed, killed, resumed } = this
     return Object.entries({ emitted, received, lost, doubled, failed, killed, resumed }).map(([name, count]) => `${name} ${count}`).join('   ')
   }

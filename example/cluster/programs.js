@@ -1,23 +1,32 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+
+/**
+ * @import { ChildProcess } from 'node:child_process'
+ * @import { AddressInfo } from 'node:net'
+ */
 
 export const HOST = '127.0.0.1'
 
 // Where Debian has nginx; only root has these in the PATH.
 const MORE_DIRECTORIES = ['/usr/sbin', '/usr/local/sbin']
 
-/** @throws saying what to install */
-export function requirePrograms (names: readonly string[]): void {
+/**
+ * @param {readonly string[]} names
+ * @throws saying what to install
+ */
+export function requirePrograms (names) {
   const missing = names.filter(name => find(name) === undefined)
   if (missing.length === 0) return
   throw new Error(`${missing.join(' and ')}: not installed. On Debian or Ubuntu: apt-get install nginx-light redis-server`)
 }
 
-function find (name: string): string | undefined {
+/** @param {string} name */
+function find (name) {
   const directories = [...(process.env.PATH ?? '').split(delimiter), ...MORE_DIRECTORIES]
   return directories.map(directory => join(directory, name)).find(path => existsSync(path))
 }
@@ -25,8 +34,13 @@ function find (name: string): string | undefined {
 /**
  * Starts a program, and waits until it listens on its port. It gets a process group of its own: Ctrl-C is not for it,
  * because all is to end in order.
+ *
+ * @param {string} name
+ * @param {readonly string[]} args
+ * @param {number} port
+ * @returns {Promise<ChildProcess>}
  */
-export async function startProgram (name: string, args: readonly string[], port: number): Promise<ChildProcess> {
+export async function startProgram (name, args, port) {
   const child = spawn(find(name) ?? name, args, { detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
   endWithUs(child)
   while (!await isListening(port)) {
@@ -36,7 +50,8 @@ export async function startProgram (name: string, args: readonly string[], port:
   return child
 }
 
-async function isListening (port: number): Promise<boolean> {
+/** @param {number} port */
+async function isListening (port) {
   const socket = connect(port, HOST)
   try {
     await once(socket, 'connect')
@@ -48,27 +63,40 @@ async function isListening (port: number): Promise<boolean> {
   }
 }
 
-/** Whatever happens to this process, but for SIGKILL: nothing is left behind. */
-export function endWithUs (child: ChildProcess): void {
-  const kill = (): void => { child.kill('SIGKILL') }
+/**
+ * Whatever happens to this process, but for SIGKILL: nothing is left behind.
+ *
+ * @param {ChildProcess} child
+ */
+export function endWithUs (child) {
+  const kill = () => { child.kill('SIGKILL') }
   process.once('exit', kill)
   child.once('exit', () => { process.off('exit', kill) })
 }
 
-export const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+/** @param {ChildProcess} child */
+export const hasEnded = ({ exitCode, signalCode }) => exitCode !== null || signalCode !== null
 
-/** Asks it to end, and waits until it has. */
-export async function stop (child: ChildProcess): Promise<void> {
+/**
+ * Asks it to end, and waits until it has.
+ *
+ * @param {ChildProcess} child
+ */
+export async function stop (child) {
   if (hasEnded(child)) return
   child.kill('SIGTERM')
   await once(child, 'exit')
 }
 
-/** So many ports that nobody listens on. All are held until the last is found, or one could be given twice. */
-export async function freePorts (count: number): Promise<number[]> {
+/**
+ * So many ports that nobody listens on. All are held until the last is found, or one could be given twice.
+ *
+ * @param {number} count
+ */
+export async function freePorts (count) {
   const servers = Array.from({ length: count }, () => createServer().listen(0, HOST))
   await Promise.all(servers.map(async server => await once(server, 'listening')))
-  const ports = servers.map(server => (server.address() as AddressInfo).port)
+  const ports = servers.map(server => /** @type {AddressInfo} */ (server.address()).port)
   await Promise.all(servers.map(async server => await once(server.close(), 'close')))
   return ports
 }

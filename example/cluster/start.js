@@ -1,17 +1,22 @@
 /** `npm run cluster`: Redis, three nodes that are killed in turn, nginx before them, and clients that count. */
-import { connect, type EventsClient, type Message, type Ready } from 'fastify-ws-events/client'
+import { connect } from 'fastify-ws-events/client'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { INSTANCES, type RecordedEvent, recordedSession } from '../session.js'
+import { INSTANCES, recordedSession } from '../session.js'
 import { startNginx } from './nginx.js'
 import { ExampleNode } from './nodes.js'
 import { freePorts, HOST, requirePrograms, stop } from './programs.js'
 import { startRedis } from './redis.js'
 import { Tally } from './tally.js'
+
+/**
+ * @import { EventsClient, Message, Ready } from 'fastify-ws-events/client'
+ * @import { RecordedEvent } from '../session.js'
+ */
 
 const USAGE = `npm run cluster -- [--seconds N]
 
@@ -26,13 +31,17 @@ const LAST_EVENTS = 15_000
 
 const tally = new Tally()
 const ending = new AbortController()
-/** What is to be ended, in the order in which it was started. */
-const started: Array<() => unknown> = []
+/**
+ * What is to be ended, in the order in which it was started.
+ *
+ * @type {Array<() => unknown>}
+ */
+const started = []
 
-async function startCluster (): Promise<{ url: string, apiKey: string, nodes: ExampleNode[] }> {
+async function startCluster () {
   const directory = mkdtempSync(join(tmpdir(), 'cluster-'))
   started.push(() => { rmSync(directory, { recursive: true, force: true }) })
-  const [port, redisPort, ...nodePorts] = await freePorts(2 + NODES) as [number, number, ...number[]]
+  const [port, redisPort, ...nodePorts] = /** @type {[number, number, ...number[]]} */ (await freePorts(2 + NODES))
   const redis = await startRedis(redisPort, directory)
   started.push(async () => { await stop(redis) })
   const apiKey = randomUUID()
@@ -44,29 +53,43 @@ async function startCluster (): Promise<{ url: string, apiKey: string, nodes: Ex
   return { url: `http://${HOST}:${port}`, apiKey, nodes }
 }
 
-/** Connects a client to each instance, through nginx; resolves when all take part. */
-async function startClients (url: string, apikey: string): Promise<void> {
+/**
+ * Connects a client to each instance, through nginx; resolves when all take part.
+ *
+ * @param {string} url
+ * @param {string} apikey
+ */
+async function startClients (url, apikey) {
   await Promise.all(INSTANCES.map(async instance => {
     // Each has a connection of its own, so that they are spread over the nodes.
     const client = connect(`${url}/${encodeURIComponent(instance)}`, { apikey, transports: ['websocket'], forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 1000 })
     started.push(() => { client.close() })
-    client.onAny(message => { tally.receive((message as Message & { number: number }).number) })
-    client.socket.on('ws.ready', ({ recovered }: Ready) => { if (recovered === true) tally.resumed++ })
+    client.onAny(message => { tally.receive(/** @type {Message & { number: number }} */ (message).number) })
+    client.socket.on('ws.ready', (/** @type {Ready} */ { recovered }) => { if (recovered === true) tally.resumed++ })
     await takesPart(client)
   }))
 }
 
-async function takesPart ({ socket }: EventsClient): Promise<void> {
+/** @param {EventsClient} client */
+async function takesPart ({ socket }) {
   await new Promise((resolve, reject) => {
     socket.once('ws.ready', resolve)
     setTimeout(() => { reject(new Error('a client could not connect')) }, UNTIL_CONNECTED).unref()
   })
 }
 
-const oneOf = <Item>(items: readonly Item[]): Item => items[Math.floor(Math.random() * items.length)] as Item
+/**
+ * @template Item
+ * @param {readonly Item[]} items
+ */
+const oneOf = items => /** @type {Item} */ (items[Math.floor(Math.random() * items.length)])
 
-/** Emits the session, each event on any node that is up. */
-async function play (nodes: readonly ExampleNode[]): Promise<void> {
+/**
+ * Emits the session, each event on any node that is up.
+ *
+ * @param {readonly ExampleNode[]} nodes
+ */
+async function play (nodes) {
   const session = recordedSession()
   for (let number = 1; !ending.signal.aborted; number++) {
     // Not awaited: the next event does not wait for this one, and a node that is killed may take a moment to be seen.
@@ -75,14 +98,22 @@ async function play (nodes: readonly ExampleNode[]): Promise<void> {
   }
 }
 
-async function emit (node: ExampleNode, number: number, event: RecordedEvent): Promise<void> {
+/**
+ * @param {ExampleNode} node
+ * @param {number} number
+ * @param {RecordedEvent} event
+ */
+async function emit (node, number, event) {
   tally.asked++
   if (await node.emit(number, event)) tally.emit(number)
   else tally.failed++
 }
 
-async function killNowAndThen (nodes: readonly ExampleNode[]): Promise<void> {
-  for (let last: ExampleNode | undefined; await passes(KILL_EVERY);) {
+/** @param {readonly ExampleNode[]} nodes */
+async function killNowAndThen (nodes) {
+  /** @type {ExampleNode | undefined} */
+  let last
+  while (await passes(KILL_EVERY)) {
     last = oneOf(nodes.filter(node => node !== last))
     await last.kill()
     tally.killed++
@@ -90,20 +121,24 @@ async function killNowAndThen (nodes: readonly ExampleNode[]): Promise<void> {
   }
 }
 
-async function printEachSecond (): Promise<void> {
+async function printEachSecond () {
   for (let second = 1; await passes(1000); second++) console.log(`${String(second).padStart(4)} s   ${String(tally)}`)
 }
 
-/** @returns whether so much time has passed, or all is to end */
-async function passes (ms: number): Promise<boolean> {
+/**
+ * @param {number} ms
+ * @returns whether so much time has passed, or all is to end
+ */
+async function passes (ms) {
   return await sleep(ms, true, { signal: ending.signal }).catch(() => false)
 }
 
-async function lastEvents (): Promise<void> {
+async function lastEvents () {
   for (const end = Date.now() + LAST_EVENTS; !tally.isComplete && Date.now() < end;) await sleep(50)
 }
 
-async function run (seconds: number): Promise<void> {
+/** @param {number} seconds */
+async function run (seconds) {
   const { url, apiKey, nodes } = await startCluster()
   await startClients(url, apiKey)
   console.log(`Redis, ${NODES} nodes and nginx at ${url} are up. Every ${KILL_EVERY / 1000} seconds a node is killed. Ctrl-C ends it.`)
@@ -115,17 +150,17 @@ async function run (seconds: number): Promise<void> {
 }
 
 /** @returns after how many seconds it ends; `Infinity`: never by itself */
-function readSeconds (): number {
+function readSeconds () {
   try {
     const { seconds = Infinity } = parseArgs({ options: { seconds: { type: 'string' } } }).values
     if (!(Number(seconds) > 0)) throw new Error('--seconds must be a number above 0')
     return Number(seconds)
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n\n${USAGE}`)
+    throw new Error(`${/** @type {Error} */ (error).message}\n\n${USAGE}`)
   }
 }
 
-async function main (): Promise<void> {
+async function main () {
   const seconds = readSeconds()
   requirePrograms(['nginx', 'redis-server'])
   // Twice, by the terminal and by npm, is the same as once.
@@ -141,6 +176,6 @@ async function main (): Promise<void> {
 try {
   await main()
 } catch (error) {
-  console.error((error as Error).message)
+  console.error(/** @type {Error} */ (error).message)
   process.exitCode = 1
 }
