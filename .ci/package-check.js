@@ -22,9 +22,9 @@ function tarball () {
 async function contents () {
   const { stdout } = await run('tar', ['-tzf', tarball()])
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
-  const allowed = /^(dist\/monitor\/(index\.html|page\.css)|dist\/.+\.(js|js\.map|d\.ts)|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
+  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/session\.jsonl\.br|dist\/monitor\/(index\.html|page\.css)|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
   assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
-  for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
+  for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts', 'dist/bin/index.js', 'dist/bin/session.jsonl.br', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
     assert.ok(files.includes(needed), `${needed} is published`)
   }
 }
@@ -158,6 +158,35 @@ async function checkQuickStart () {
   }
 }
 
+/** As a newcomer does, in an empty folder: npx brings Fastify along. */
+async function bin () {
+  const empty = join(directory, 'empty')
+  mkdirSync(empty)
+  const npx = ['--yes', `--package=${tarball()}`, 'fastify-ws-events']
+  writeFileSync(join(empty, 'evolution.env'), "WEBSOCKET_ENABLED=true\nAUTHENTICATION_API_KEY='the-key-of-evolution'\n")
+  const { stdout } = await run('npx', [...npx, 'migrate', 'evolution.env'], { cwd: empty })
+  assert.match(stdout, /^STAYS AS IT IS\n {2}WEBSOCKET_ENABLED\n[^]*await fastify\.register\(wsEvents/m)
+  assert.ok(!stdout.includes('the-key-of-evolution'), 'no key is printed')
+
+  const port = await freePort()
+  const server = new Program('npx', [...npx, '--port', String(port)], { cwd: empty, detached: true })
+  try {
+    await server.prints(new RegExp(`^Monitor: http://localhost:${port}/monitor `, 'm'), 60)
+    assert.match(await (await fetch(`http://localhost:${port}/monitor`)).text(), /<!doctype html>/i)
+    // The session plays: npx has no client here, so one that a step before has installed.
+    const client = new Program('node', ['--input-type=module', '-e', `
+      import { io } from 'socket.io-client'
+      io('http://localhost:${port}/acme').onAny((event, message) => { console.log(message.instance) })`], { cwd: app })
+    try {
+      await client.prints(/^acme$/m, 20)
+    } finally {
+      await client.stop()
+    }
+  } finally {
+    await server.interrupt()
+  }
+}
+
 // Each is a program of its own, since declarations hold for a whole program.
 const CONSUMERS = {
   'open.mts': `
@@ -236,6 +265,6 @@ async function types () {
   }
 }
 
-const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, types }
+const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, bin, types }
 assert.ok(Object.hasOwn(checks, check) && existsSync(directory), `usage: package-check.js ${Object.keys(checks).join('|')} DIRECTORY`)
 await checks[check]()

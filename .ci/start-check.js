@@ -1,4 +1,4 @@
-// `npm start` in the clone: a stock client gets an event, and Ctrl-C ends all of it.
+// `npm start` in the clone: it prints where the monitor is, a stock client gets an event, and Ctrl-C ends all of it.
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
@@ -17,6 +17,9 @@ try {
   console.log(`got ${event} of ${message.instance}`)
   assert.equal(message.event, event)
   assert.equal(message.instance, 'acme')
+  // Before it there is only what npm says.
+  await server.prints(new RegExp(`^(?:(?:>.*|npm .*)?\\n)*Monitor: http://localhost:${port}/monitor `), 20)
+  assert.equal((await fetch(`http://localhost:${port}/monitor`)).status, 200)
 } finally {
   const left = client.connected ? once(client, 'disconnect') : undefined
   await server.interrupt()

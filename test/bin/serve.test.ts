@@ -6,7 +6,7 @@ import { readCommand } from '../../lib/bin/command.js'
 import { EXIT_CODES } from '../../lib/bin/failure.js'
 import { instructions } from '../../lib/bin/instructions.js'
 import { listen } from '../helpers/client.js'
-import { folder, read } from '../helpers/documents.js'
+import { folder, read, section } from '../helpers/documents.js'
 import { Program } from '../helpers/program.js'
 import { runToEnd, startDemo } from './run.js'
 
@@ -105,4 +105,9 @@ t.test('help names every flag and exit code, and version is that of the package'
   t.strictSame(readCommand(['-h']), { name: 'help' })
   const { version } = JSON.parse(read('package.json')) as { version: string }
   t.match(await runToEnd(folder(t, []), ['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+t.test('the README names commands that there are', async t => {
+  const commands = [...section(read('README.md'), '## Try it').matchAll(/^npx fastify-ws-events(.*)$/gm)].map(([, args = '']) => args.split(' ').filter(arg => arg !== ''))
+  t.strictSame(commands.map(readCommand), [{ name: 'serve', port: undefined }, { name: 'migrate', file: '.env' }])
 })
