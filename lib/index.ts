@@ -18,6 +18,7 @@ import { Nodes } from './nodes.js'
 import { readSettings, type Settings } from './options.js'
 import { remember } from './registered.js'
 import { Router } from './router.js'
+import { addEventsRoutes } from './routes/events.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes, type Configs } from './routes/instance.js'
 import { withoutQuery } from './routes/log.js'
@@ -99,7 +100,7 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
   service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, handlers, limited, traffic, gateway, logger })
   fastify.decorate('wsEvents', service)
   remember(fastify, { settings, access, catalogue, log, path: gateway?.path ?? null })
-  addRoutes(fastify, settings, { access, catalogue, instances })
+  await addRoutes(fastify, settings, { access, catalogue, instances, gateway })
   if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
 }
 
@@ -187,9 +188,11 @@ interface RouteNeeds {
   readonly access: Access
   readonly catalogue: Catalogue
   readonly instances: Instances
+  /** `null` in disabled mode. */
+  readonly gateway: Gateway | null
 }
 
-function addRoutes (fastify: FastifyInstance, { routes, evolution, instanceExists }: Settings, { access, catalogue, instances }: RouteNeeds): void {
+async function addRoutes (fastify: FastifyInstance, { mode, routes, evolution, instanceExists }: Settings, { access, catalogue, instances, gateway }: RouteNeeds): Promise<void> {
   if (routes === null) return
   const configs: Configs = {
     set: async (name, config) => {
@@ -201,6 +204,7 @@ function addRoutes (fastify: FastifyInstance, { routes, evolution, instanceExist
   }
   const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs, logSerializers: withoutQuery(fastify.log) }
   addInstanceRoutes(fastify, parts)
+  await addEventsRoutes(fastify, { ...parts, streams: gateway?.streams, hasRoot: mode === 'global' })
   if (evolution) addEvolutionRoutes(fastify, parts)
 }
 

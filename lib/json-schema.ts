@@ -6,9 +6,11 @@ import { reasonOf } from './errors.js'
  * A validator for JSON Schema, made by any version of TypeBox or written by hand. Unlike Fastify's own it neither
  * drops unknown properties nor coerces types: both are errors.
  * Only the first fault is looked for: there may be as many as the data has parts.
+ *
+ * @param coerceTypes for a query, where all is text: `10` is a number then
  */
-export function createValidator (): Ajv {
-  const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes: false, removeAdditional: false, useDefaults: false })
+export function createValidator ({ coerceTypes = false } = {}): Ajv {
+  const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes, removeAdditional: false, useDefaults: false })
   addFormats.default(ajv)
   return ajv
 }

@@ -227,7 +227,7 @@ export interface Stats {
   /** Messages handed over again, to clients that came back. Counted in `delivered` too. */
   replayed: number
   /**
-   * Clients that came with `auth.lastEventId`, by what became of it: all there, a gap, or no id yet. A gap counts also
+   * Clients that came with `auth.lastEventId`, and all streams over HTTP, by what became of it: all there, a gap, or no id yet. A gap counts also
    * for those that were connected when it came about.
    */
   resumed: { recovered: number, gap: number, fresh: number }

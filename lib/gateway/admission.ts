@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io'
-import { type Access, type Peer, SILENT } from '../access.js'
+import { type Access, type Grant, type Peer, SILENT } from '../access.js'
 import { CODE_PREFIX, type CodedError, type ErrorName, errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import { inTime, STORE_PATIENCE } from '../in-time.js'
@@ -7,8 +7,8 @@ import type { Instances } from '../instances.js'
 import { instanceOfNamespace } from '../names.js'
 import type { Settings } from '../options.js'
 import type { Refusal } from '../types.js'
-import { makeFilter } from './filter.js'
-import { askedFilter, keyOf } from './handshake.js'
+import { type Filter, makeFilter } from './filter.js'
+import { type Handshake, handshakeOf } from './handshake.js'
 import type { Hold, Holds } from './holds.js'
 import type { Places } from './places.js'
 import type { Link } from './link.js'
@@ -39,17 +39,25 @@ interface Parts {
   readonly holds: Holds
   /** Whether the store answers. */
   readonly isAvailable: () => boolean
+  /** Whether the namespace of an instance's name is the host's. */
+  readonly isHosts: (instance: string) => boolean
   /** Whether the server is shutting down. */
   readonly isClosing: () => boolean
 }
 
 /** A client that may come in, and what keeps its stream watched until it is in; `null` where it gets nothing. */
-interface Admittance {
-  readonly admitted: Admitted
+export interface Admittance<Carrier extends Link = Link> {
+  readonly admitted: Admitted & { readonly link: Carrier }
   readonly hold: Hold | null
 }
 
-/** Decides who gets into which namespace, at the moment of connecting. */
+/** What a caller may see of what it asks for. */
+export interface View {
+  readonly grant: Grant
+  readonly filter: Filter
+}
+
+/** Decides who gets into which namespace, at the moment of connecting, and who may read its past. */
 export class Admission {
   readonly #parts: Parts
 
@@ -65,16 +73,13 @@ export class Admission {
    */
   async admit (socket: Socket, link: Link, peer: Peer): Promise<Admittance> {
     const { access, places } = this.#parts
-    this.#checkOpen()
-    places.checkRefusals(peer.address)
+    this.#checkCaller(peer)
     access.checkOrigin(peer)
     const instance = targetOf(socket.nsp.name)
     places.take(link)
     try {
       if (instance === null && this.#parts.settings.mode === 'traditional') return { admitted: this.#admitToSilentRoot(link), hold: null }
-      const grant = await access.authorize(keyOf(socket), instance, peer, socket.handshake.headers)
-      this.#checkServed(instance)
-      const filter = makeFilter(this.#parts.catalogue, askedFilter(socket), grant, instance)
+      const { grant, filter } = await this.#view(instance, handshakeOf(socket), peer)
       return { admitted: { instance, link, grant, filter }, hold: await this.#enter(instance) }
     } catch (error) {
       places.giveBack(link)
@@ -82,18 +87,73 @@ export class Admission {
     }
   }
 
+  /**
+   * Checks a client that asks for a stream over HTTP, as the routes check who calls them: a page from elsewhere needs
+   * a key, and whether it may read the answer its browser asks the application's own CORS.
+   *
+   * @throws a coded error, for the client
+   */
+  async admitStream<Carrier extends Link> (instance: string | null, handshake: Handshake, link: Carrier, peer: Peer, checkQuery: () => void): Promise<Admittance<Carrier>> {
+    const { places } = this.#parts
+    this.#checkCaller(peer)
+    places.take(link)
+    try {
+      const { grant, filter } = await this.#viewOverHttp(instance, handshake, peer, checkQuery)
+      return { admitted: { instance, link, grant, filter }, hold: await this.#enter(instance) }
+    } catch (error) {
+      places.giveBack(link)
+      throw error
+    }
+  }
+
+  /**
+   * Checks who asks for a page of the past, and has its stream watched.
+   *
+   * @returns what it may see, and what it has to release
+   * @throws a coded error, for the caller
+   */
+  async admitReader (instance: string | null, handshake: Handshake, peer: Peer, checkQuery: () => void): Promise<View & { readonly hold: Hold }> {
+    this.#checkCaller(peer)
+    const view = await this.#viewOverHttp(instance, handshake, peer, checkQuery)
+    return { ...view, hold: await this.#hold(instance) }
+  }
+
+  #checkCaller (peer: Peer): void {
+    this.#checkOpen()
+    this.#parts.places.checkRefusals(peer.address)
+  }
+
+  async #viewOverHttp (instance: string | null, handshake: Handshake, peer: Peer, checkQuery: () => void): Promise<View> {
+    const view = await this.#view(instance, handshake, peer, checkQuery)
+    // Nothing of ours goes to a namespace of the host's, and no such client could come in there.
+    if (instance !== null && this.#parts.isHosts(instance)) throw new errors.HOST_NAMESPACE(instance)
+    return view
+  }
+
+  /** @param checkRest called when the key is accepted */
+  async #view (instance: string | null, { apikey, headers, asked }: Handshake, peer: Peer, checkRest?: () => void): Promise<View> {
+    const grant = await this.#parts.access.authorize(apikey, instance, peer, headers)
+    checkRest?.()
+    this.#checkServed(instance)
+    return { grant, filter: makeFilter(this.#parts.catalogue, asked, grant, instance) }
+  }
+
   /** Counts a client in whose stream is watched from now on, so that nothing can be missed until it is in. */
   async #enter (instance: string | null): Promise<Hold> {
-    const { places, holds } = this.#parts
+    const { places } = this.#parts
     places.enter(instance)
     try {
-      const hold = holds.take(instance)
-      // Without waiting where there is nothing to wait for.
-      return hold.ready === undefined ? hold : await this.#untilReady(instance, hold, hold.ready)
+      return await this.#hold(instance)
     } catch (error) {
       places.leave(instance)
       throw error
     }
+  }
+
+  async #hold (instance: string | null): Promise<Hold> {
+    const hold = this.#parts.holds.take(instance)
+    // Without waiting where there is nothing to wait for.
+    return hold.ready === undefined ? hold : await this.#untilReady(instance, hold, hold.ready)
   }
 
   async #untilReady (instance: string | null, hold: Hold, ready: Promise<void>): Promise<Hold> {

@@ -2,18 +2,20 @@ import type { Socket } from 'socket.io'
 import { type Access, hashKey } from '../access.js'
 import { type CodedError, errorName, type ErrorName, errors } from '../errors.js'
 import { type LimitCounters, limitOf, limitReached } from '../limits.js'
-import { type Admission, isPassing, refusalOf, targetOf } from './admission.js'
+import { type Admission, type Admittance, isPassing, refusalOf, targetOf } from './admission.js'
 import { keyOf } from './handshake.js'
 import type { Hold } from './holds.js'
 import { type Connection, endConnection, namespaceCount } from './internals.js'
 import type { Places } from './places.js'
-import { Link } from './link.js'
 import { askedOf, type Reports } from './reports.js'
+import { SocketLink } from './socket-link.js'
 import type { Admitted } from './subscriber.js'
 import type { Writer } from './writer.js'
 
 /** A client between its first packet and its first moment inside. */
 interface Arrival {
+  /** The instance that it asks for; `null` is the root, `undefined` what is no name. */
+  readonly instance: string | null | undefined
   /** Of the key that it brings, whether accepted or not. */
   readonly keyHash: string | null
   /** What it holds, once it is checked. */
@@ -41,7 +43,7 @@ interface Parts {
 export class Arrivals {
   readonly #parts: Parts
   // Map(client that is not in yet -> how far it is)
-  readonly #arrivals = new Map<Socket, Arrival>()
+  readonly #arrivals = new Map<object, Arrival>()
   // Map(error name -> clients)
   readonly #refused = new Map<string, number>()
 
@@ -57,31 +59,42 @@ export class Arrivals {
   /** Resolves to what refuses a client, and `undefined` when it may come in. */
   async check (socket: Socket): Promise<Error | undefined> {
     const { conn, handshake } = socket
-    const apikey = keyOf(socket)
-    const arrival: Arrival = { keyHash: apikey === null ? null : hashKey(apikey), admitted: null, hold: null, isSentAway: false }
-    this.#arrivals.set(socket, arrival)
     try {
-      // Not from the request: it may have lost its socket by the time that a second namespace is joined.
-      const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
-      const link = Link.of(conn, peer.address)
-      if (link.ended) throw limitReached('namespacesPerConnection')
-      this.#checkRate(link)
-      const { admitted, hold } = await this.#parts.admission.admit(socket, link, peer)
-      arrival.admitted = admitted
-      arrival.hold = hold
-      if (arrival.isSentAway) throw new errors.FORBIDDEN('this any more')
+      await this.admit(socket, instanceAt(socket), keyOf(socket), async () => {
+        // Not from the request: it may have lost its socket by the time that a second namespace is joined.
+        const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
+        const link = SocketLink.of(conn, peer.address)
+        if (link.ended) throw limitReached('namespacesPerConnection')
+        this.#checkRate(link)
+        return await this.#parts.admission.admit(socket, link, peer)
+      })
     } catch (error) {
-      return await this.#refuse(socket, Link.of(conn, conn.remoteAddress ?? null), error)
+      return await this.#refuse(socket, SocketLink.of(conn, conn.remoteAddress ?? null), error)
     }
   }
 
+  /**
+   * Notes how far a client is while it is checked. Its `settled` has to be called in any case.
+   *
+   * @param client what it is known by
+   * @throws what the check throws; FORBIDDEN when it was sent away meanwhile
+   */
+  async admit (client: object, instance: Arrival['instance'], apikey: string | null, check: () => Promise<Admittance>): Promise<void> {
+    const arrival: Arrival = { instance, keyHash: apikey === null ? null : hashKey(apikey), admitted: null, hold: null, isSentAway: false }
+    this.#arrivals.set(client, arrival)
+    const { admitted, hold } = await check()
+    arrival.admitted = admitted
+    arrival.hold = hold
+    if (arrival.isSentAway) throw new errors.FORBIDDEN('this any more')
+  }
+
   /** @throws LIMIT for one that comes in and goes out, or is refused, faster than any use of it */
-  #checkRate (link: Link): void {
+  #checkRate (link: SocketLink): void {
     const { perSecond } = this.#parts
     if (perSecond !== 0 && link.asked(Date.now()) > perSecond) throw limitReached('inboundPerSecond')
   }
 
-  async #refuse (socket: Socket, link: Link, error: unknown): Promise<Error> {
+  async #refuse (socket: Socket, link: SocketLink, error: unknown): Promise<Error> {
     const known = errorName(error)
     const name = known ?? 'VERIFY_FAILED'
     const refusal = refusalOf(known === undefined ? new errors.VERIFY_FAILED() : error as CodedError, name)
@@ -102,7 +115,7 @@ export class Arrivals {
   }
 
   /** A connection that serves nobody cannot be refused for ever, nor leave the answers unread. */
-  #limitRefusals (link: Link): void {
+  #limitRefusals (link: SocketLink): void {
     const { maxRefusals, limited, writer } = this.#parts
     link.refusals++
     if (maxRefusals === 0 || link.refusals <= maxRefusals || link.subscribers.length > 0) {
@@ -111,6 +124,16 @@ export class Arrivals {
     }
     limited.count('namespacesPerConnection')
     writer.end(link)
+  }
+
+  /** Counts and logs a client that is refused over HTTP, or what kept it from being checked. */
+  refusedOverHttp (error: unknown, instance: string | null, address: string | null): void {
+    const { limited, reports } = this.#parts
+    const name = errorName(error)
+    if (name === undefined) return
+    this.count(name, address)
+    limited.countIn(error)
+    reports.refused({ name, instance, address })
   }
 
   /** Counts a client that is refused, or sent away. */
@@ -125,8 +148,8 @@ export class Arrivals {
    *
    * @returns `null` for one that was never checked
    */
-  take (socket: Socket): { admitted: Admitted, isSentAway: boolean } | null {
-    const arrival = this.#arrivals.get(socket)
+  take (client: object): { admitted: Admitted, isSentAway: boolean } | null {
+    const arrival = this.#arrivals.get(client)
     if (arrival === undefined || arrival.admitted === null) return null
     const { admitted, isSentAway } = arrival
     arrival.admitted = null
@@ -134,9 +157,9 @@ export class Arrivals {
   }
 
   /** A client is in, was refused, or is gone: what it held without being in is given back. */
-  settled (socket: Socket): void {
-    const arrival = this.#arrivals.get(socket)
-    this.#arrivals.delete(socket)
+  settled (client: object): void {
+    const arrival = this.#arrivals.get(client)
+    this.#arrivals.delete(client)
     arrival?.hold?.release()
     if (arrival?.admitted != null) this.#parts.admission.forget(arrival.admitted)
   }
@@ -148,8 +171,8 @@ export class Arrivals {
    * @param keyHash left out: with any key or none
    */
   sendAway (instance: string | undefined, keyHash: string | undefined): void {
-    for (const [socket, arrival] of this.#arrivals) {
-      if ((instance === undefined || instanceAt(socket) === instance) && (keyHash === undefined || arrival.keyHash === keyHash)) arrival.isSentAway = true
+    for (const arrival of this.#arrivals.values()) {
+      if ((instance === undefined || arrival.instance === instance) && (keyHash === undefined || arrival.keyHash === keyHash)) arrival.isSentAway = true
     }
   }
 }
@@ -165,7 +188,7 @@ async function ended (connection: Connection): Promise<void> {
 }
 
 /** Whether a connection serves another namespace, which must not suffer. Evolution's silent root is none. */
-function servesAnother (socket: Socket, { subscribers }: Link): boolean {
+function servesAnother (socket: Socket, { subscribers }: SocketLink): boolean {
   const hosts = namespaceCount(socket) - subscribers.length
   return hosts > 0 || subscribers.some(({ listens }) => listens)
 }

@@ -1,6 +1,7 @@
 import type { EventType } from '../events/catalogue.js'
 import type { LogEntry } from '../log/event-log.js'
 import { type Filter, passes } from './filter.js'
+import { encodeEvent } from './http/encoding.js'
 import { Packet } from './packet.js'
 
 /** An event on its way to the subscribers of a channel. */
@@ -32,6 +33,7 @@ export class Parcel {
   readonly packets: readonly Packet[]
   // Map(namespace -> frames)
   readonly #frames = new Map<string, Buffer>()
+  #eventStream: Buffer | undefined
 
   constructor (events: readonly Outgoing[]) {
     this.events = events
@@ -46,6 +48,12 @@ export class Parcel {
     this.packets.reduce((offset, packet) => packet.writeFrames(frames, offset, namespace), 0)
     this.#frames.set(namespace, frames)
     return frames
+  }
+
+  /** All of them as a part of a stream of server-sent events, made once. */
+  get eventStream (): Buffer {
+    this.#eventStream ??= Buffer.concat(this.packets.map(({ entry }) => encodeEvent(entry)))
+    return this.#eventStream
   }
 }
 

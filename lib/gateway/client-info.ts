@@ -2,7 +2,6 @@ import type { Catalogue } from '../events/catalogue.js'
 import type { ClientInfo } from '../types.js'
 import { eventNames } from './filter.js'
 import type { Subscriber } from './subscriber.js'
-import { queuedBytes } from './wire.js'
 
 /** A client as `clients()` lists it. */
 export function clientInfo ({ instance, link, since, listens, filter }: Subscriber, catalogue: Catalogue): ClientInfo {
@@ -12,6 +11,6 @@ export function clientInfo ({ instance, link, since, listens, filter }: Subscrib
     since,
     events: listens ? eventNames(catalogue, filter) : [],
     ...(instance === null && { instances: filter.instances === null ? null : [...filter.instances] }),
-    queuedBytes: queuedBytes(link)
+    queuedBytes: link.queuedBytes
   }
 }

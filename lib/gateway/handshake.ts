@@ -1,6 +1,28 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'socket.io'
 import { bearerKey, readKey } from '../access.js'
 import type { AskedFilter } from './filter.js'
+
+/** What a client brings as it asks to come in. It is asked for its key again when its grant runs out. */
+export interface Handshake {
+  readonly apikey: string | null
+  readonly headers: IncomingHttpHeaders
+  /** Of the connection that carries it. */
+  readonly remoteAddress: string | undefined
+  /** The filter that it asks for. */
+  readonly asked: AskedFilter
+  /**
+   * The id that it wants to resume after: any text, an empty one to take part from now on, `undefined` when it does
+   * not take part.
+   */
+  readonly lastEventId: string | undefined
+}
+
+/** What a Socket.IO client brings. Made when it is asked for, because there may be very many clients. */
+export function handshakeOf (socket: Socket): Handshake {
+  const { headers } = socket.handshake
+  return { apikey: keyOf(socket), headers, remoteAddress: socket.conn.remoteAddress, asked: askedFilter(socket), lastEventId: lastEventIdOf(socket) }
+}
 
 const authOf = (socket: Socket): Readonly<Record<string, unknown>> => socket.handshake.auth ?? {}
 
@@ -14,7 +36,7 @@ export function keyOf (socket: Socket): string | null {
 }
 
 /** The filter that a client asks for as it connects. */
-export function askedFilter (socket: Socket): AskedFilter {
+function askedFilter (socket: Socket): AskedFilter {
   const { events, instances } = authOf(socket)
   const { query } = socket.handshake
   return { events: events ?? query.events, instances: instances ?? query.instances }
@@ -25,12 +47,11 @@ const RUBBISH = '-'
 /** The ids of every store are far shorter. */
 const MAX_ID_LENGTH = 200
 
-/**
- * The id that a client wants to resume after: any text, an empty one to take part from now on, `undefined` when it
- * does not take part. Never from the query, which a stock client sends unchanged when it comes back.
- */
-export function lastEventIdOf (socket: Socket): string | undefined {
+/** An id as a client gave it. What cannot be one is an id that no log knows. */
+export const readId = (value: unknown): string => typeof value === 'string' && value.length <= MAX_ID_LENGTH ? value : RUBBISH
+
+/** Never from the query, which a stock client sends unchanged when it comes back. */
+function lastEventIdOf (socket: Socket): string | undefined {
   const { lastEventId } = authOf(socket)
-  if (lastEventId === undefined || lastEventId === null) return undefined
-  return typeof lastEventId === 'string' && lastEventId.length <= MAX_ID_LENGTH ? lastEventId : RUBBISH
+  return lastEventId === undefined || lastEventId === null ? undefined : readId(lastEventId)
 }

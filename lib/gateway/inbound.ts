@@ -7,6 +7,7 @@ import type { Refusal } from '../types.js'
 import { type AskedFilter, eventNames, makeFilter } from './filter.js'
 import type { Handlers } from './handlers.js'
 import type { Renewals } from './renewals.js'
+import type { SocketSubscriber } from './socket-subscriber.js'
 import type { Subscriber } from './subscriber.js'
 import type { Writer } from './writer.js'
 
@@ -21,7 +22,7 @@ interface Parts {
   readonly renewals: Renewals
   readonly logger: FastifyBaseLogger
   /** Told of a client that is sent away. */
-  readonly tooFast: (subscriber: Subscriber) => void
+  readonly tooFast: (subscriber: SocketSubscriber) => void
 }
 
 const SECOND = 1000
@@ -48,7 +49,7 @@ export class Inbound {
     this.#parts = parts
   }
 
-  receive (subscriber: Subscriber, event: string, args: readonly unknown[]): void {
+  receive (subscriber: SocketSubscriber, event: string, args: readonly unknown[]): void {
     // It is on its way out. What it sent before was read already.
     if (subscriber.link.ended) return
     if (this.#isTooFast(subscriber)) {
@@ -93,7 +94,7 @@ export class Inbound {
   }
 
   /** Has a message handled, and acknowledges it with what came of it. Never rejects. */
-  async #handle (subscriber: Subscriber, event: string, args: readonly unknown[], acknowledge: Acknowledge | undefined): Promise<void> {
+  async #handle (subscriber: SocketSubscriber, event: string, args: readonly unknown[], acknowledge: Acknowledge | undefined): Promise<void> {
     const { writer, logger } = this.#parts
     const { socket, link, instance } = subscriber
     try {
@@ -107,7 +108,7 @@ export class Inbound {
     }
   }
 
-  async #answerOf (subscriber: Subscriber, event: string, args: readonly unknown[]): Promise<unknown> {
+  async #answerOf (subscriber: SocketSubscriber, event: string, args: readonly unknown[]): Promise<unknown> {
     const { socket, instance } = subscriber
     let isHandled = false
     try {

@@ -1,8 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Server, Socket } from 'socket.io'
+import type { Server } from 'socket.io'
 import type { Access } from '../access.js'
 import type { Catalogue } from '../events/catalogue.js'
-import { inTime, STORE_PATIENCE } from '../in-time.js'
 import type { Instances } from '../instances.js'
 import type { LimitCounters } from '../limits.js'
 import type { Traffic } from '../metrics/traffic.js'
@@ -12,26 +11,25 @@ import type { OpenStore } from '../stores/store.js'
 import type { ClientInfo, Limits, Stats } from '../types.js'
 import { Admission } from './admission.js'
 import { Arrivals } from './arrivals.js'
-import { clientInfo } from './client-info.js'
+import { Clients } from './clients.js'
 import { Delivery } from './delivery.js'
 import type { Handlers } from './handlers.js'
 import { Holds } from './holds.js'
+import { PastPages } from './http/past-pages.js'
+import { Streams } from './http/streams.js'
 import { IdleConnections } from './idle.js'
 import { Inbound } from './inbound.js'
-import { closesWithin, type Connection, connectionsOf, endConnection, endGently, listenToAll, sentTooMuch, usesStockParser } from './internals.js'
+import { usesStockParser } from './internals.js'
 import { Places } from './places.js'
 import { Past } from './past.js'
 import { Positions } from './positions.js'
-import { Namespaces } from './namespaces.js'
 import { type Queues, queuesOf } from './queues.js'
 import { Renewals } from './renewals.js'
 import { Reports } from './reports.js'
 import { Resumption } from './resume.js'
-import { Subscriber } from './subscriber.js'
+import { Sockets } from './sockets.js'
+import type { SocketSubscriber } from './socket-subscriber.js'
 import { Writer } from './writer.js'
-
-/** How long a connection may take to end when the server closes, in ms. */
-const END_TIMEOUT = 1000
 
 interface Parts {
   readonly settings: Settings
@@ -55,28 +53,22 @@ export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'storeFailures' 
 
 /** The clients of this node: lets them in, and brings them the events that they are entitled to. */
 export class Gateway {
+  /** Those that come by HTTP. */
+  readonly streams: Streams
   readonly #parts: Parts
   readonly #io: Server
-  readonly #own: boolean
   readonly #reports: Reports
   readonly #places: Places
-  readonly #admission: Admission
   readonly #arrivals: Arrivals
-  readonly #namespaces: Namespaces
   readonly #writer: Writer
   readonly #delivery: Delivery
   readonly #past: Past
   readonly #resumption: Resumption
   readonly #positions: Positions
-  readonly #inbound: Inbound
   readonly #renewals: Renewals
-  readonly #idle: IdleConnections
-  // Map(client -> subscriber)
-  readonly #subscribers = new Map<Socket, Subscriber>()
-  // One function each for all clients, because there may be many.
-  readonly #onDisconnect: (this: Socket, reason: string, cause?: unknown) => void
-  readonly #onAny: (this: Socket, event: string, ...args: unknown[]) => void
-  #admissions = 0
+  readonly #inbound: Inbound
+  readonly #clients: Clients
+  readonly #sockets: Sockets
   #closing = false
 
   /** @param own whether this plugin made the server */
@@ -86,11 +78,8 @@ export class Gateway {
     const { queuedBytes } = limits
     this.#parts = parts
     this.#io = io
-    this.#own = own
-    this.#reports = new Reports(logger)
-    const reports = this.#reports
+    const reports = this.#reports = new Reports(logger)
     this.#places = new Places(limits)
-    this.#idle = new IdleConnections(limits.idleMs, limited)
     this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, { limited, traffic, reports })
     this.#delivery = new Delivery({
       log,
@@ -104,16 +93,18 @@ export class Gateway {
     this.#past = new Past(log, catalogue)
     this.#resumption = new Resumption({ log, past: this.#past, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
     this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) }, logger })
-    this.#admission = new Admission({
+    const isClosing = () => this.#closing
+    const admission = new Admission({
       ...parts,
       places: this.#places,
       holds: new Holds(log),
       isAvailable: () => store.health?.().available !== false,
-      isClosing: () => this.#closing
+      isHosts: instance => this.isHosts(instance),
+      isClosing
     })
     this.#arrivals = new Arrivals({
       access,
-      admission: this.#admission,
+      admission,
       places: this.#places,
       maxRefusals: limits.namespacesPerConnection,
       perSecond: connectsPerSecond(limits),
@@ -127,7 +118,7 @@ export class Gateway {
       arrivals: this.#arrivals,
       delivery: this.#delivery,
       writer: this.#writer,
-      dismiss: subscriber => { this.#dismiss(subscriber) },
+      dismiss: subscriber => { this.#clients.dismiss(subscriber) },
       reports
     })
     this.#inbound = new Inbound({
@@ -141,105 +132,33 @@ export class Gateway {
       tooFast: subscriber => { this.#sendAway(subscriber) },
       logger
     })
-    const received = (socket: Socket, event: string, args: unknown[]) => { this.#received(socket, event, args) }
-    const left = (socket: Socket, reason: string, cause: unknown) => { this.#left(socket, reason, cause) }
-    this.#onDisconnect = function (reason, cause) { left(this, reason, cause) }
-    this.#onAny = function (event, ...args) { received(this, event, args) }
-    this.#namespaces = new Namespaces(io, {
-      guard: async socket => await this.#arrivals.check(socket),
-      connected: socket => { this.#connected(socket) },
-      settled: socket => { this.#arrivals.settled(socket) }
+    this.#clients = new Clients({
+      log,
+      catalogue,
+      instances,
+      evolution,
+      admission,
+      delivery: this.#delivery,
+      resumption: this.#resumption,
+      renewals: this.#renewals,
+      joined: instance => { this.#sockets.namespaces.claim(instance) },
+      reports,
+      logger
     })
-    if (own || mode === 'global') this.#namespaces.serveRoot()
-    if (own) io.engine.on('connection', (connection: Connection) => { this.#came(connection) })
+    this.#sockets = new Sockets({
+      io,
+      own,
+      arrivals: this.#arrivals,
+      clients: this.#clients,
+      idle: new IdleConnections(limits.idleMs, limited),
+      inbound: this.#inbound,
+      limited,
+      reports
+    }, own || mode === 'global')
+    this.streams = new Streams({ access, admission, arrivals: this.#arrivals, clients: this.#clients, pages: new PastPages(log, catalogue), isClosing })
   }
 
-  #came (connection: Connection): void {
-    closesWithin(connection, END_TIMEOUT)
-    // One that arrives while the others are being ended would keep the server from closing.
-    if (this.#closing) endConnection(connection)
-    else this.#idle.came(connection)
-  }
-
-  #connected (socket: Socket): void {
-    const arrival = this.#arrivals.take(socket)
-    if (arrival === null) {
-      // Socket.IO skipped the middleware, as it does for a client whose state it recovered.
-      socket.disconnect(true)
-      return
-    }
-    const subscriber = new Subscriber(socket, arrival.admitted)
-    this.#replaceOlder(subscriber)
-    this.#subscribers.set(socket, subscriber)
-    subscriber.link.add(subscriber)
-    this.#idle.joined(socket.conn)
-    this.#admissions++
-    this.#reports.connected(subscriber)
-    // First, because a listener of the host's that throws keeps those after it from being called.
-    socket.prependListener('disconnect', this.#onDisconnect)
-    listenToAll(socket, this.#onAny)
-    // A config or a key may have changed since the client was checked.
-    if (arrival.isSentAway || !this.#isWelcome(subscriber)) socket.disconnect()
-    else if (subscriber.listens) this.#join(subscriber)
-    else this.#reports.atSilentRoot(subscriber)
-  }
-
-  /**
-   * A client that asks for a namespace again while it is still being checked there gets in twice, as Socket.IO sees
-   * it, and knows of the last one only. To end the older one would be to end both, so it is let go in silence.
-   */
-  #replaceOlder ({ link, socket }: Subscriber): void {
-    for (const older of link.subscribers) {
-      if (older.socket.nsp === socket.nsp) this.#forget(older, 'replaced')
-    }
-  }
-
-  #join (subscriber: Subscriber): void {
-    if (subscriber.instance !== null) this.#namespaces.claim(subscriber.instance)
-    this.#resumption.enter(subscriber)
-    this.#renewals.watch(subscriber)
-  }
-
-  #isWelcome ({ instance }: Subscriber): boolean {
-    if (instance === null) return true
-    const standing = this.#parts.instances.standing(instance)
-    return standing === 'served' || (standing === 'instance-disabled' && this.#parts.settings.evolution)
-  }
-
-  /** Sends a client away. Listeners of the host's hear of it at once, and one that throws must not keep us from others. */
-  #dismiss (subscriber: Subscriber): void {
-    try {
-      subscriber.socket.disconnect()
-    } catch (err) {
-      this.#reports.listenerFailed(err, subscriber)
-    }
-  }
-
-  #received (socket: Socket, event: string, args: readonly unknown[]): void {
-    const subscriber = this.#subscribers.get(socket)
-    if (subscriber !== undefined) this.#inbound.receive(subscriber, event, args)
-  }
-
-  /** @param cause of a connection that has failed */
-  #left (socket: Socket, reason: string, cause: unknown): void {
-    this.#namespaces.left(socket)
-    const subscriber = this.#subscribers.get(socket)
-    if (subscriber !== undefined) this.#forget(subscriber, reason)
-    // Once for a connection, in however many namespaces it was.
-    if (sentTooMuch(cause) && subscriber?.link.subscribers.length === 0) this.#parts.limited.count('inboundBytes')
-    if (!this.#closing) this.#idle.watch(socket)
-  }
-
-  #forget (subscriber: Subscriber, reason: string): void {
-    this.#reports.disconnected(subscriber, reason)
-    this.#subscribers.delete(subscriber.socket)
-    subscriber.link.delete(subscriber)
-    this.#delivery.leave(subscriber)
-    this.#renewals.forget(subscriber)
-    this.#admission.forget(subscriber)
-  }
-
-  #sendAway ({ instance, link }: Subscriber): void {
+  #sendAway ({ instance, link }: SocketSubscriber): void {
     const { address } = link
     this.#arrivals.count('LIMIT', address)
     this.#parts.limited.count('inboundPerSecond')
@@ -254,77 +173,57 @@ export class Gateway {
 
   /** Whether the namespace of an instance's name is the host's own. */
   isHosts (instance: string): boolean {
-    return this.#namespaces.isHosts(instance)
+    return this.#sockets.namespaces.isHosts(instance)
   }
 
   /** @param instance of which to list the clients; left out: all */
   clients (instance?: string): ClientInfo[] {
-    return [...this.#subscribers.values()]
-      .filter(subscriber => instance === undefined || subscriber.instance === instance)
-      .map(subscriber => clientInfo(subscriber, this.#parts.catalogue))
+    return this.#clients.list(instance)
   }
 
   /** What waits for the clients. */
   queues (): Queues {
-    return queuesOf(this.#subscribers.values())
+    return queuesOf(this.#clients.all())
   }
 
   stats (): GatewayStats {
-    const rootClients = [...this.#subscribers.values()].filter(({ instance }) => instance === null).length
+    const rootClients = this.#clients.all().filter(({ instance }) => instance === null).length
     return {
       ...this.#writer.counters,
       ...this.#resumption.counters,
-      admitted: this.#admissions,
+      admitted: this.#clients.admitted,
       refused: this.#arrivals.refused,
       dropped: this.#inbound.dropped,
       handled: this.#inbound.handled,
       rootClients,
-      instanceClients: this.#subscribers.size - rootClients,
+      instanceClients: this.#clients.size - rootClients,
       connections: this.#places.connections,
-      namespaces: this.#namespaces.size
+      namespaces: this.#sockets.namespaces.size
     }
   }
 
   /** Ends those clients of an instance that its config in force no longer serves, after what was emitted before. */
   async configChanged (instance: string): Promise<void> {
-    await this.#sendEmitted(instance)
-    for (const subscriber of this.#delivery.subscribersOf(instance)) {
-      if (!this.#isWelcome(subscriber)) this.#dismiss(subscriber)
-    }
+    await this.#clients.configChanged(instance)
   }
 
   /** Ends the clients of an instance, after what was emitted before. */
   async instanceRemoved (instance: string): Promise<void> {
-    await this.#sendEmitted(instance)
+    await this.#clients.sendEmitted(instance)
     this.instanceGone(instance)
   }
 
   /** Ends the clients of an instance that another node has removed. What was emitted before has been told. */
   instanceGone (instance: string): void {
-    this.#delivery.flushInstance(instance)
-    for (const subscriber of this.#delivery.subscribersOf(instance)) this.#dismiss(subscriber)
+    this.#clients.instanceGone(instance)
     this.#past.forget(instance)
-    this.#namespaces.release(instance)
-  }
-
-  /** Sends what was emitted for an instance. A store that is away has until its time is over. */
-  async #sendEmitted (instance: string): Promise<void> {
-    try {
-      await inTime(this.#parts.store.log.drained(), STORE_PATIENCE)
-    } catch (err) {
-      this.#parts.logger.warn({ err, instance }, 'a config has changed before all that was emitted could be sent: the store has not taken it')
-    }
-    this.#delivery.flushInstance(instance)
+    this.#sockets.namespaces.release(instance)
   }
 
   /** Ends clients so that they stay away. */
-  disconnect ({ instance: name, keyHash }: Dismissal): void {
-    this.#delivery.flushAll()
-    for (const subscriber of [...this.#subscribers.values()]) {
-      const isMeant = (name === undefined || subscriber.instance === name) && (keyHash === undefined || subscriber.grant.keyHash === keyHash)
-      if (isMeant) this.#dismiss(subscriber)
-    }
-    this.#arrivals.sendAway(name, keyHash)
+  disconnect (target: Dismissal): void {
+    this.#clients.disconnect(target)
+    this.#arrivals.sendAway(target.instance, target.keyHash)
   }
 
   /** Sends what was emitted, and ends every connection so that its client comes back, to this node or another. */
@@ -332,13 +231,9 @@ export class Gateway {
     if (this.#closing) return
     this.#closing = true
     this.#delivery.flushAll()
-    this.#idle.close()
     this.#positions.close()
     this.#renewals.close()
     this.#parts.access.close()
-    const connections = new Set([...this.#subscribers.keys()].map(({ conn }) => conn))
-    // Those of a server of ours that are in no namespace, or in one of the host's, would keep it from closing too.
-    if (this.#own) for (const connection of connectionsOf(this.#io)) connections.add(connection)
-    await Promise.all([...connections].map(async connection => { await endGently(connection, END_TIMEOUT) }))
+    await Promise.all([this.#sockets.close(), this.streams.close()])
   }
 }

@@ -17,22 +17,28 @@ const encoder = new Encoder()
 
 /** An event for clients, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
 export class Packet {
+  readonly entry: LogEntry
   /** The packet's type and, for binary events, `N-`. */
   readonly #head: string
   /** `["event",{"id":"…"` */
   readonly #beginning: string
-  /** The rest of the message in UTF-8, up to its last brace. */
-  readonly #rest: Buffer
   #text: string | undefined
   #decoded: [string, Message] | undefined
-  /** The binary parts, in the order of their placeholders. */
-  readonly attachments: readonly Buffer[]
 
-  constructor ({ event, id, rest, attachments }: LogEntry) {
-    this.#head = headOf(attachments.length)
-    this.#beginning = beginningOf(event, id)
-    this.#rest = rest
-    this.attachments = attachments
+  constructor (entry: LogEntry) {
+    this.entry = entry
+    this.#head = headOf(entry.attachments.length)
+    this.#beginning = beginningOf(entry.event, entry.id)
+  }
+
+  /** The binary parts, in the order of their placeholders. */
+  get attachments (): readonly Buffer[] {
+    return this.entry.attachments
+  }
+
+  /** The rest of the message in UTF-8, up to its last brace. */
+  get #rest (): Buffer {
+    return this.entry.rest
   }
 
   /** About the bytes of its frames. */

@@ -1,5 +1,4 @@
 import type { Subscriber } from './subscriber.js'
-import { queuedBytes } from './wire.js'
 
 /** What waits for clients in this process, in bytes. */
 export interface Queues {
@@ -18,7 +17,7 @@ export function queuesOf (subscribers: Iterable<Subscriber>): Queues {
   for (const subscriber of subscribers) {
     const { link } = subscriber
     if (link.subscribers[0] !== subscriber) continue
-    const queued = queuedBytes(link)
+    const queued = link.queuedBytes
     bytes += queued
     most = Math.max(most, queued)
   }

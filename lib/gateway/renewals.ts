@@ -4,7 +4,6 @@ import type { Catalogue } from '../events/catalogue.js'
 import type { Arrivals } from './arrivals.js'
 import type { Delivery } from './delivery.js'
 import { type AskedFilter, makeFilter } from './filter.js'
-import { askedFilter, keyOf } from './handshake.js'
 import type { Reports } from './reports.js'
 import type { Subscriber } from './subscriber.js'
 import type { Writer } from './writer.js'
@@ -78,14 +77,13 @@ export class Renewals {
 
   async #renew (subscriber: Subscriber, term: Term): Promise<void> {
     const { access, catalogue, delivery } = this.#parts
-    const { socket, instance } = subscriber
-    const { headers } = socket.handshake
+    const { instance, handshake: { apikey, headers, remoteAddress, asked } } = subscriber
     try {
-      const grant = await access.authorize(keyOf(socket), instance, access.peer(headers, socket.conn.remoteAddress), headers)
+      const grant = await access.authorize(apikey, instance, access.peer(headers, remoteAddress), headers)
       // It may have left, and the server may have closed.
       if (this.#terms.get(subscriber) !== term) return
       subscriber.grant = grant
-      delivery.setFilter(subscriber, makeFilter(catalogue, term.asked ?? askedFilter(socket), grant, instance))
+      delivery.setFilter(subscriber, makeFilter(catalogue, term.asked ?? asked, grant, instance))
       this.#begin(subscriber, term)
     } catch (error) {
       if (this.#terms.get(subscriber) === term) this.#lost(subscriber, error)

@@ -3,10 +3,8 @@ import type { EventLog } from '../log/event-log.js'
 import type { Instances } from '../instances.js'
 import type { Mode, Position, Ready, Stats } from '../types.js'
 import type { Delivery } from './delivery.js'
-import { lastEventIdOf } from './handshake.js'
 import type { Page, Past } from './past.js'
 import type { Subscriber } from './subscriber.js'
-import { drained, queuedBytes } from './wire.js'
 import type { Writer } from './writer.js'
 
 /** Bytes that may wait for a client when a page is added. */
@@ -61,7 +59,7 @@ export class Resumption {
   }
 
   #enter (subscriber: Subscriber): void {
-    const after = lastEventIdOf(subscriber.socket)
+    const after = subscriber.handshake.lastEventId
     if (after === undefined) this.#parts.delivery.join(subscriber)
     else if (after === '') this.#joinNow(subscriber, null)
     else void this.#whileAwaited(subscriber, this.#resume(subscriber, after))
@@ -100,19 +98,19 @@ export class Resumption {
     const { instance } = subscriber
     const enabled = instance === null || instances.standing(instance) !== 'instance-disabled'
     const ready: Ready = { instance, mode, enabled, recovered, lastEventId }
-    this.#send(subscriber, 'ws.ready', ready)
+    this.#tell(subscriber, () => { subscriber.tell('ws.ready', ready) })
   }
 
   /** Tells a client up to where it has everything that is meant for it. */
   tellPosition (subscriber: Subscriber, lastEventId: string): void {
     const position: Position = { lastEventId }
-    this.#send(subscriber, 'ws.position', position)
+    this.#tell(subscriber, () => { subscriber.tell('ws.position', position) })
   }
 
   /** A listener of the host's may hear of it, and throw. */
-  #send ({ socket, instance, link }: Subscriber, name: string, content: Ready | Position): void {
+  #tell ({ instance, link }: Subscriber, tell: () => void): void {
     try {
-      socket.emit(name, content)
+      tell()
     } catch (err) {
       this.#parts.logger.error({ err, instance, address: link.address }, 'a listener of the application has failed')
     }
@@ -146,7 +144,7 @@ export class Resumption {
       while (page !== 'gap') {
         // Looked at right before it is written to: another of its namespaces may be brought something too.
         while (this.#isFull(subscriber)) {
-          await drained(subscriber.link)
+          await subscriber.link.drained()
           if (!this.#isThere(subscriber)) return
         }
         if (!isWhole()) break
@@ -188,7 +186,7 @@ export class Resumption {
   }
 
   #isFull ({ link }: Subscriber): boolean {
-    return queuedBytes(link) > this.#room
+    return link.queuedBytes > this.#room
   }
 
   #isThere (subscriber: Subscriber): boolean {

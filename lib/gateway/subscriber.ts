@@ -1,10 +1,10 @@
-import type { Namespace, Socket } from 'socket.io'
 import { type Grant, SILENT } from '../access.js'
+import type { Position, Ready } from '../types.js'
 import type { Filter } from './filter.js'
-import { lastEventIdOf } from './handshake.js'
+import type { Handshake } from './handshake.js'
 import type { Link } from './link.js'
 
-/** Whom a namespace serves, as its middleware found out. */
+/** Whom a namespace serves, as was found out when it asked to come in. */
 export interface Admitted {
   /** `null` at the root. */
   readonly instance: string | null
@@ -13,9 +13,8 @@ export interface Admitted {
   readonly filter: Filter
 }
 
-/** A client in one of our namespaces. There may be very many, so every field counts. */
-export class Subscriber {
-  readonly socket: Socket
+/** A client that is in, however it is connected. There may be very many, so every field counts. */
+export abstract class Subscriber {
   readonly instance: string | null
   readonly link: Link
   /** Changed only by who has asked for it again. */
@@ -25,39 +24,38 @@ export class Subscriber {
   /** Changed only by who moves it from one group of its channel to the other. */
   filter: Filter
 
-  constructor (socket: Socket, { instance, link, grant, filter }: Admitted) {
-    this.socket = socket
+  constructor ({ instance, link, grant, filter }: Admitted, { lastEventId }: Handshake) {
     this.instance = instance
     this.link = link
     this.grant = grant
     this.filter = filter
-    this.resumes = lastEventIdOf(socket) !== undefined
+    this.resumes = lastEventId !== undefined
   }
 
+  /** What it is known by to whoever hears of its end. */
+  abstract readonly client: object
+
+  /** What it brought. */
+  abstract readonly handshake: Handshake
+
   /** When it asked to come in. */
-  get since (): Date {
-    return new Date(this.socket.handshake.issued)
-  }
+  abstract readonly since: Date
+
+  /**
+   * What is written to it: `EVENT_STREAM`, or its namespace as the protocol of Socket.IO writes it before a packet's
+   * data. Subscribers that have the same here are written the same bytes.
+   */
+  abstract readonly namespace: string
+
+  /** Tells it where it stands. A listener of the host's may hear of it, and throw. */
+  abstract tell (name: 'ws.ready', content: Ready): void
+  abstract tell (name: 'ws.position', content: Position): void
+
+  /** Ends it so that a stock client stays away. A listener of the host's may hear of it, and throw. */
+  abstract dismiss (): void
 
   /** `false` for a client that is let in and gets nothing: Evolution's at the root in traditional mode. */
   get listens (): boolean {
     return this.grant !== SILENT
   }
-
-  /** Its namespace as the protocol writes it before a packet's data. A client may have spelled it in its own way. */
-  get namespace (): string {
-    return asWritten(this.socket.nsp)
-  }
-}
-
-// Map(namespace -> as written)
-const written = new WeakMap<Namespace, string>()
-
-/** One string for all clients of a namespace. */
-function asWritten (namespace: Namespace): string {
-  const known = written.get(namespace)
-  if (known !== undefined) return known
-  const text = namespace.name === '/' ? '' : `${namespace.name},`
-  written.set(namespace, text)
-  return text
 }

@@ -12,7 +12,7 @@
  */
 import type { Parcel } from './batch.js'
 import type { Connection } from './internals.js'
-import type { DirectSocket, FastSocket, Link } from './link.js'
+import type { DirectSocket, FastSocket, SocketLink } from './socket-link.js'
 
 interface EngineConnection {
   readonly readyState: string
@@ -53,7 +53,7 @@ function fastSocketOf (transport: EngineTransport | undefined): FastSocket | und
 }
 
 /** The TCP socket of a link, if it can be written to directly at this moment. */
-export function directSocket (link: Link): DirectSocket | undefined {
+export function directSocket (link: SocketLink): DirectSocket | undefined {
   const { readyState, writeBuffer, transport } = engine(link.connection)
   let { way } = link
   if (way === undefined || way.transport !== transport) {
@@ -72,7 +72,7 @@ export function directSocket (link: Link): DirectSocket | undefined {
  *
  * @param namespace as the protocol writes it before a packet's data
  */
-export function writeByEngine ({ connection }: Link, namespace: string, parcel: Parcel): void {
+export function writeByEngine ({ connection }: SocketLink, namespace: string, parcel: Parcel): void {
   for (const packet of parcel.packets) {
     connection.write(packet.textFor(namespace))
     for (const attachment of packet.attachments) connection.write(attachment)
@@ -80,7 +80,7 @@ export function writeByEngine ({ connection }: Link, namespace: string, parcel: 
 }
 
 /** Bytes that wait for a client's connection, in all buffers between us and the kernel. Fallback: those of Engine.IO. */
-export function queuedBytes ({ connection }: Link): number {
+export function queuedBytes ({ connection }: SocketLink): number {
   const { writeBuffer, transport } = engine(connection)
   const held = (writeBuffer ?? []).reduce((sum, { data }) => sum + sizeOf(data), 0)
   const { bufferedAmount } = transport?.socket ?? {}
@@ -95,10 +95,10 @@ function sizeOf (data: string | ArrayBufferView | undefined): number {
 const LOOK_AGAIN = 100
 
 // Map(link -> resolves when something has gone out)
-const draining = new WeakMap<Link, Promise<void>>()
+const draining = new WeakMap<SocketLink, Promise<void>>()
 
 /** Resolves when something that waits for a client has gone out, when its connection has ended, or after a moment. */
-export async function drained (link: Link): Promise<void> {
+export async function drained (link: SocketLink): Promise<void> {
   // One for all who wait, because a client may be in many namespaces.
   const known = draining.get(link)
   if (known !== undefined) {
@@ -111,7 +111,7 @@ export async function drained (link: Link): Promise<void> {
   draining.delete(link)
 }
 
-async function nextDrain (link: Link): Promise<void> {
+async function nextDrain (link: SocketLink): Promise<void> {
   const { connection } = link
   const stream = directSocket(link)
   await new Promise<void>(resolve => {

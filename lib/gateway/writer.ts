@@ -2,10 +2,13 @@ import type { LimitCounters } from '../limits.js'
 import type { Traffic } from '../metrics/traffic.js'
 import type { Parcel } from './batch.js'
 import type { Deliver } from './channel.js'
-import type { DirectSocket, Link } from './link.js'
+import { EVENT_STREAM, type StreamSubscriber } from './http/stream-subscriber.js'
+import type { Link } from './link.js'
 import type { Reports } from './reports.js'
+import type { DirectSocket } from './socket-link.js'
+import type { SocketSubscriber } from './socket-subscriber.js'
 import type { Subscriber } from './subscriber.js'
-import { directSocket, queuedBytes, writeByEngine } from './wire.js'
+import { directSocket, writeByEngine } from './wire.js'
 
 interface Settings {
   /** Bytes that may wait for one client; 0 is no limit. */
@@ -45,9 +48,12 @@ export class Writer {
     this.#limited = limited
     this.#traffic = traffic
     this.#reports = reports
-    this.toAll = settings.direct
-      ? (subscribers, namespace, parcel) => { this.#write(subscribers, namespace, parcel) }
-      : (subscribers, namespace, parcel) => { this.#emit(subscribers, parcel) }
+    // Who is in a namespace of Socket.IO is one of its clients, and who is in none has a stream.
+    this.toAll = (subscribers, namespace, parcel) => {
+      if (namespace === EVENT_STREAM) this.#stream(subscribers as Iterable<StreamSubscriber>, parcel)
+      else if (settings.direct) this.#write(subscribers as Iterable<SocketSubscriber>, namespace, parcel)
+      else this.#emit(subscribers as Iterable<SocketSubscriber>, parcel)
+    }
   }
 
   /** Writes to one, however much waits for it: whoever calls this waits for it too. */
@@ -58,7 +64,7 @@ export class Writer {
   }
 
   /** Straight to the sockets, where that can be, and otherwise by Engine.IO's own way. */
-  #write (subscribers: Iterable<Subscriber>, namespace: string, parcel: Parcel): void {
+  #write (subscribers: Iterable<SocketSubscriber>, namespace: string, parcel: Parcel): void {
     let frames: Buffer | undefined
     let written = 0
     for (const { link } of subscribers) {
@@ -72,7 +78,17 @@ export class Writer {
     this.#count(parcel, written)
   }
 
-  #emit (subscribers: Iterable<Subscriber>, parcel: Parcel): void {
+  #stream (subscribers: Iterable<StreamSubscriber>, parcel: Parcel): void {
+    let written = 0
+    for (const { link } of subscribers) {
+      if (link.ended || this.#isTooSlow(link, undefined)) continue
+      written++
+      link.write(parcel.eventStream)
+    }
+    this.#count(parcel, written)
+  }
+
+  #emit (subscribers: Iterable<SocketSubscriber>, parcel: Parcel): void {
     let written = 0
     for (const { link, socket } of subscribers) {
       if (link.ended || this.#isTooSlow(link, undefined)) continue
@@ -111,7 +127,7 @@ export class Writer {
     link.turn = this.turn
     const { queuedBytes: limit } = this.#settings
     if (limit === 0) return false
-    const queued = socket === undefined ? queuedBytes(link) : socket.writableLength
+    const queued = socket === undefined ? link.queuedBytes : socket.writableLength
     if (queued <= limit) return false
     this.#endSlow(link, queued)
     return true
@@ -121,7 +137,7 @@ export class Writer {
   checkAnswers (link: Link): void {
     const { queuedBytes: limit } = this.#settings
     if (limit === 0 || link.ended) return
-    const queued = queuedBytes(link)
+    const queued = link.queuedBytes
     if (queued > limit) this.#endSlow(link, queued)
   }
 

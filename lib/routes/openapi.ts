@@ -25,7 +25,7 @@ function swaggerTransform ({ schema, url, openapiObject, swaggerObject }: Transf
   if (swaggerObject !== undefined) swaggerObject.securityDefinitions = { ...SWAGGER_2_SCHEMES, ...swaggerObject.securityDefinitions }
   // Version 3.1 takes JSON Schema as it is.
   if (openapiObject?.openapi?.startsWith('3.0') === true) return { schema: withOneExample(schema) as FastifySchema, url }
-  return { schema: swaggerObject === undefined ? schema : withoutAlternatives(withOneExample(schema)) as FastifySchema, url }
+  return { schema: swaggerObject === undefined ? schema : withOneBody(withoutAlternatives(withOneExample(schema))) as FastifySchema, url }
 }
 
 type Rewrite = (schema: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
@@ -44,6 +44,12 @@ const withOneExample = (schema: unknown): unknown => throughout(schema, ({ examp
 /** Swagger 2 knows no alternatives: the first stands for all. */
 const withoutAlternatives = (schema: unknown): unknown => throughout(schema, ({ anyOf, ...rest }) =>
   Array.isArray(anyOf) ? { ...anyOf[0] as object, ...rest } : rest)
+
+/** Nor does it know answers of several types: the one in JSON stands for all. */
+const withOneBody = (schema: unknown): unknown => throughout(schema, ({ content, ...rest }) => {
+  const { 'application/json': json } = (content ?? {}) as { readonly 'application/json'?: { readonly schema: object } }
+  return json === undefined ? { ...rest, ...content !== undefined && { content } } : { ...json.schema, ...rest }
+})
 
 /** The `config` of a route that shows up in the host's OpenAPI document. */
 export const documented: object = { swaggerTransform }

@@ -20,6 +20,61 @@ const evolutionError = {
   response: Type.Optional(Type.Object({ message: Type.Array(Type.String()) }))
 }
 
+const commaList = (what: string) => Type.Optional(Type.String({ description: `${what}, with commas between them. Left out or empty: all` }))
+
+/** Most events that a page may have, and how many it has where the caller does not say. */
+const MAX_LIMIT = 1000
+export const DEFAULT_LIMIT = 100
+
+/** What the routes of events have in common. */
+function eventsSchemas (names: readonly string[]) {
+  const message = Type.Object({
+    id: Type.String(),
+    event: Type.String(),
+    instance: Type.String(),
+    data: Type.Unknown({ description: 'Binary parts are {"type":"Buffer","data":"…"}, in base64' }),
+    server_url: Type.Union([Type.String(), Type.Null()]),
+    date_time: Type.String({ format: 'date-time' }),
+    sender: Type.Union([Type.String(), Type.Null()])
+  }, { description: 'As Socket.IO clients get it' })
+  const page = Type.Object({
+    recovered: Type.Union([Type.Boolean(), Type.Null()], { description: 'true: these are all the events after the id. false: events after it may be missing, none are given, and the state has to be loaded anew. null: no id was given' }),
+    events: Type.Array(message, { description: 'The oldest first' }),
+    lastEventId: Type.String({ description: 'Give it as after for the next page' }),
+    more: Type.Boolean({ description: 'Whether there is more already' })
+  })
+  return {
+    common: {
+      description: 'A live stream for Accept: text/event-stream, which is also the default; a page of the past for Accept: application/json, or where after or limit is given. A stream resumes after the header Last-Event-ID.',
+      tags,
+      security,
+      headers: Type.Object({
+        'last-event-id': Type.Optional(Type.String({ description: 'For a stream: the id of the last message, after which it goes on' }))
+      })
+    },
+    query: {
+      events: commaList(`Events to get, in either spelling; messages.* is allowed. Of ${names.join(', ')}`),
+      after: Type.Optional(Type.String({ description: 'For a page: the id of the last message. Left out or empty: no events, and where the stream is now' })),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT, description: 'For a page: how many events at most' }))
+    },
+    answer: {
+      description: 'The stream, or the page',
+      content: {
+        'text/event-stream': { schema: Type.String({ description: 'Server-sent events: ws.ready first, then the messages, each with its id' }) },
+        'application/json': { schema: page }
+      }
+    },
+    failures: {
+      400: error('The name, the query or the filter is not valid'),
+      403: error('The key does not open it, or the instance is disabled'),
+      406: error('Neither of the two types is accepted'),
+      409: error('The namespace is the application\'s own'),
+      429: error('A limit is reached'),
+      503: error('The key cannot be checked just now, the store is away, WebSocket events are disabled, or the server is shutting down')
+    }
+  }
+}
+
 /** The schemas of all routes, with this catalogue's events as examples. */
 export function routeSchemas (catalogue: Catalogue) {
   const names = catalogue.events.map(({ constant }) => constant)
@@ -54,6 +109,7 @@ export function routeSchemas (catalogue: Catalogue) {
     415: error('The body is not JSON', more)
   })
   const params = Type.Object({ name })
+  const eventsOf = eventsSchemas(names)
   const evolutionParams = Type.Object({ instance: name })
   return {
     put: {
@@ -80,6 +136,21 @@ export function routeSchemas (catalogue: Catalogue) {
       security,
       params,
       response: { 204: Type.Null({ description: 'Forgotten' }), ...failures(), 404: error('The instance was never set') }
+    },
+    instanceEvents: {
+      operationId: 'getInstanceEvents',
+      summary: 'Follow the events of an instance without Socket.IO, or read a page of its past',
+      ...eventsOf.common,
+      params,
+      querystring: Type.Object(eventsOf.query, { additionalProperties: false }),
+      response: { 200: eventsOf.answer, ...failures(), ...eventsOf.failures, 404: error('The instance was never set') }
+    },
+    rootEvents: {
+      operationId: 'getEvents',
+      summary: 'Follow the events of all instances without Socket.IO, or read a page of their past',
+      ...eventsOf.common,
+      querystring: Type.Object({ ...eventsOf.query, instances: commaList('Instances to get events of') }, { additionalProperties: false }),
+      response: { 200: eventsOf.answer, ...failures(), ...eventsOf.failures }
     },
     evolutionSet: {
       operationId: 'evolutionSetWebsocket',

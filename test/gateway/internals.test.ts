@@ -4,7 +4,7 @@ import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
 import { closesWithin, type Connection, connectionsOf, deleteNamespace, endConnection, hasNamespace, isArriving, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, usesStockParser } from '../../lib/gateway/internals.js'
-import { Link } from '../../lib/gateway/link.js'
+import { SocketLink } from '../../lib/gateway/socket-link.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
 
@@ -27,7 +27,7 @@ async function pair (t: Test, io: Server, url: string, namespace: string, option
 }
 
 const queuedBytes = (connection: Connection): number =>
-  queuedBytesOf(Link.of(connection, null))
+  queuedBytesOf(SocketLink.of(connection, null))
 
 const settle = async () => { await new Promise(resolve => { setImmediate(resolve) }) }
 

@@ -1,18 +1,19 @@
+import { EventEmitter } from 'node:events'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Connection } from '../../lib/gateway/internals.js'
 import { Places } from '../../lib/gateway/places.js'
-import { Link } from '../../lib/gateway/link.js'
+import { SocketLink } from '../../lib/gateway/socket-link.js'
 import type { Limits } from '../../lib/types.js'
 
 const none: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
-const linkFrom = (address: string | null): Link => Link.of({} as Connection, address)
+const linkFrom = (address: string | null): SocketLink => SocketLink.of(new EventEmitter() as Connection, address)
 
 /** What a client holds that is in. */
 interface Place { release(): void }
 
 /** Takes a place as a client does whose key is accepted: on the node, and then in the namespace. */
-function join (places: Places, link: Link, instance: string | null): Place {
+function join (places: Places, link: SocketLink, instance: string | null): Place {
   places.take(link)
   try {
     places.enter(instance)
@@ -51,7 +52,7 @@ t.test('0 is no limit', async t => {
 })
 
 t.test('a limit lets in as many as it says, and one more when a place is given back', async t => {
-  const cases: ReadonlyArray<readonly [limit: keyof Limits, take: (places: Places, shared: Link, at: number) => Place]> = [
+  const cases: ReadonlyArray<readonly [limit: keyof Limits, take: (places: Places, shared: SocketLink, at: number) => Place]> = [
     ['connections', (places, shared, at) => join(places, linkFrom(`1.1.1.${at}`), `i${at}`)],
     ['connectionsPerAddress', (places, shared, at) => join(places, linkFrom('1.1.1.1'), `i${at}`)],
     ['connectionsPerInstance', (places, shared, at) => join(places, linkFrom(`1.1.1.${at}`), 'acme')],
@@ -130,7 +131,7 @@ t.test('whatever comes and goes, no limit is passed and nothing is lost', async 
           held.filter(entry => entry.instance === instance).length >= limits.connectionsPerInstance,
           held.filter(entry => entry.at === at).length >= limits.namespacesPerConnection
         ].includes(true)
-        const call = () => { held.push({ at, instance, place: join(places, links[at] as Link, instance) }) }
+        const call = () => { held.push({ at, instance, place: join(places, links[at] as SocketLink, instance) }) }
         if ((reached(call) !== undefined) !== full) return false
       }
       if (places.connections !== new Set(held.map(entry => entry.at)).size) return false

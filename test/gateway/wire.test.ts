@@ -1,8 +1,8 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import type { Server } from 'socket.io'
 import t, { type Test } from 'tap'
 import type { Connection } from '../../lib/gateway/internals.js'
-import { Link } from '../../lib/gateway/link.js'
+import { SocketLink } from '../../lib/gateway/socket-link.js'
 import { directSocket, queuedBytes } from '../../lib/gateway/wire.js'
 import type { Message } from '../../lib/index.js'
 import { type ClientOptions, listen } from '../helpers/client.js'
@@ -18,7 +18,7 @@ async function join (t: Test, options: ClientOptions = {}, socketio: object = {}
   const connected = once(io.engine, 'connection') as Promise<[Connection]>
   const { socket, inbox } = await listen(t, `${url}/acme`, options)
   const [connection] = await connected
-  return { fastify, io, socket, inbox, connection, link: Link.of(connection, null) }
+  return { fastify, io, socket, inbox, connection, link: SocketLink.of(connection, null) }
 }
 
 t.test('an idle WebSocket is written to directly', async t => {
@@ -75,7 +75,7 @@ t.test('whatever is not as it is known takes the slow way', async t => {
   const { socket } = known
   const webSocket = { readyState: 1, extensions: '', bufferedAmount: 0, _isServer: true, _sender: socket._sender, _socket: (socket as unknown as { _socket: object })._socket }
   const transport = { name: 'websocket', protocol: 4, supportsBinary: true, perMessageDeflate: null, socket: webSocket }
-  const through = (changed: object) => directSocket(Link.of({ readyState: 'open', writeBuffer: [], transport: { ...transport, ...changed } } as unknown as Connection, null))
+  const through = (changed: object) => directSocket(SocketLink.of(Object.assign(new EventEmitter(), { readyState: 'open', writeBuffer: [], transport: { ...transport, ...changed } }) as unknown as Connection, null))
   t.ok(through({}), 'as it is known')
   const changes: Record<string, object> = {
     'another transport': { name: 'webtransport' },

@@ -1,0 +1,99 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { ENDED, Link } from '../link.js'
+import { HEARTBEAT, opening } from './encoding.js'
+
+/** To look again, in ms, where no event tells that something has gone out. */
+const LOOK_AGAIN = 100
+/** How long what waits for a client may take to go out when its stream ends, in ms. */
+const END_TIMEOUT = 1000
+
+/** The response that a stream of server-sent events is written to. It serves one client. */
+export class StreamLink extends Link {
+  readonly #response: ServerResponse
+  readonly #connection: Socket
+  /** Whether nothing was written since the last heartbeat. */
+  #isQuiet = false
+
+  /**
+   * @param response that nothing is written to yet
+   * @param connection that carries it
+   */
+  constructor (response: ServerResponse, connection: Socket, address: string | null) {
+    super(address)
+    this.#response = response
+    this.#connection = connection
+  }
+
+  get queuedBytes (): number {
+    return this.#response.writableLength
+  }
+
+  /** Whether the client has gone. */
+  get isGone (): boolean {
+    return this.#response.destroyed || this.#connection.destroyed
+  }
+
+  /** To be called when the headers are written. */
+  begin (): void {
+    this.write(opening())
+  }
+
+  write (text: Buffer | string): void {
+    this.#isQuiet = false
+    this.#response.write(text)
+  }
+
+  /** Writes something if nothing was written since the last time, so that proxies keep the connection. */
+  beat (): void {
+    // What waits keeps it as well, and a client that reads nothing gets no more for it.
+    if (this.#isQuiet && !this.ended && this.queuedBytes === 0) this.#response.write(HEARTBEAT)
+    this.#isQuiet = true
+  }
+
+  /**
+   * Calls once when the client has gone, or has everything. A response that waits behind another one on its connection
+   * (pipelining) is never told that the connection has closed.
+   */
+  whenClosed (closed: () => void): void {
+    const settle = () => {
+      this.#response.off('close', settle)
+      this.#connection.off('close', settle)
+      closed()
+    }
+    this.#response.once('close', settle)
+    this.#connection.once('close', settle)
+  }
+
+  async drained (): Promise<void> {
+    await new Promise<void>(resolve => {
+      const settle = () => {
+        clearTimeout(timer)
+        for (const event of ['drain', 'close']) this.#response.off(event, settle)
+        resolve()
+      }
+      const timer = setTimeout(settle, LOOK_AGAIN)
+      for (const event of ['drain', 'close']) this.#response.once(event, settle)
+    })
+  }
+
+  /** Ends the response after what waits for the client. Resolves when it has ended. */
+  async finish (): Promise<void> {
+    if (this.isGone) return
+    this.turn = ENDED
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(() => { this.endNow() }, END_TIMEOUT)
+      this.whenClosed(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+      this.#response.end()
+    })
+  }
+
+  protected endNow (): void {
+    this.#response.destroy()
+    // It waits behind another one.
+    if (this.#response.socket === null) this.#connection.destroy()
+  }
+}

@@ -1,0 +1,40 @@
+/** A media type that a caller takes. */
+interface Range {
+  readonly type: string
+  /** From 0 (never) to 1. */
+  readonly quality: number
+}
+
+/** How exactly a range names a type: 2 is by its name, -1 is not at all. */
+function exactness (range: string, type: string): number {
+  if (range === type) return 2
+  if (range === `${type.split('/', 1)[0] ?? ''}/*`) return 1
+  return range === '*/*' ? 0 : -1
+}
+
+function parse (header: string): Range[] {
+  return header.toLowerCase().split(',').map(part => {
+    const [type = '', ...parameters] = part.split(';').map(text => text.trim())
+    const quality = Number(parameters.find(parameter => parameter.startsWith('q='))?.slice(2) ?? 1)
+    return { type, quality: quality >= 0 && quality <= 1 ? quality : 0 }
+  })
+}
+
+/**
+ * The type that a caller would rather have, of those that there are: the one with the highest quality, then the one
+ * that it names more exactly, then the first.
+ *
+ * @param header `Accept`; left out or empty is any
+ * @returns `undefined` when it takes none of them
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
+ */
+export function preferred<Type extends string> (header: string | undefined, types: readonly Type[]): Type | undefined {
+  const ranges = parse(header === undefined || header.trim() === '' ? '*/*' : header)
+  const wanted = types.map(type => {
+    const matching = ranges.map(range => ({ ...range, exactness: exactness(range.type, type) })).filter(({ exactness }) => exactness >= 0)
+    const [best] = matching.sort((a, b) => b.exactness - a.exactness)
+    return { type, quality: best?.quality ?? 0, exactness: best?.exactness ?? -1 }
+  })
+  const [first] = wanted.sort((a, b) => b.quality - a.quality || b.exactness - a.exactness)
+  return first === undefined || first.quality === 0 ? undefined : first.type
+}

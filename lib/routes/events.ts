@@ -1,0 +1,147 @@
+import { fastifySSE } from '@fastify/sse'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { bearerKey, readKey } from '../access.js'
+import { errors } from '../errors.js'
+import { type Handshake, readId } from '../gateway/handshake.js'
+import type { PastPage } from '../gateway/http/past-pages.js'
+import type { Streams } from '../gateway/http/streams.js'
+import { instanceName } from '../names.js'
+import { preferred } from './accept.js'
+import type { RouteParts } from './instance.js'
+import { documented } from './openapi.js'
+import { DEFAULT_LIMIT } from './schemas.js'
+import { queryValidatorCompiler, schemaErrorFormatter } from './validation.js'
+
+interface EventsParts extends Pick<RouteParts, 'prefix' | 'schemas' | 'logSerializers'> {
+  /** Left out when the plugin is disabled. */
+  readonly streams: Streams | undefined
+  /** Whether there are events of all instances at once. */
+  readonly hasRoot: boolean
+}
+
+interface Query {
+  readonly events?: string
+  readonly instances?: string
+  readonly after?: string
+  readonly limit?: number
+}
+
+type EventsRequest = FastifyRequest<{ Params: { name?: string }, Querystring: Query }>
+
+const STREAM = 'text/event-stream'
+const PAGE = 'application/json'
+
+/**
+ * `GET /instance/:name/events` and, in global mode, `GET /events`: what Socket.IO clients get, as a stream of
+ * server-sent events or a page of the past.
+ */
+export async function addEventsRoutes (fastify: FastifyInstance, parts: EventsParts): Promise<void> {
+  const { prefix, schemas, hasRoot } = parts
+  await fastify.register(async scope => {
+    // In a scope of our own, because it wraps the handlers of all routes that have its option. A host may have it as well.
+    await scope.register(fp(fastifySSE))
+    addRoute(scope, parts, `${prefix}/instance/:name/events`, schemas.instanceEvents)
+    if (hasRoot) addRoute(scope, parts, `${prefix}/events`, schemas.rootEvents)
+  })
+}
+
+function addRoute (fastify: FastifyInstance, { streams, logSerializers }: EventsParts, url: string, schema: EventsParts['schemas']['instanceEvents' | 'rootEvents']): void {
+  fastify.route<{ Params: { name?: string }, Querystring: Query }>({
+    method: 'GET',
+    url,
+    // Nobody could tell its answer from a stream that has not begun.
+    exposeHeadRoute: false,
+    schema,
+    config: documented,
+    logSerializers,
+    // The key is looked at first, by the same check that lets a client in.
+    attachValidation: true,
+    validatorCompiler: queryValidatorCompiler,
+    schemaErrorFormatter,
+    // Whether there is a stream is our decision, and its heartbeats are one timer for all.
+    sse: { kind: 'manual', heartbeat: false },
+    handler: async (request, reply) => {
+      if (streams === undefined) return await sendDisabled(reply)
+      const type = preferredType(request)
+      if (type === undefined) return await reply.code(406).send({ statusCode: 406, error: 'Not Acceptable', message: `there are ${STREAM} and ${PAGE}` })
+      if (type === STREAM) await stream(streams, request, reply)
+      else await page(streams, request, reply)
+    }
+  })
+}
+
+/** Whoever says where a page begins, or how long it is, and not what type it takes, wants a page. */
+function preferredType ({ headers, query }: EventsRequest): typeof STREAM | typeof PAGE | undefined {
+  return preferred(headers.accept, 'after' in query || 'limit' in query ? [PAGE, STREAM] : [STREAM, PAGE])
+}
+
+function instanceOf ({ params }: EventsRequest): string | null {
+  return params.name === undefined ? null : instanceName(params.name)
+}
+
+function handshakeOf ({ raw, query }: EventsRequest, lastEventId: string): Handshake {
+  const { headers, socket } = raw
+  return {
+    apikey: readKey(headers.apikey) ?? bearerKey(headers),
+    headers,
+    remoteAddress: socket.remoteAddress,
+    asked: { events: query.events, instances: query.instances },
+    lastEventId
+  }
+}
+
+/** A client that brings no id is told where it is, and resumes by itself from then on. */
+async function stream (streams: Streams, request: EventsRequest, reply: FastifyReply): Promise<void> {
+  const { raw, query } = request
+  const header = raw.headers['last-event-id']
+  await streams.open({
+    request: raw,
+    response: reply.raw,
+    instance: instanceOf(request),
+    handshake: handshakeOf(request, header === undefined ? '' : readId(header)),
+    checkQuery: () => {
+      checkQuery(request)
+      if ('after' in query || 'limit' in query) throw new errors.INVALID_FILTER(`has "after" or "limit", which are for ${PAGE}: a stream begins after the header Last-Event-ID`)
+    },
+    begin: () => {
+      reply.sse.keepAlive()
+      reply.sse.sendHeaders()
+    }
+  })
+  // The client has gone before it began.
+  if (!reply.raw.headersSent) reply.hijack()
+}
+
+async function page (streams: Streams, request: EventsRequest, reply: FastifyReply): Promise<void> {
+  const { after, limit } = request.query
+  const found = await streams.page(instanceOf(request), handshakeOf(request, ''), {
+    after: after === undefined ? '' : readId(after),
+    limit: limit ?? DEFAULT_LIMIT,
+    checkQuery: () => { checkQuery(request) }
+  })
+  void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
+  await reply.send(textOf(found))
+}
+
+function checkQuery ({ validationError }: EventsRequest): void {
+  if (validationError !== undefined) throw validationError
+}
+
+/** The messages are JSON already. */
+function textOf ({ recovered, events, lastEventId, more }: PastPage): Buffer {
+  const parts = events.flatMap((event, at) => at === 0 ? [event] : [COMMA, event])
+  return Buffer.concat([
+    Buffer.from(`{"recovered":${String(recovered)},"events":[`),
+    ...parts,
+    Buffer.from(`],"lastEventId":${JSON.stringify(lastEventId)},"more":${String(more)}}`)
+  ])
+}
+
+const COMMA = Buffer.from(',')
+
+/** Not thrown: clients may try for ever, and each try would be an error in the log. */
+async function sendDisabled (reply: FastifyReply): Promise<void> {
+  const { code, message } = new errors.DISABLED()
+  await reply.code(503).send({ statusCode: 503, code, error: 'Service Unavailable', message })
+}
