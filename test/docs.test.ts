@@ -183,7 +183,7 @@ t.test('the README has every route', async t => {
   fastify.addHook('onRoute', ({ method, url, schema }: RouteOptions) => {
     if (!(schema !== undefined && 'hide' in schema)) routes.push(`${String(method)} ${url}`)
   })
-  await fastify.register(wsEvents, { env: false, evolution: true })
+  await fastify.register(wsEvents, { env: false, evolution: true, globalEvents: true })
   const documented = firstColumn(table('## Routes', 'route'))
   t.strictSame(documented.toSorted(), routes.toSorted())
   for (const route of documented) {

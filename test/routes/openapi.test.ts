@@ -46,17 +46,19 @@ const own: readonly Expected[] = [
   { path: '/instance/{name}/websocket', method: 'get', operationId: 'getInstanceWebsocket', param: 'name', statuses: ['200', '400', '401', '403', '404', '503'] },
   { path: '/instance/{name}/websocket', method: 'delete', operationId: 'deleteInstanceWebsocket', param: 'name', statuses: ['204', '400', '401', '403', '404', '503'] }
 ]
+const EVENTS = '/instance/{name}/events'
+const eventStatuses = ['200', '400', '401', '403', '406', '409', '429', '503']
 const evolution: readonly Expected[] = [
   { path: '/websocket/set/{instance}', method: 'post', operationId: 'evolutionSetWebsocket', param: 'instance', statuses: ['201', '400', '401', '403', '404', '409', '413', '415', '503'] },
   { path: '/websocket/find/{instance}', method: 'get', operationId: 'evolutionFindWebsocket', param: 'instance', statuses: ['200', '400', '401', '403', '503'] }
 ]
 
 t.test('the document has the routes of the plugin, and not the engine\'s', async t => {
-  t.same(Object.keys(await pathsOf(await register(t, {}, withSwagger))), ['/instance/{name}/websocket'])
-  t.same(Object.keys(await pathsOf(await register(t, { evolution: true }, withSwagger))).sort(), ['/instance/{name}/websocket', '/websocket/find/{instance}', '/websocket/set/{instance}'])
-  t.same(Object.keys(await pathsOf(await register(t, { enabled: false }, withSwagger))), ['/instance/{name}/websocket'])
+  t.same(Object.keys(await pathsOf(await register(t, {}, withSwagger))), ['/instance/{name}/websocket', EVENTS])
+  t.same(Object.keys(await pathsOf(await register(t, { evolution: true, globalEvents: true }, withSwagger))).sort(), ['/events', EVENTS, '/instance/{name}/websocket', '/websocket/find/{instance}', '/websocket/set/{instance}'])
+  t.same(Object.keys(await pathsOf(await register(t, { enabled: false }, withSwagger))), ['/instance/{name}/websocket', EVENTS])
   t.same(Object.keys(await pathsOf(await register(t, { routes: false }, withSwagger))), [])
-  t.same(Object.keys(await pathsOf(await register(t, { routes: { prefix: '/api' } }, withSwagger))), ['/api/instance/{name}/websocket'])
+  t.same(Object.keys(await pathsOf(await register(t, { routes: { prefix: '/api' } }, withSwagger))), ['/api/instance/{name}/websocket', '/api/instance/{name}/events'])
 })
 
 t.test('a host that has described no keys, or other ones, gets its document as well, with ours in it', async t => {
@@ -75,7 +77,7 @@ t.test('a host that has described no keys, or other ones, gets its document as w
     await fastify.ready()
     const document = fastify.swagger() as { components?: { securitySchemes?: object }, securityDefinitions?: object, paths: object }
     t.same(Object.keys(document.components?.securitySchemes ?? document.securityDefinitions ?? {}).sort(), names, JSON.stringify(options))
-    t.equal(Object.keys(document.paths).length, 3)
+    t.equal(Object.keys(document.paths).length, 4)
   }
 })
 
@@ -116,10 +118,10 @@ for (const { path, method, operationId, param, statuses } of [...own, ...evoluti
 }
 
 t.test('every operation has an operationId of its own', async t => {
-  const paths = await pathsOf(await register(t, { evolution: true }, withSwagger))
+  const paths = await pathsOf(await register(t, { evolution: true, globalEvents: true }, withSwagger))
   const ids = Object.values(paths).flatMap(methods => Object.entries(methods).filter(([method]) => method !== 'head').map(([, { operationId }]) => operationId))
-  t.equal(ids.length, 5)
-  t.equal(new Set(ids).size, 5)
+  t.equal(ids.length, 7)
+  t.equal(new Set(ids).size, 7)
 })
 
 t.test('the body of PUT is described so that a generator can use it', async t => {
@@ -167,4 +169,36 @@ t.test('the answers of the routes are as the document says', async t => {
   ] as const
   t.same(answers.map(([, { statusCode }]) => statusCode), [404, 201, 400, 200])
   for (const [operation, response] of answers) t.ok(fits(operation, response.statusCode, response.json()), response.body)
+})
+
+for (const [path, operationId, parameters, statuses] of [
+  [EVENTS, 'getInstanceEvents', ['after', 'events', 'last-event-id', 'limit', 'name'], ['404', ...eventStatuses]],
+  ['/events', 'getEvents', ['after', 'events', 'instances', 'last-event-id', 'limit'], eventStatuses]
+] as const) {
+  t.test(`GET ${path} is described as a whole, both as a stream and as a page`, async t => {
+    const paths = await pathsOf(await register(t, { globalEvents: true }, withSwagger))
+    t.same(Object.keys(paths[path] ?? {}), ['get'])
+    const operation = paths[path]?.get as Operation
+    t.match(operation, { operationId, summary: /without Socket\.IO/, tags: ['websocket'], security: [{ apikey: [] }, { bearer: [] }] })
+    t.same(operation.parameters.map(({ name }) => name).sort(), parameters)
+    for (const { name, description } of operation.parameters) t.ok((description ?? '').length > 10, name)
+    t.same(Object.keys(operation.responses).sort(), [...statuses].sort())
+    const { content = {} } = operation.responses[200] ?? {}
+    t.same(Object.keys(content).sort(), ['application/json', 'text/event-stream'])
+  })
+}
+
+t.test('a page of the past is as the document says', async t => {
+  const fastify = await register(t, { defaultConfig: { enabled: true } }, withSwagger)
+  const paths = await pathsOf(fastify)
+  const get = async (url: string) => await fastify.inject({ method: 'GET', url, headers: { accept: 'application/json' } })
+  const { lastEventId } = (await get('/instance/acme/events')).json<{ lastEventId: string }>()
+  await fastify.wsEvents.emit('acme', 'call', { photo: Buffer.from('a') })
+  const schema = paths[EVENTS]?.get?.responses[200]?.content?.['application/json']?.schema ?? { not: {} }
+  const fits = new Ajv({ strict: false, validateFormats: false }).compile(schema)
+  for (const after of ['', lastEventId, 'rubbish']) {
+    const page = await get(`/instance/acme/events?after=${after}`)
+    t.equal(page.statusCode, 200)
+    t.ok(fits(page.json()), page.body)
+  }
 })
