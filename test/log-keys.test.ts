@@ -53,7 +53,7 @@ t.test('an ordinary word that is a key is found as a value, and where it is call
     t.strictSame(found([key], { headers: [{ token: ` ${key}` }] }), [key])
     if (key.includes(' ')) continue
     for (const text of [`curl -H 'apikey: ${key}'`, `/a?apikey=${key}&b`, `{"apikey":"${key}"}`, `Bearer ${key}`, `authorization=Bearer ${key}`]) t.strictSame(found([key], { msg: text }), [key], text)
-    for (const line of [{ msg: `the ${key} is missing` }, { instance: key }, { namespace: key }, { [key]: 1 }, { msg: `apikey=${key}s` }]) t.strictSame(found([key], line), [], JSON.stringify(line))
+    for (const line of [{ msg: `the ${key} is missing` }, { instance: key }, { instances: [key] }, { namespace: key }, { [key]: 1 }, { msg: `apikey=${key}s` }]) t.strictSame(found([key], line), [], JSON.stringify(line))
   }
 })
 

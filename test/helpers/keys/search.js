@@ -34,7 +34,7 @@ function base64 (bytes, offset) {
 /** Where the name of a key stands before it. */
 const NAMED = /(?:apikey|authorization|bearer)["'\s:=\\]*(?:bearer\s+)?([^"'\s&;,\\]+)/gi
 /** A field of the log with a name that a client has chosen, which may be the same word. */
-const isName = field => field === 'namespace' || field === 'instance' || field === 'reqId'
+const isName = field => ['namespace', 'instance', 'instances', 'reqId'].includes(field)
 
 /** Finds many keys in much text. */
 export class KeySearch {
