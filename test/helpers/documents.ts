@@ -25,6 +25,39 @@ export function files (markdown: string): Map<string, string> {
   return new Map([...markdown.matchAll(/^`([\w.-]+)`:\n\n```\w+\n([\s\S]*?)^```/gm)].map(([, name = '', code = '']) => [name, code]))
 }
 
+/** A code block of a document. */
+export interface Block {
+  /** The heading that it stands under, with its `#`. */
+  readonly heading: string
+  /** What stands behind the fence; empty where nothing does. */
+  readonly language: string
+  readonly code: string
+  /** Of its first line in the document. */
+  readonly line: number
+}
+
+/** All code blocks of a document, in their order. Those in lists are moved to the left. */
+export function blocks (markdown: string): Block[] {
+  const found: Block[] = []
+  let heading = ''
+  let open: { indent: string, language: string, lines: string[], line: number } | undefined
+  for (const [index, text] of markdown.split('\n').entries()) {
+    const [fence, indent = '', language = ''] = /^( *)```(.*)$/.exec(text) ?? []
+    if (open === undefined) {
+      if (fence !== undefined) open = { indent, language, lines: [], line: index + 2 }
+      else if (/^#+ /.test(text)) heading = text
+    } else if (fence === undefined) {
+      open.lines.push(text.startsWith(open.indent) ? text.slice(open.indent.length) : text)
+    } else {
+      const { lines, line } = open
+      found.push({ heading, language: open.language, code: `${lines.join('\n')}\n`, line })
+      open = undefined
+    }
+  }
+  if (open !== undefined) throw new Error(`the code block of line ${open.line} has no end`)
+  return found
+}
+
 /** The only code block in a language. */
 export function block (markdown: string, language: string): string {
   const found = [...markdown.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, code = '']) => code)

@@ -1,0 +1,135 @@
+import Fastify from 'fastify'
+import { withoutOpenssl } from '../access/certificate.js'
+import { deployNginx } from '../access/deployment.js'
+import { admitted, connect, refused } from '../helpers/client.js'
+import { files, folder, read } from '../helpers/documents.js'
+import { nginxDirectory, startNginx, withoutNginx } from '../helpers/nginx.js'
+import { freePort, Program } from '../helpers/program.js'
+import { startServer } from '../helpers/server.js'
+import { evaluate } from './evaluate.js'
+import { README } from './readme.js'
+import { curls } from './shell.js'
+import { closing, commands, compiles, runs, type Stories } from './story.js'
+import { TROUBLESHOOTING } from './troubleshooting.js'
+
+/** An address of this machine that the server of a test does not listen at. */
+const ELSEWHERE = '127.0.0.2'
+
+/**
+ * What runs each code block of each document. Whoever adds a block adds here how it is shown to be right: by a
+ * function that runs it, or by the test that does. A heading may be there once in a document.
+ */
+export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
+  'README.md': README,
+
+  'SECURITY.md': { '## How it is attacked': [commands] },
+
+  'docs/asyncapi.md': {
+    '# AsyncAPI': [runs(async (t, { code }) => {
+      const fastify = closing(t, Fastify())
+      await evaluate(`await fastify.register(wsEvents)\n${code}`, { fastify })
+      t.match((await fastify.inject('/asyncapi.json')).json(), { asyncapi: '3.0.0' })
+    }), runs(async (t, { code }) => {
+      const { fastify } = await startServer(t)
+      t.match(await evaluate(code, { fastify }, ['document']), { document: { info: { title: 'Events of Acme', version: '2.1.0' } } })
+    })]
+  },
+
+  'docs/deployment.md': {
+    '## The server behind a proxy': ['test/access/deployment.test.ts'],
+    '## nginx': ['test/access/deployment.ts'],
+    '## Caddy': ['test/access/deployment.ts'],
+    '## TLS without a proxy': ['test/access/deployment.test.ts'],
+    '## Show that it is right': [runs(async (t, { code }) => {
+      const { port } = await startServer(t, { apiKey: 'YOUR_KEY', trustProxy: '127.0.0.1' })
+      const { url, certificate: { certFile } } = await deployNginx(t, port)
+      await curls(t, code, { 'https://events.example.com': url }, { CURL_CA_BUNDLE: certFile })
+    }, withoutNginx || withoutOpenssl), runs(async (t, { code }) => {
+      const { port } = await startServer(t, { apiKey: 'YOUR_KEY' })
+      await curls(t, code, { 'http://events.example.com:8080': `http://${ELSEWHERE}:${port}` })
+    })]
+  },
+
+  'docs/metrics.md': {
+    '## Metrics': [commands, 'test/metrics/documents.test.ts'],
+    '## Tracing': ['test/metrics/documents.test.ts']
+  },
+
+  'docs/migrating-from-evolution.md': {
+    "# Moving from Evolution API's WebSocket": [commands],
+    '## Step by step': [runs(async (t, { code }) => {
+      const isKeyOf = async (key: string, instance: string | null) => await Promise.resolve(key === `key of ${instance}`)
+      const { fastify: server } = await evaluate(code, { isKeyOf }, ['fastify'])
+      const fastify = closing(t, server)
+      const url = await fastify.listen({ port: 0, host: '127.0.0.1' })
+      for (const name of ['acme', 'beta']) await fastify.wsEvents.set(name, { enabled: true })
+      await admitted(connect(t, `${url}/acme`, { query: { apikey: 'key of acme' } }))
+      t.match(await refused(connect(t, `${url}/beta`, { query: { apikey: 'key of acme' } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
+      t.match(await refused(connect(t, `${url}/acme`)), { code: 'FST_ERR_WS_EVENTS_UNAUTHORIZED' })
+    })]
+  },
+
+  'docs/monitor.md': {
+    '# The monitor': [runs(async (t, { code }) => {
+      const { fastify: server } = await evaluate(code.replace('8080', '0'), {}, ['fastify'])
+      const fastify = closing(t, server)
+      t.match(await fastify.inject('/monitor/'), { statusCode: 200, headers: { 'content-type': /^text\/html/ } })
+      t.equal((await fastify.inject('/monitor/state')).statusCode, 200)
+    })]
+  },
+
+  'docs/performance.md': { '## Running it': [commands] },
+
+  'docs/rate-limits.md': {
+    '## Clients': [runs(async (t, { code }) => {
+      const fastify = closing(t, Fastify())
+      await evaluate(code, { fastify })
+      await fastify.ready()
+    })],
+    '## Routes': ['test/rate-limit.test.ts']
+  },
+
+  'docs/scaling.md': {
+    '## How many nodes, how many Redis': [runs(async (t, { code }) => {
+      const nodes = await Promise.all(['first', 'second'].map(async node => {
+        const fastify = closing(t, Fastify())
+        fastify.get('/', () => node)
+        const url = await fastify.listen({ port: 0, host: '127.0.0.1' })
+        return `127.0.0.1:${new URL(url).port}`
+      }))
+      const [first = '', second = ''] = nodes
+      const listens = await freePort()
+      const upstream = code.replace('10.0.0.1:8080', first).replace('10.0.0.2:8080', second)
+      await startNginx(t, nginxDirectory(t), `${upstream}server {\n  listen 127.0.0.1:${listens};\n  location / { proxy_pass http://nodes; }\n}\n`, listens)
+      const nodeOf = async (instance: string) => await (await fetch(`http://127.0.0.1:${listens}/?instance=${instance}`)).text()
+      const instances = Array.from({ length: 20 }, (none, index) => `instance-${index}`)
+      const chosen = await Promise.all(instances.map(nodeOf))
+      t.strictSame([...new Set(chosen)].toSorted(), ['first', 'second'], 'all nodes are taken')
+      t.strictSame(await Promise.all(instances.map(nodeOf)), chosen, 'and an instance has always the same')
+    }, withoutNginx)],
+    '## Faults that were tried': [commands]
+  },
+
+  'docs/stores.md': {
+    '### PostgreSQL': ['test/stores/postgres-configs.test.ts', 'test/stores/postgres-configs.test.ts', 'test/stores/postgres-configs.test.ts'],
+    '## Write your own store': [compiles('export type All = [ConfigStore, EventLog, OpenOptions, OpenStore, Store]\n')],
+    '### Show that it keeps the contract': ['test/docs.test.ts']
+  },
+
+  'docs/testing-your-app.md': {
+    '# Testing your application': [runs((t, { code }) => {
+      t.ok([...files(read('docs/testing-your-app.md')).values()].includes(code), 'it is one of the files that the command below runs')
+    }), runs((t, { code }) => {
+      t.ok([...files(read('docs/testing-your-app.md')).values()].includes(code))
+    }), runs(async (t, { code }) => {
+      const [program = '', ...args] = code.trim().split(' ')
+      t.equal(program, 'node')
+      const directory = folder(t, files(read('docs/testing-your-app.md')), ['fastify', 'fastify-ws-events', 'socket.io-client'])
+      const run = new Program(t, process.execPath, [...args, '--test-reporter=tap'], { cwd: directory })
+      t.equal(await run.ended, 0, run.lines.join('\n'))
+      t.ok(run.lines.includes('# pass 7'))
+    })]
+  },
+
+  'docs/troubleshooting.md': TROUBLESHOOTING
+}
