@@ -1,4 +1,5 @@
 import Fastify from 'fastify'
+import type { Socket } from 'socket.io-client'
 import { withoutOpenssl } from '../access/certificate.js'
 import { deployNginx } from '../access/deployment.js'
 import { admitted, connect, refused } from '../helpers/client.js'
@@ -6,10 +7,10 @@ import { files, folder, read } from '../helpers/documents.js'
 import { nginxDirectory, startNginx, withoutNginx } from '../helpers/nginx.js'
 import { freePort, Program } from '../helpers/program.js'
 import { startServer } from '../helpers/server.js'
-import { evaluate } from './evaluate.js'
+import { evaluate, Screen } from './evaluate.js'
 import { README } from './readme.js'
 import { curls } from './shell.js'
-import { closing, commands, compiles, runs, type Stories } from './story.js'
+import { at, closing, commands, compiles, ioOf, runs, type Stories } from './story.js'
 import { TROUBLESHOOTING } from './troubleshooting.js'
 
 /** An address of this machine that the server of a test does not listen at. */
@@ -66,6 +67,15 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
       await admitted(connect(t, `${url}/acme`, { query: { apikey: 'key of acme' } }))
       t.match(await refused(connect(t, `${url}/beta`, { query: { apikey: 'key of acme' } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
       t.match(await refused(connect(t, `${url}/acme`)), { code: 'FST_ERR_WS_EVENTS_UNAUTHORIZED' })
+    })],
+    '## Client code that stays as it is': [runs(async (t, { code }) => {
+      const { fastify, url } = await startServer(t, { evolution: true, apiKey: 'KEY', serverUrl: 'https://api.example.com' })
+      await fastify.inject({ method: 'POST', url: '/websocket/set/acme', headers: { apikey: 'KEY' }, payload: { websocket: { enabled: true, events: [] } } })
+      const screen = new Screen()
+      const { socket } = await evaluate(at(url, code), { io: ioOf(t), console: screen }, ['socket'])
+      await admitted(socket as Socket)
+      await fastify.wsEvents.emit('acme', 'messages.upsert', 'hello', { dateTime: 0, sender: 'me' })
+      await screen.shows('messages.upsert acme hello https://api.example.com 1970-01-01T00:00:00.000Z me')
     })]
   },
 
