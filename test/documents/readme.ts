@@ -12,6 +12,7 @@ import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { startServer, type TestServer } from '../helpers/server.js'
 import { evaluate, Screen } from './evaluate.js'
 import { curls } from './shell.js'
+import { curlStreams, phpStream } from './streams.js'
 import { at, closing, commands, compiles, ioOf, next, runs, type Stories } from './story.js'
 
 const KEY = 'KEY'
@@ -56,6 +57,8 @@ export const README: Stories = {
     const { url } = await startServer(t, { apiKey: 'YOUR_KEY' })
     await curls(t, code, { 'http://localhost:8080': url })
   })],
+
+  '## Without Socket.IO': [curlStreams, phpStream],
 
   '### Node, and pages with a bundler': [runs(async (t, { code }) => {
     const { fastify, url } = await startAcme(t, { apiKey: KEY })

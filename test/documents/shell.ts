@@ -16,14 +16,21 @@ async function run (command: string, env: Readonly<Record<string, string>>): Pro
   return { status, output }
 }
 
-/** The commands of a block, each with the comment that says what it shows. Lines that end with `\` go on. */
-function commands (code: string): Array<{ command: string, shows: string }> {
-  const found: Array<{ command: string, shows: string }> = []
+interface Command {
+  readonly command: string
+  /** What the comment behind it says, and the lines of comments after it. */
+  readonly comments: string[]
+}
+
+/** The commands of a block. Lines that end with `\` go on. */
+export function commands (code: string): Command[] {
+  const found: Command[] = []
   for (const line of code.replaceAll(/\\\n\s*/g, '').split('\n').filter(line => line !== '')) {
-    const [, command = '', comment] = /^(.*?)(?:\s*# (.*))?$/.exec(line) ?? []
+    const [, command = '', comment] = /^(.*?)(?:(?:^|\s+)# ?(.*))?$/.exec(line) ?? []
+    const comments = comment === undefined ? [] : [comment]
     const last = found.at(-1)
-    if (command === '' && last !== undefined) last.shows = comment ?? ''
-    else found.push({ command, shows: comment ?? '' })
+    if (command === '' && last !== undefined) last.comments.push(...comments)
+    else found.push({ command, comments })
   }
   return found
 }
@@ -42,7 +49,8 @@ function hasShown ({ status, output }: Ran, shows: string): boolean {
  * @param addresses what stands in the document, and what is to stand there
  */
 export async function curls (t: Test, code: string, addresses: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}): Promise<void> {
-  for (const { command, shows } of commands(code)) {
+  for (const { command, comments } of commands(code)) {
+    const shows = comments.at(-1) ?? ''
     const [from, to] = Object.entries(addresses).find(([address]) => command.includes(address)) ?? []
     if (from === undefined || to === undefined) throw new Error(`no address is known: ${command}`)
     const ran = await run(command.replace(from, to).replace(/^curl /, 'curl -sS '), env)

@@ -27,9 +27,10 @@ const client: Story = runs(async (t, { code }) => {
   const { fastify, url } = await startServer(t, { evolution: true })
   await fastify.wsEvents.set('acme', { enabled: true })
   const tried = async (path: string): Promise<{ socket: Socket, screen: Screen }> => {
-    const socket = connect(t, `${url}${path}`, { reconnectionDelay: 10_000 })
+    const socket = connect(t, `${url}${path}`, { reconnectionDelay: 10_000, autoConnect: false })
     const screen = new Screen()
     await evaluate(code, { socket, console: screen })
+    socket.connect()
     return { socket, screen }
   }
   const { socket, screen } = await tried('/acme')
