@@ -223,13 +223,6 @@ t.test('what the documents link to and name is there', async t => {
 
 const QUICK_START = section(README, '## Quick start')
 
-t.test('the quick start is the same in Portuguese', async t => {
-  const portuguese = read('README.pt-BR.md')
-  t.equal(files(QUICK_START).size, 2)
-  t.strictSame(files(portuguese), files(QUICK_START))
-  t.ok(portuguese.includes(installLine()))
-})
-
 function installLine (): string {
   const line = /^npm install .*$/m.exec(QUICK_START)?.[0]
   if (line === undefined) throw new Error('the quick start installs nothing')

@@ -188,14 +188,14 @@ export const README: Stories = {
   '### Keys': [runs(async (t, { code }) => {
     const fastify = closing(t, Fastify())
     const keys = new Map([['key of acme', 'acme']])
-    await evaluate(code, { fastify, process: { env: { ADMIN_KEY: 'admin' } }, findInstanceByKey: async (key: string) => await Promise.resolve(keys.get(key)) })
+    await evaluate(code, { fastify, process: { env: { ADMIN_KEY: 'key of the admin' } }, findInstanceByKey: async (key: string) => await Promise.resolve(keys.get(key)) })
     await fastify.listen({ port: 0, host: '127.0.0.1' })
     const url = `http://127.0.0.1:${(fastify.server.address() as AddressInfo).port}`
     for (const name of ['acme', 'beta']) await fastify.wsEvents.set(name, { enabled: true })
     await admitted(connect(t, `${url}/acme`, { auth: { apikey: 'key of acme' } }))
-    await admitted(connect(t, `${url}/beta`, { auth: { apikey: 'admin' } }))
+    await admitted(connect(t, `${url}/beta`, { auth: { apikey: 'key of the admin' } }))
     t.match(await refused(connect(t, `${url}/beta`, { auth: { apikey: 'key of acme' } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
-    t.match(await refused(connect(t, `${url}/acme`, { auth: { apikey: 'another' } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
+    t.match(await refused(connect(t, `${url}/acme`, { auth: { apikey: 'key of nobody' } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
   })],
 
   '### Behind a proxy': [runs(async (t, { code }) => {

@@ -1,0 +1,83 @@
+import t from 'tap'
+import { blocks, read } from '../helpers/documents.js'
+
+/** What must be the same in both languages, of a piece of text. */
+interface Facts {
+  /** What stands in backticks. */
+  readonly code: string[]
+  /** Without their separators, which differ. */
+  readonly numbers: string[]
+  /** Of links to elsewhere: anchors are headings, and so in the language. */
+  readonly links: string[]
+}
+
+interface Section {
+  readonly level: number
+  readonly heading: string
+  /** Each row of each table: the facts of each of its cells. */
+  readonly tables: Facts[][][]
+  /** Each item of its lists. */
+  readonly items: Facts[]
+  /** All that is neither table nor list. */
+  readonly prose: Facts
+}
+
+const CODE = /`[^`]+`/g
+
+function factsOf (text: string): Facts {
+  const [words, targets] = [text.replaceAll(CODE, ' ').replaceAll(/\]\([^)]*\)/g, ' '), [...text.matchAll(/\]\(([^)#]+)/g)].map(([, target = '']) => target)]
+  return {
+    code: (text.match(CODE) ?? []).toSorted(),
+    numbers: [...words.matchAll(/\d+(?:[.,]\d+)*/g)].map(([number]) => number.replaceAll(/[.,]/g, '')).toSorted(),
+    links: targets.toSorted()
+  }
+}
+
+const cells = (row: string): string[] => row.replaceAll('\\|', '').split('|').slice(1, -1)
+
+function sectionOf (text: string): Section {
+  const [title = '', ...lines] = text.split('\n')
+  const [, marks = '', heading = ''] = /^(#+) (.*)$/.exec(title) ?? []
+  const isRow = (line: string): boolean => line.startsWith('|')
+  const isItem = (line: string): boolean => /^(?:-|\d+\.) /.test(line)
+  const tables = [...lines.join('\n').matchAll(/(?:^\|.*(?:\n|$))+/gm)].map(([table]) => table.trimEnd().split('\n').map(row => cells(row).map(factsOf)))
+  return { level: marks.length, heading, tables, items: lines.filter(isItem).map(factsOf), prose: factsOf(lines.filter(line => !isRow(line) && !isItem(line)).join('\n')) }
+}
+
+/** The sections of a document, without its code. */
+function sections (markdown: string): Section[] {
+  const text = markdown.replaceAll(/^```.*\n[\s\S]*?^```$/gm, '')
+  return text.split(/^(?=#+ )/m).map(sectionOf)
+}
+
+const [english, portuguese] = ['README.md', 'README.pt-BR.md'].map(read) as [string, string]
+
+t.test('README.pt-BR.md has the headings of README.md, in their order and level', async t => {
+  const levels = (markdown: string): number[] => sections(markdown).map(({ level }) => level)
+  t.strictSame(levels(portuguese), levels(english))
+  const headings = (markdown: string): string[] => sections(markdown).map(({ heading }) => heading)
+  t.equal(new Set(headings(portuguese)).size, headings(portuguese).length, 'each of its own name, since links go there')
+})
+
+t.test('README.pt-BR.md has the code of README.md', async t => {
+  const codeOf = (markdown: string): Array<[string, string]> => blocks(markdown).map(({ language, code }) => [language, code])
+  t.strictSame(codeOf(portuguese), codeOf(english))
+})
+
+const inPortuguese = sections(portuguese)
+for (const [index, wanted] of sections(english).entries()) {
+  t.test(`"${wanted.heading}": the tables, the lists and the facts are the same in Portuguese`, async t => {
+    const found = inPortuguese[index]
+    if (found === undefined) { t.fail('the section is missing'); return }
+    t.equal(found.tables.length, wanted.tables.length, 'as many tables')
+    for (const [number, rows] of wanted.tables.entries()) {
+      const { length } = found.tables[number] ?? []
+      t.equal(length, rows.length, `table ${number + 1}: as many rows`)
+      for (const [row, facts] of rows.entries()) t.strictSame(found.tables[number]?.[row], facts, `table ${number + 1}, row ${row + 1}`)
+    }
+    t.equal(found.items.length, wanted.items.length, 'as many items')
+    for (const [number, facts] of wanted.items.entries()) t.strictSame(found.items[number], facts, `item ${number + 1}`)
+    // At the top each links to the other, and says which documents are in English.
+    if (index > 1) t.strictSame(found.prose, wanted.prose, 'the rest')
+  })
+}
