@@ -1,15 +1,19 @@
 /// <reference lib="dom" />
 import Fastify, { type FastifyInstance } from 'fastify'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { Page } from 'playwright-core'
 import wsEvents, { type WsEventsOptions } from '../../lib/index.js'
 import monitor from '../../lib/monitor/index.js'
+import type { Emit, Said } from '../fixtures/monitored-server.js'
 import { openPage, startChromium, withoutChromium, type Watched } from '../helpers/chromium.js'
 
 interface Line { readonly instance: string, readonly event: string, readonly sender: string, readonly data: unknown }
@@ -104,22 +108,51 @@ t.test('what is missed while the connection is cut comes at a click', { skip }, 
   t.strictSame(faults, [])
 })
 
-t.test('nothing is missing after the server was away, and it shows that it is', { skip }, async t => {
+/** A server in a process of its own. */
+class KilledServer {
+  readonly #child: ChildProcess
+  readonly port: Promise<number>
+
+  constructor (t: Test, path: string, port: number) {
+    this.#child = fork(fileURLToPath(new URL('../fixtures/monitored-server.ts', import.meta.url)), [String(port), path], { execArgv: ['--import', 'tsx'] })
+    this.port = this.#said().then(said => 'port' in said ? said.port : 0)
+    t.teardown(() => this.#child.kill('SIGKILL'))
+  }
+
+  async #said (): Promise<Said> {
+    const [said] = await once(this.#child, 'message') as [Said]
+    return said
+  }
+
+  async emit (data: unknown): Promise<void> {
+    this.#child.send({ emit: data } satisfies Emit)
+    await this.#said()
+  }
+
+  async kill (): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await once(this.#child, 'exit')
+  }
+}
+
+t.test('nothing is missing after the server was killed and started again, and the page shows that it is away', { skip }, async t => {
   const path = await mkdtemp(join(tmpdir(), 'monitor-'))
   t.teardown(async () => { await rm(path, { recursive: true }) })
-  const options = { globalEvents: true, store: `lmdb:${path}` }
-  const first = await serveMonitored(t, options)
-  const { page, faults } = await watch(first.url, {}, /status of 503|ERR_CONNECTION_REFUSED|WebSocket connection|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/)
+  const first = new KilledServer(t, path, 0)
+  const port = await first.port
+  const { page, faults } = await watch(`http://127.0.0.1:${port}`, {}, /status of 503|ERR_CONNECTION_REFUSED|WebSocket connection|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/)
   await live(page, 1)
-  await first.fastify.wsEvents.emit('acme', 'call', 0)
+  await first.emit(0)
   await captionHas(page, '1 have come')
-  await first.fastify.close()
+  await first.kill()
   await page.waitForFunction(() => document.getElementById('status')?.textContent === 'connection lost, trying again')
-  const second = await serveMonitored(t, options, first.port)
-  await second.fastify.wsEvents.emit('acme', 'call', 1)
+  const second = new KilledServer(t, path, port)
+  await second.port
+  await second.emit(1)
   await live(page, 1)
-  await second.fastify.wsEvents.emit('acme', 'call', 2)
+  await second.emit(2)
   await captionHas(page, '3 have come')
+  t.strictSame((await page.locator('#rows td.data').allTextContents()), ['2', '1', '0'])
   t.strictSame(faults, [])
 })
 
