@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { atPort, folder } from '../helpers/documents.js'
 import { findProgram } from '../helpers/daemon.js'
 import { eventually } from '../helpers/latch.js'
@@ -49,8 +51,11 @@ export const phpStream: Story = runs(async (t, { code }) => {
   const run = () => new Program(t, php ?? '', ['stream.php'], { cwd })
   const first = run()
   await eventually(() => wsEvents.stats().instanceClients === 1)
-  await wsEvents.emit('acme', 'messages.upsert', { text: 'one' })
+  const { id } = await wsEvents.emit('acme', 'messages.upsert', { text: 'one' })
   await first.printed(lines => lines.includes('one'))
+  // It notes the id after its work: who is killed in between gets the event again.
+  const noted = join(cwd, 'last-event-id')
+  await eventually(() => existsSync(noted) && readFileSync(noted, 'utf8') === id)
   await first.end()
   await wsEvents.emit('acme', 'messages.upsert', { text: 'two' })
   const second = run()
