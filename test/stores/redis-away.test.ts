@@ -95,6 +95,23 @@ t.test('a Redis that does not answer', { skip: withoutRedis }, async t => {
     t.equal(node.health?.().pendingEvents, 0)
   })
 
+  t.test('who is told that Redis is away is not let wait past the limit, whichever connection was lost first', { buffered: true }, async t => {
+    const redis = await startRedis(t)
+    const proxy = await startRedisProxy(t, redis)
+    const logged: string[] = []
+    const logger = { warn: () => {}, error: (about: object, message: string) => { logged.push(message) } }
+    const node = await openNode(t, { url: proxy.url, prefix: newPrefix() }, { limits: { pendingEvents: 3, pendingBytes: 0 }, logger })
+    proxy.shut('subscribers')
+    await until(() => !isAvailable(node))
+    t.equal(idsOf(await tryMany(node, 10)).length, 10, 'what is not heard is taken')
+    proxy.cut('others')
+    await until(() => logged.some(message => message.startsWith('Redis is away')))
+    const waiting = tryMany(node, 3, { from: 10 })
+    t.strictSame(codesOf(await tryMany(node, 2, { from: 13 })), [PENDING_FULL])
+    proxy.open()
+    t.equal(idsOf(await waiting).length, 3)
+  })
+
   t.test('while Redis is away as many bytes wait as may, and no more', { buffered: true }, async t => {
     const { redis, node } = await startPlace(t, { limits: { pendingEvents: 0, pendingBytes: 1_000_000 } })
     const watcher = await watcherOf(node, 'acme')

@@ -115,11 +115,16 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     limits,
     append: async batch => await append({ link, keys, retention, keptFor, node }, batch),
     joined: async () => { await link.joined() },
-    isUp: () => link.isUp,
+    // While Redis can be asked, it takes events, whether its publications are heard or not.
+    isUp: () => link.life === null ? available() : link.isUp,
     appended: (streams, id) => { for (const { entries } of streams) following.find(entries)?.knows(id) }
   })
   const configs = new RedisConfigStore(link, keys.configs, node, logger)
   const peers = new RedisPeers(outbox, following, keys.nodes)
+
+  function available (): boolean {
+    return link.isUp && following.isHearing
+  }
 
   let heard = () => {}
   const hearing = new Promise<void>(resolve => { heard = resolve })
@@ -181,7 +186,7 @@ async function open (address: Address, prefix: string, { retention, limits = { p
     log,
     configs,
     peers,
-    health: () => ({ available: link.isUp && following.isHearing, pendingEvents: outbox.count, pendingBytes: outbox.bytes }),
+    health: () => ({ available: available(), pendingEvents: outbox.count, pendingBytes: outbox.bytes }),
     close
   }
 }

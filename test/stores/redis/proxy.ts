@@ -88,10 +88,10 @@ export class RedisProxy {
     }
   }
 
-  /** Lets nobody in, and ends who is there. */
-  shut (): void {
+  /** Lets nobody in, and ends who is there, or some of them. */
+  shut (which?: 'subscribers'): void {
     this.#isOpen = false
-    this.cut()
+    this.cut(which)
   }
 
   open (): void {
