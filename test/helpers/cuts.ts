@@ -18,7 +18,7 @@ export async function losesNothing (t: Test, start: (port: number) => Program): 
   const { wsEvents, io } = fastify
   const resumed = () => wsEvents.stats().resumed
   const program = start(port)
-  await Promise.race([eventually(() => resumed().fresh === 1), program.printed(() => false)])
+  await program.whileItRuns(eventually(() => resumed().fresh === 1))
   let next = 0
   const emitting = setInterval(() => { void wsEvents.emit('acme', 'call', next++) }, 1)
   t.teardown(() => { clearInterval(emitting) })
@@ -27,7 +27,7 @@ export async function losesNothing (t: Test, start: (port: number) => Program): 
     const count = program.lines.length
     await program.printed(lines => lines.length > count + 20)
     for (const connection of connectionsOf(io)) endConnection(connection)
-    await eventually(() => resumed().recovered > recovered)
+    await program.whileItRuns(eventually(() => resumed().recovered > recovered))
   }
   clearInterval(emitting)
   await program.printed(lines => lines.at(-1) === `call ${next - 1}`)

@@ -4,6 +4,12 @@ import { type AddressInfo, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Scope } from './server.js'
 
+/**
+ * In the environment of a program that runs lib/ by tsx: it is not counted for coverage. tsx maps lines in another way
+ * than tap does, and merged with tap's own count they hide what other tests have covered.
+ */
+export const UNCOUNTED = { _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+
 /** A program that a test runs, and what it prints. Ended with the test. */
 export class Program {
   readonly lines: string[] = []
@@ -45,8 +51,13 @@ export class Program {
       this.#waiting.add(check)
       check()
     })
+    await this.whileItRuns(enough)
+  }
+
+  /** What is waited for, as long as the program runs; rejects when it ends before. */
+  async whileItRuns<Found> (found: Promise<Found>): Promise<Found> {
     const early = this.ended.then(how => { throw new Error(`it ended (${how}) and had printed:\n${this.lines.slice(-20).join('\n')}`) })
-    await Promise.race([enough, early])
+    return await Promise.race([found, early])
   }
 }
 
