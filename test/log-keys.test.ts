@@ -11,6 +11,7 @@ import { root } from './helpers/documents.js'
 import { KeySearch } from './helpers/keys/search.js'
 import { type LogLine, recordLog } from './helpers/log.js'
 import { outcomeOf } from './helpers/outcome.js'
+import { UNCOUNTED } from './helpers/program.js'
 import { startServer } from './helpers/server.js'
 
 // .ci/run searches the log of the whole test run for every key that was used in it, by .ci/keys.js. Here is shown that
@@ -66,7 +67,7 @@ interface Searched {
 /** Runs a program with the search behind it. */
 async function search (t: Test, ...program: readonly string[]): Promise<Searched> {
   return await new Promise(resolve => {
-    execFile(process.execPath, ['.ci/keys.js', process.execPath, ...program], { cwd: root }, (error, stdout, stderr) => {
+    execFile(process.execPath, ['.ci/keys.js', process.execPath, ...program], { cwd: root, env: { ...process.env, ...UNCOUNTED } }, (error, stdout, stderr) => {
       const record = /^the record is in (.*)$/m.exec(stderr)?.[1]
       if (record !== undefined) t.teardown(async () => { await rm(record, { recursive: true }) })
       const hits = [...stderr.matchAll(/^the key "(.*)" \((.*), [\d.]+keys\) is in the log/gm)].map(([, key, from]) => `${key} from ${from}`)

@@ -1,14 +1,13 @@
 import t from 'tap'
 import { root } from './helpers/documents.js'
-import { Program } from './helpers/program.js'
+import { Program, UNCOUNTED } from './helpers/program.js'
 
 t.test('a soak of a few seconds, with clients that come and go, loses nothing', async t => {
   const args = ['--store', 'memory', '--clients', '60', '--minutes', '0.08']
   const env = {
     // By this configuration the package's own name is lib/, so that nothing has to be built.
     TSX_TSCONFIG_PATH: 'test/tsconfig.json',
-    // tsx maps lines in another way than tap: merged with tap's own count, they hide what other tests have covered.
-    _TAPJS_PROCESSINFO_COVERAGE_: '0'
+    ...UNCOUNTED
   }
   const program = new Program(t, process.execPath, ['--import', 'tsx', 'bench/soak.ts', ...args], { cwd: root, env })
   const code = await program.ended

@@ -15,6 +15,7 @@ import wsEvents, { type WsEventsOptions } from '../../lib/index.js'
 import monitor from '../../lib/monitor/index.js'
 import type { Emit, Said } from '../fixtures/monitored-server.js'
 import { openPage, startChromium, withoutChromium, type Watched } from '../helpers/chromium.js'
+import { UNCOUNTED } from '../helpers/program.js'
 
 interface Line { readonly instance: string, readonly event: string, readonly sender: string, readonly data: unknown }
 
@@ -114,8 +115,7 @@ class KilledServer {
   readonly port: Promise<number>
 
   constructor (t: Test, path: string, port: number) {
-    // Not counted for coverage: tsx maps lines in another way than tap.
-    const env = { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+    const env = { ...process.env, ...UNCOUNTED }
     this.#child = fork(fileURLToPath(new URL('../fixtures/monitored-server.ts', import.meta.url)), [String(port), path], { env, execArgv: ['--import', 'tsx'] })
     this.port = this.#said().then(said => 'port' in said ? said.port : 0)
     t.teardown(() => this.#child.kill('SIGKILL'))
