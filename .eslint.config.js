@@ -63,7 +63,7 @@ export default [
   { name: 'borders/options', files: ['lib/options.ts'], rules: borders({ without: [SOCKETS], environment: true }) },
   // A program of its own, which the plugin does not know.
   { name: 'borders/bin', files: ['lib/bin/**'], rules: borders({ without: [SOCKETS], environment: true }) },
-  { name: 'borders/pure', files: ['lib/{events,log,stores,suites}/**'], rules: borders({ without: [FASTIFY, SOCKETS, GATEWAY] }) },
+  { name: 'borders/pure', files: ['lib/{events,log,stores}/**'], rules: borders({ without: [FASTIFY, SOCKETS, GATEWAY] }) },
   { name: 'borders/client', files: ['lib/client/**'], rules: borders({ without: [FASTIFY, SERVER, NODE, GATEWAY] }) },
   { name: 'borders/gateway', files: ['lib/gateway/**'], rules: borders({ without: [] }) }
 ]

@@ -22,7 +22,7 @@ const common = {
 await build({
   ...common,
   // serve.ts finds the session beside itself.
-  entryPoints: ['lib/bin/index.ts', 'lib/bin/serve.ts', 'lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts', 'lib/suites/index.ts'],
+  entryPoints: ['lib/bin/index.ts', 'lib/bin/serve.ts', 'lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts'],
   splitting: true,
   platform: 'node',
   target: 'node20',

@@ -11,7 +11,7 @@ const [check, directory] = process.argv.slice(2)
 const app = join(directory, 'app')
 
 /** The ways in beside the plugin and fastify.io. */
-const ENTRIES = ['client', 'monitor', 'stores', 'suites']
+const ENTRIES = ['client', 'monitor', 'stores']
 
 function tarball () {
   const [name, ...others] = readdirSync(directory).filter(file => file.endsWith('.tgz'))
@@ -74,7 +74,7 @@ async function load () {
     import 'fastify-ws-events/io'
     ${ENTRIES.map(name => `import * as ${name} from 'fastify-ws-events/${name}'`).join('\n')}
     ${use}
-    if (![client.connect, stores.memoryStore, stores.lmdbStore, suites.eventLogSuite, suites.configStoreSuite].every(each => typeof each === 'function')) throw new Error('something is not exported')
+    if (![client.connect, stores.memoryStore, stores.lmdbStore].every(each => typeof each === 'function')) throw new Error('something is not exported')
     if (!('messages.upsert' in evolutionEvents)) throw new Error('evolutionEvents is not the catalogue')
     await use(wsEvents)`
   const byRequire = `
@@ -227,12 +227,10 @@ const CONSUMERS = {
     import wsEvents from 'fastify-ws-events'
     import { connect } from 'fastify-ws-events/client'
     import { lmdbStore, memoryStore, type Store } from 'fastify-ws-events/stores'
-    import { configStoreSuite, eventLogSuite } from 'fastify-ws-events/suites'
 
     const stores: Store[] = [memoryStore(), lmdbStore('data'), lmdbStore({ path: 'data', flush: true })]
     for (const store of stores) await Fastify().register(wsEvents, { store, retention: { maxAge: 1000 } })
-    connect('http://localhost:8080/acme').on('messages.upsert', message => { console.log(message.id) })
-    void [configStoreSuite, eventLogSuite]`,
+    connect('http://localhost:8080/acme').on('messages.upsert', message => { console.log(message.id) })`,
   'required.cts': `
     import Fastify = require('fastify')
     import wsEvents = require('fastify-ws-events')

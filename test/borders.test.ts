@@ -23,7 +23,7 @@ async function violations (eslint: ESLint, code: string, file: string): Promise<
 const crossed = async (code: string, file: string): Promise<boolean> =>
   (await violations(untyped, code, file)).some(rule => BORDER_RULES.includes(rule))
 
-for (const room of ['stores', 'suites', 'log', 'events']) {
+for (const room of ['stores', 'log', 'events']) {
   t.test(`lib/${room}/ knows neither Fastify nor Socket.IO, in whichever way it would import them`, async t => {
     const file = `lib/${room}/snippet.ts`
     for (const name of ['fastify', 'fastify-plugin', '@fastify/error', 'socket.io', 'socket.io-parser', '@socket.io/redis-adapter', 'engine.io', 'ws', '../gateway/channel.js']) {

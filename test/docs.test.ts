@@ -268,11 +268,3 @@ t.test('the server with a durable store runs as pasted', async t => {
   t.strictSame(server.lines, ["[ '/acme' ] 1"])
   t.ok(existsSync(join(directory, 'data')), 'the path is one from where the process was started')
 })
-
-t.test('whoever writes a store runs the suites as the documents say', async t => {
-  const store = "export { memoryStore as myStore } from 'fastify-ws-events/stores'\n"
-  const directory = folder(t, [...files(section(STORES, '### Show that it keeps the contract')), ['my-store.mjs', store]], packages())
-  const suites = new Program(t, process.execPath, ['--test', '--test-reporter=tap'], { cwd: directory })
-  t.equal(await suites.ended, 0, suites.lines.filter(line => line.trimStart().startsWith('not ok')).join('\n'))
-  for (const contract of ['event log', 'config store']) t.ok(suites.lines.some(line => /^ *ok \d+ - /.test(line) && line.includes(contract)), contract)
-})

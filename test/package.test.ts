@@ -43,6 +43,10 @@ t.test('what the manifest points at is built', async t => {
   for (const target of [...targets, manifest.main, manifest.types]) t.ok(statSync(join(root, target)).isFile(), target)
 })
 
+t.test('the entry points are those that a version promises', async t => {
+  t.strictSame(Object.keys(manifest.exports), ['.', './io', './monitor', './stores', './client', './package.json'])
+})
+
 t.test('types come first in each entry of exports, since the first that fits is taken', async t => {
   for (const target of Object.values(manifest.exports)) {
     if (typeof target !== 'string') t.equal(Object.keys(target)[0], 'types')

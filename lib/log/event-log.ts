@@ -1,6 +1,7 @@
 /**
  * The contract of an event log: what happened to each instance, in order, for as long as retention says. Nothing here
- * knows how an event reaches a client. `fastify-ws-events/suites` shows whether a log keeps this contract.
+ * knows how an event reaches a client. The suite `test/contracts/event-log.ts` shows
+ * whether a log keeps this contract.
  */
 
 /** A stream of a log: that of an instance, by its name, or (`null`) the root's, which in global mode has the events of all. */

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { HostConfigStore } from '../../lib/stores/host-configs.js'
 import type { HostConfigs, StoredConfig } from '../../lib/stores/store.js'
-import { configStoreSuite } from '../../lib/suites/index.js'
+import { configStoreSuite } from '../contracts/index.js'
 import { registrationError } from '../helpers/register.js'
 import { startServer } from '../helpers/server.js'
 

@@ -13,7 +13,7 @@ import { LmdbLog } from '../../lib/stores/lmdb/log.js'
 import { Streams } from '../../lib/stores/lmdb/streams.js'
 import { Trimmer } from '../../lib/stores/lmdb/trim.js'
 import type { OpenStore } from '../../lib/stores/store.js'
-import { configStoreSuite, eventLogSuite, type OpenConfigs, type OpenLog } from '../../lib/suites/index.js'
+import { configStoreSuite, eventLogSuite, type OpenConfigs, type OpenLog } from '../contracts/index.js'
 import { eventually, latch } from '../helpers/latch.js'
 
 const HOUR = 3_600_000

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Retention } from '../../lib/log/event-log.js'
 import { memoryStore } from '../../lib/stores/memory/index.js'
-import { configStoreSuite, eventLogSuite, type OpenLog } from '../../lib/suites/index.js'
+import { configStoreSuite, eventLogSuite, type OpenLog } from '../contracts/index.js'
 
 const logger = { warn () {}, error () {} }
 

@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import type { OpenStore } from '../../lib/stores/store.js'
-import { eventLogSuite } from '../../lib/suites/index.js'
+import { eventLogSuite } from '../contracts/index.js'
 import { redisStore } from '../../lib/stores/redis/index.js'
 import { answered, type RedisServer, startCluster, startRedis, startReplica, startSentinel, withoutRedis } from '../helpers/redis.js'
 import { AMPLE, appendMany, assertServe, idsAfter, Load, newPrefix, openNode, quiet, sameList, watchersOf } from './redis/nodes.js'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { OpenStore } from '../../lib/stores/store.js'
-import { Random } from '../../lib/suites/random.js'
+import { Random } from '../contracts/random.js'
 import { type RedisServer, startRedis, withoutRedis } from '../helpers/redis.js'
 import { appendMany, idsAfter, Load, newPrefix, openNode, sameList, watcherOf, watchersOf } from './redis/nodes.js'
 import { type RedisProxy, startRedisProxy } from './redis/proxy.js'

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { EventLog, Retention } from '../../lib/log/event-log.js'
 import { redisStore } from '../../lib/stores/redis/index.js'
 import type { OpenStore } from '../../lib/stores/store.js'
-import { configStoreSuite, eventLogSuite, type OpenConfigs, type OpenLog } from '../../lib/suites/index.js'
+import { configStoreSuite, eventLogSuite, type OpenConfigs, type OpenLog } from '../contracts/index.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { AMPLE, newPrefix, quiet } from './redis/nodes.js'
 

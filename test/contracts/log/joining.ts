@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { EventLog, StreamName, Watch } from '../../log/event-log.js'
+import type { EventLog, StreamName, Watch } from '../../../lib/log/event-log.js'
 import { turn } from '../contract-test.js'
 import { Random } from '../random.js'
 import { Appends, follow, idsOf, isPending, type LogTest, record, sameList, textOf } from './subject.js'

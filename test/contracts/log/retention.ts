@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { sizeOf } from '../../log/event-log.js'
+import { sizeOf } from '../../../lib/log/event-log.js'
 import { eventually, turn } from '../contract-test.js'
 import { Random } from '../random.js'
 import { Appends, appendAll, assertGap, assertNoHole, assertRead, follow, idsOf, type LogTest, readAll, record, recordOf, records, remembered, sameList } from './subject.js'

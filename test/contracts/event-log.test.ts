@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { sizeOf, type StreamName, type Watch } from '../../lib/log/event-log.js'
 import { Ids, timeOf } from '../../lib/log/ids.js'
-import { eventLogSuite } from '../../lib/suites/index.js'
+import { eventLogSuite } from './index.js'
 import { type Breaks, newDisk, reference } from './reference-log.js'
 
 for (const durable of [false, true]) {

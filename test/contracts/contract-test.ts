@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** A test of any runner: `run` rejects with an error of `node:assert/strict` where a contract is not kept. */
+/** A test for any runner: `run` rejects with an error of `node:assert/strict` where a contract is not kept. */
 export interface ContractTest {
   /** A sentence: what is promised. */
   readonly name: string

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import type { EventLog, LogEntry, LogPage, LogRecord, Retention, StreamName } from '../../log/event-log.js'
+import type { EventLog, LogEntry, LogPage, LogRecord, Retention, StreamName } from '../../../lib/log/event-log.js'
 import { turn } from '../contract-test.js'
 
 /** A log with nothing in it, or one that was closed and opened again. An `OpenStore` is one, too. */

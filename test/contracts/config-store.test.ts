@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { ConfigStore, StoredConfig } from '../../lib/stores/store.js'
-import { configStoreSuite, type OpenConfigs } from '../../lib/suites/index.js'
+import { configStoreSuite, type OpenConfigs } from './index.js'
 
 type Disk = Map<string, StoredConfig>
 

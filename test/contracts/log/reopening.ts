@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { EventLog } from '../../log/event-log.js'
+import type { EventLog } from '../../../lib/log/event-log.js'
 import { eventually, tick } from '../contract-test.js'
 import { Random } from '../random.js'
 import { Appends, appendAll, assertGap, assertNoHole, assertRead, follow, idsOf, type LogTest, readAll, record, recordOf, records, remembered, sameList, shown } from './subject.js'

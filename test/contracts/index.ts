@@ -1,4 +1,4 @@
-// The contracts of a store as tests: what a backend of your own must pass.
+// The contracts of a store as tests, which every store passes.
 
 export type { ContractTest } from './contract-test.js'
 export { configStoreSuite, type OpenConfigs, type OpenConfigStores } from './config-store.js'

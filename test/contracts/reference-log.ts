@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { type EventLog, type LogEntry, type LogListener, type LogPage, type LogRecord, type LogStats, type Retention, sizeOf, type StreamName, type Watch } from '../../lib/log/event-log.js'
 import { Ids, timeOf } from '../../lib/log/ids.js'
-import type { OpenLog } from '../../lib/suites/index.js'
+import type { OpenLog } from './index.js'
 
 interface Stream {
   entries: LogEntry[]

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { ConfigStore, StoredConfig } from '../stores/store.js'
+import type { ConfigStore, StoredConfig } from '../../lib/stores/store.js'
 import type { ContractTest } from './contract-test.js'
 import { Random } from './random.js'
 

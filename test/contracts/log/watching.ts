@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { LogEntry, LogListener, LogPage, StreamName, Watch } from '../../log/event-log.js'
+import type { LogEntry, LogListener, LogPage, StreamName, Watch } from '../../../lib/log/event-log.js'
 import { turn } from '../contract-test.js'
 import { Appends, appendAll, assertGap, assertRead, entriesOf, follow, idsOf, isPending, type LogTest, record, records, sameList } from './subject.js'
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type EventLog, sizeOf, type StreamName } from '../../log/event-log.js'
+import { type EventLog, sizeOf, type StreamName } from '../../../lib/log/event-log.js'
 import { tick } from '../contract-test.js'
 import { Random } from '../random.js'
 import { appendAll, assertGap, assertNoHole, assertRead, entriesOf, follow, idsOf, type LogTest, readAll, record, recordOf, records, sameList } from './subject.js'

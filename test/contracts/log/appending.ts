@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { LogEntry, LogRecord, StreamName } from '../../log/event-log.js'
+import type { LogEntry, LogRecord, StreamName } from '../../../lib/log/event-log.js'
 import { Random } from '../random.js'
 import { Appends, appendAll, assertNoHole, assertRead, entriesOf, follow, type Follower, idsOf, isPending, type LogTest, readAll, record, records, sameList, shown, textOf } from './subject.js'
 
