@@ -85,7 +85,7 @@ export class Access {
     this.#settings = settings
     this.#catalogue = catalogue
     this.#log = log
-    this.#keyHashes = settings.apiKeys.map(key => Buffer.from(hashKey(key), 'base64'))
+    this.#keyHashes = settings.apikeys.map(key => Buffer.from(hashKey(key), 'base64'))
     this.#trusted = compileTrust(settings.trustProxy)
     this.#allowed = this.#compileAllowed(settings.allowedHosts)
     this.#serverHost = settings.serverUrl === null ? null : new URL(settings.serverUrl).hostname
@@ -147,12 +147,12 @@ export class Access {
   /**
    * Refuses pages from origins that `cors` does not list, where it lists any.
    *
-   * @throws ORIGIN
+   * @throws ORIGIN_NOT_ALLOWED
    */
   checkOrigin (peer: Peer): void {
     const { cors } = this.#settings
     if (peer.foreignOrigin === null || cors === null || cors.includes('*')) return
-    throw new errors.ORIGIN(peer.foreignOrigin.slice(0, 200))
+    throw new errors.ORIGIN_NOT_ALLOWED(peer.foreignOrigin.slice(0, 200))
   }
 
   /**

@@ -14,7 +14,7 @@ export const errors = {
   /**
    * Registration
    */
-  OPTION: coded('OPTION', '%s', 500),
+  INVALID_OPTION: coded('INVALID_OPTION', '%s', 500),
   STORE_OPEN: coded('STORE_OPEN', 'the store %s cannot be opened: %s', 500),
   DUPLICATE: coded('DUPLICATE', 'fastify-ws-events is registered already on this server: register it once, on the root instance, and use fastify.wsEvents everywhere below', 500),
 
@@ -23,9 +23,9 @@ export const errors = {
    */
   UNAUTHORIZED: coded('UNAUTHORIZED', 'a key is needed: give it as auth.apikey or the query apikey (clients), or in the header apikey or Authorization: Bearer', 401),
   FORBIDDEN: coded('FORBIDDEN', 'the key that came does not open %s', 403),
-  ORIGIN: coded('ORIGIN', 'pages from the origin "%s" may not connect: list it in the option cors (CORS_ORIGIN)', 403),
+  ORIGIN_NOT_ALLOWED: coded('ORIGIN_NOT_ALLOWED', 'pages from the origin "%s" may not connect: list it in the option cors (CORS_ORIGIN)', 403),
   VERIFY_FAILED: coded('VERIFY_FAILED', 'the key could not be checked just now: try again', 503),
-  LIMIT: coded('LIMIT', 'the limit %s is reached', 429),
+  LIMIT_REACHED: coded('LIMIT_REACHED', 'the limit %s is reached', 429),
 
   /**
    * Instances and namespaces
@@ -48,8 +48,8 @@ export const errors = {
   /**
    * Handlers of what clients send
    */
-  HANDLER: coded('HANDLER', 'the handler of "%s" failed', 500),
-  TIMEOUT: coded('TIMEOUT', 'the handler of "%s" took longer than %s ms', 504),
+  HANDLER_FAILED: coded('HANDLER_FAILED', 'the handler of "%s" failed', 500),
+  HANDLER_TIMEOUT: coded('HANDLER_TIMEOUT', 'the handler of "%s" took longer than %s ms', 504),
 
   /**
    * The service

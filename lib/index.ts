@@ -173,7 +173,7 @@ async function opening (store: string, use: () => Promise<void>): Promise<void> 
 
 function checkDefault ({ defaultConfig }: Settings, catalogue: Catalogue): void {
   const unknown = defaultConfig?.events?.find(name => catalogue.find(name) === undefined)
-  if (unknown !== undefined) throw new errors.OPTION(`option "defaultConfig.events": ${catalogue.unknown(unknown).message}`)
+  if (unknown !== undefined) throw new errors.INVALID_OPTION(`option "defaultConfig.events": ${catalogue.unknown(unknown).message}`)
 }
 
 const CLAIMED = Symbol.for('fastify-ws-events.registered')

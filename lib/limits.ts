@@ -7,11 +7,11 @@ export type LimitName = keyof Limits
 /** An error with the name of the limit that it is about. */
 const about = <Failure extends Error>(limit: LimitName, error: Failure): Failure => Object.assign(error, { limit })
 
-export const limitReached = (limit: LimitName): Error => about(limit, new errors.LIMIT(limit))
+export const limitReached = (limit: LimitName): Error => about(limit, new errors.LIMIT_REACHED(limit))
 
 /** The limit that an error is about; `undefined` for any other error. */
 export function limitOf (error: unknown): LimitName | undefined {
-  const isOurs = error instanceof errors.LIMIT || error instanceof errors.PENDING_FULL
+  const isOurs = error instanceof errors.LIMIT_REACHED || error instanceof errors.PENDING_FULL
   if (isOurs && 'limit' in error) return error.limit as LimitName
   // Of a store of the host's, which need not say which of its two bounds it was.
   return error instanceof errors.PENDING_FULL ? 'pendingEvents' : undefined

@@ -16,7 +16,7 @@ export interface Settings {
   readonly mode: Mode
   readonly evolution: boolean
   /** Trimmed. */
-  readonly apiKeys: readonly string[]
+  readonly apikeys: readonly string[]
   readonly verify: Verify | null
   readonly allowedHosts: readonly string[]
   readonly trustProxy: TrustProxy
@@ -81,7 +81,7 @@ export const optionSchemas = {
   enabled: bool({ env: 'WEBSOCKET_ENABLED', fromText: asBoolean, default: true }),
   globalEvents: bool({ env: 'WEBSOCKET_GLOBAL_EVENTS', fromText: asBoolean, default: false }),
   evolution: bool({ default: false }),
-  apiKey: list('a key or a list of keys, none of them blank', { env: 'AUTHENTICATION_API_KEY', fromText: asText, secret: true }),
+  apikey: list('a key or a list of keys, none of them blank', { env: 'AUTHENTICATION_API_KEY', fromText: asText, secret: true }),
   verify: func('a function of { apikey, instance, address, headers }'),
   allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', { env: 'WEBSOCKET_ALLOWED_HOSTS', fromText: asList }),
   trustProxy: Type.Union([Type.Boolean(), Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 })), Type.Function([], Type.Unknown())], {
@@ -124,7 +124,7 @@ const FASTIFY_OPTIONS = ['logLevel', 'logSerializers']
 /**
  * Makes settings of what was given to `register` and of the environment.
  *
- * @throws OPTION naming the option or the variable, and saying what is allowed
+ * @throws INVALID_OPTION naming the option or the variable, and saying what is allowed
  */
 export function readSettings (given: Readonly<Record<string, unknown>>): Settings {
   const options = withoutFastifys(given)
@@ -132,11 +132,11 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
   const variables = readEnvironment(options)
   const use = { ...variables, ...options } as WsEventsOptions
   const store = typeof use.store === 'object' ? use.store : storeFrom(use.store ?? optionSchemas.store.default) as Store
-  const hasKeys = use.apiKey !== undefined || use.verify !== undefined
+  const hasKeys = use.apikey !== undefined || use.verify !== undefined
   return {
     mode: use.enabled === false ? 'disabled' : use.globalEvents === true ? 'global' : 'traditional',
     evolution: use.evolution ?? optionSchemas.evolution.default,
-    apiKeys: asArray(use.apiKey).map(key => key.trim()),
+    apikeys: asArray(use.apikey).map(key => key.trim()),
     verify: use.verify ?? null,
     allowedHosts: use.allowedHosts === undefined && !hasKeys ? ['loopback'] : asListed(use.allowedHosts),
     trustProxy: use.trustProxy ?? optionSchemas.trustProxy.default,
@@ -167,7 +167,7 @@ const asListed = (value: string | readonly string[] | undefined): readonly strin
   typeof value === 'string' ? splitList(value) : value ?? []
 
 function withoutFastifys (given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  if (given.prefix !== undefined) throw new errors.OPTION('option "prefix" of register would not move the namespaces: use routes.prefix to move the routes')
+  if (given.prefix !== undefined) throw new errors.INVALID_OPTION('option "prefix" of register would not move the namespaces: use routes.prefix to move the routes')
   return Object.fromEntries(Object.entries(given).filter(([name, value]) => value !== undefined && !FASTIFY_OPTIONS.includes(name)))
 }
 
@@ -188,7 +188,7 @@ function readEnvironment (options: Record<string, unknown>): Record<string, unkn
 
 /** What a schema cannot say of single options. */
 const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
-  apiKey: (keys: string | string[]) => asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== ''),
+  apikey: (keys: string | string[]) => asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== ''),
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),
   trustProxy: (trust: TrustProxy) => typeof trust === 'boolean' || typeof trust === 'function' || areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
   cors: (origins: string | string[]) => asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
@@ -227,7 +227,7 @@ function check (options: Record<string, unknown>, source?: { readonly name: stri
   if (fault !== undefined) {
     const path = fault.path.slice(1).replaceAll('/', '.')
     const name = source?.name ?? `option "${path}"`
-    if (isUnknown(path)) throw new errors.OPTION(`${name} is unknown: the options of "${path.split('.')[0]}" are ${knownBeside(path).join(', ')}`)
+    if (isUnknown(path)) throw new errors.INVALID_OPTION(`${name} is unknown: the options of "${path.split('.')[0]}" are ${knownBeside(path).join(', ')}`)
     throw unfit(name, schemaAt(path), source?.text ?? fault.value)
   }
   for (const [name, rule] of Object.entries(rules)) {
@@ -236,12 +236,12 @@ function check (options: Record<string, unknown>, source?: { readonly name: stri
   }
 }
 
-/** @throws OPTION for the first name that is not among the known ones, of the options or of a group of them */
+/** @throws INVALID_OPTION for the first name that is not among the known ones, of the options or of a group of them */
 function checkNames (given: readonly string[], known: readonly string[], group?: string): void {
   const unknown = given.find(name => !known.includes(name))
   if (unknown === undefined) return
   const path = group === undefined ? excerpt(unknown) : `${group}.${excerpt(unknown)}`
-  throw new errors.OPTION(`option "${path}" is unknown: the options ${group === undefined ? '' : `of "${group}" `}are ${known.join(', ')}`)
+  throw new errors.INVALID_OPTION(`option "${path}" is unknown: the options ${group === undefined ? '' : `of "${group}" `}are ${known.join(', ')}`)
 }
 
 /** The schemas that stand beside an option: the options themselves, or those of a group such as `limits`. */
@@ -260,7 +260,7 @@ function schemaAt (path: string): TSchema {
 }
 
 function unfit (name: string, { allowed, secret }: TSchema, value: unknown): Error {
-  return new errors.OPTION(`${name} must be ${String(allowed ?? 'left out')}; got ${secret === true ? kindOf(value) : shown(value)}`)
+  return new errors.INVALID_OPTION(`${name} must be ${String(allowed ?? 'left out')}; got ${secret === true ? kindOf(value) : shown(value)}`)
 }
 
 /** A wrong value as the error shows it. What is in lists and objects is not shown: one of them may be a key. */

@@ -191,7 +191,7 @@ export interface HandlerRequest<Data = unknown> {
 
 /**
  * Takes what a client sends. What it returns, or what its promise comes to, is the acknowledgement, and `undefined` is
- * `null` there. If it throws one of {@link errors} the client is told that one; all else is HANDLER for the client,
+ * `null` there. If it throws one of {@link errors} the client is told that one; all else is HANDLER_FAILED for the client,
  * and in the log.
  */
 export type Handler<Data = unknown> = (request: HandlerRequest<Data>) => unknown
@@ -204,7 +204,7 @@ export interface HandleOptions<Schema extends EventSchema | undefined = undefine
   schema?: Schema
   handler: Handler<Schema extends TSchema ? Static<Schema> : unknown>
   /**
-   * Milliseconds after which the client is told TIMEOUT; 0 is no limit.
+   * Milliseconds after which the client is told HANDLER_TIMEOUT; 0 is no limit.
    * @default 10000
    */
   timeout?: number | undefined
@@ -380,7 +380,7 @@ export interface WsEventsOptions {
    * Environment: `AUTHENTICATION_API_KEY`.
    * @default none
    */
-  apiKey?: string | readonly string[] | undefined
+  apikey?: string | readonly string[] | undefined
   /**
    * The host's own check of a key, asked for each namespace and each route, and again after
    * the `ttl` that it answers. It has 10 seconds.
@@ -389,7 +389,7 @@ export interface WsEventsOptions {
   verify?: Verify | undefined
   /**
    * Addresses or CIDR blocks that need no key; `*` is anyone. Environment: `WEBSOCKET_ALLOWED_HOSTS` (commas).
-   * @default loopback when neither `apiKey` nor `verify` is set, else none
+   * @default loopback when neither `apikey` nor `verify` is set, else none
    */
   allowedHosts?: string | readonly string[] | undefined
   /**
@@ -513,11 +513,11 @@ export interface WsEvents {
   /**
    * Lets clients send an event: those of an instance's namespace for that instance, and at the root those alone that
    * came with the global key. The answer is the acknowledgement: what the handler returns, or
-   * `{ code, statusCode, message, retry }` for UNAUTHORIZED, FORBIDDEN, INVALID_DATA, NOT_SERIALIZABLE, HANDLER,
-   * TIMEOUT. Clients that ask for no acknowledgement are told nothing.
+   * `{ code, statusCode, message, retry }` for UNAUTHORIZED, FORBIDDEN, INVALID_DATA, NOT_SERIALIZABLE, HANDLER_FAILED,
+   * HANDLER_TIMEOUT. Clients that ask for no acknowledgement are told nothing.
    *
    * @param event any name that the catalogue could have, in it or not
-   * @throws OPTION for a name that cannot be, one that has a handler already, and options that cannot be
+   * @throws INVALID_OPTION for a name that cannot be, one that has a handler already, and options that cannot be
    */
   handle<Schema extends EventSchema | undefined = undefined>(event: string, options: HandleOptions<Schema>): void
   /** Counters and gauges of this node. */

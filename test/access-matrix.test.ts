@@ -32,7 +32,7 @@ const verify: Verify = ({ apikey, instance }) => {
   return false
 }
 
-const keys: WsEventsOptions = { apiKey: ['an-older-key', ` ${KEYS.global} `], verify }
+const keys: WsEventsOptions = { apikey: ['an-older-key', ` ${KEYS.global} `], verify }
 
 const CARRIERS = {
   'auth.apikey': (key: string) => ({ auth: { apikey: key } }),
@@ -48,7 +48,7 @@ const carriers = Object.keys(CARRIERS) as Carrier[]
 const CODES: Readonly<Record<string, { statusCode: number, retry: boolean }>> = {
   UNAUTHORIZED: { statusCode: 401, retry: false },
   FORBIDDEN: { statusCode: 403, retry: false },
-  ORIGIN: { statusCode: 403, retry: false },
+  ORIGIN_NOT_ALLOWED: { statusCode: 403, retry: false },
   GLOBAL_DISABLED: { statusCode: 404, retry: true },
   NOT_SET: { statusCode: 404, retry: true },
   INSTANCE_DISABLED: { statusCode: 403, retry: true },
@@ -289,8 +289,8 @@ t.test('an address that needs no key, and everything that makes it count for not
     { head: '127.0.0.0/8', options: { allowedHosts: ['10.1.2.3', '127.0.0.0/8'] } },
     { head: '10.0.0.0/8', options: { allowedHosts: '10.0.0.0/8' } },
     { head: 'nobody', options: { allowedHosts: [] } },
-    { head: 'a key is set', options: { apiKey: 'the-global-key' } },
-    { head: 'key and 127.0.0.1', options: { apiKey: 'the-global-key', allowedHosts: ['127.0.0.1'] } }
+    { head: 'a key is set', options: { apikey: 'the-global-key' } },
+    { head: 'key and 127.0.0.1', options: { apikey: 'the-global-key', allowedHosts: ['127.0.0.1'] } }
   ]
   const rebound = { agent: new Agent({ lookup: (host, options, done) => { done(null, [{ address: '127.0.0.1', family: 4 }]) } }) as never }
   const ways: Rows = {
@@ -377,7 +377,7 @@ t.test('what proxies say of a client counts as far as they are trusted', async t
 })
 
 t.test('pages may connect as cors says, on both transports', async t => {
-  const byAddress: WsEventsOptions = { apiKey: 'the-global-key', allowedHosts: ['127.0.0.1'] }
+  const byAddress: WsEventsOptions = { apikey: 'the-global-key', allowedHosts: ['127.0.0.1'] }
   const byCookie: WsEventsOptions = { verify: ({ apikey, headers }) => apikey === 'the-global-key' || (apikey === null && headers.cookie === 'session=good') }
   const listed = ['https://APP.example:443', 'http://localhost:3000']
   const columns: Column[] = [
@@ -406,18 +406,18 @@ t.test('pages may connect as cors says, on both transports', async t => {
     'own, key': from('http://127.0.0.1:PORT', 'the-global-key')
   }
   await checkTable(t, columns, ways, `
-    page           | left out     | a list | *            | left out, cookie | a list, cookie | *, cookie
-    no page        | in           | in     | in           | in               | in             | in
-    own page       | in           | in     | in           | in               | in             | in
-    listed page    | UNAUTHORIZED | in     | UNAUTHORIZED | UNAUTHORIZED     | in             | UNAUTHORIZED
-    another listed | UNAUTHORIZED | in     | UNAUTHORIZED | UNAUTHORIZED     | in             | UNAUTHORIZED
-    its http       | UNAUTHORIZED | ORIGIN | UNAUTHORIZED | UNAUTHORIZED     | ORIGIN         | UNAUTHORIZED
-    a longer name  | UNAUTHORIZED | ORIGIN | UNAUTHORIZED | UNAUTHORIZED     | ORIGIN         | UNAUTHORIZED
-    foreign page   | UNAUTHORIZED | ORIGIN | UNAUTHORIZED | UNAUTHORIZED     | ORIGIN         | UNAUTHORIZED
-    listed, key    | in           | in     | in           | in               | in             | in
-    foreign, key   | in           | ORIGIN | in           | in               | ORIGIN         | in
-    null, key      | in           | ORIGIN | in           | in               | ORIGIN         | in
-    own, key       | in           | in     | in           | in               | in             | in`)
+    page           | left out     | a list             | *            | left out, cookie | a list, cookie     | *, cookie
+    no page        | in           | in                 | in           | in               | in                 | in
+    own page       | in           | in                 | in           | in               | in                 | in
+    listed page    | UNAUTHORIZED | in                 | UNAUTHORIZED | UNAUTHORIZED     | in                 | UNAUTHORIZED
+    another listed | UNAUTHORIZED | in                 | UNAUTHORIZED | UNAUTHORIZED     | in                 | UNAUTHORIZED
+    its http       | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED     | ORIGIN_NOT_ALLOWED | UNAUTHORIZED
+    a longer name  | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED     | ORIGIN_NOT_ALLOWED | UNAUTHORIZED
+    foreign page   | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED     | ORIGIN_NOT_ALLOWED | UNAUTHORIZED
+    listed, key    | in           | in                 | in           | in               | in                 | in
+    foreign, key   | in           | ORIGIN_NOT_ALLOWED | in           | in               | ORIGIN_NOT_ALLOWED | in
+    null, key      | in           | ORIGIN_NOT_ALLOWED | in           | in               | ORIGIN_NOT_ALLOWED | in
+    own, key       | in           | in                 | in           | in               | in                 | in`)
 })
 
 t.test('a browser may read a poll only where cors says so', async t => {
@@ -428,7 +428,7 @@ t.test('a browser may read a poll only where cors says so', async t => {
     { cors: '*', origin: 'https://evil.example', allowed: '*' }
   ]
   for (const { cors, origin, allowed } of cases) {
-    const { url } = await startServer(t, { apiKey: 'the-global-key', cors })
+    const { url } = await startServer(t, { apikey: 'the-global-key', cors })
     const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling`, { headers: { origin } })
     await response.text()
     const granted = response.headers.get('access-control-allow-origin')

@@ -9,7 +9,7 @@ import { inParallel, readTable } from './helpers/outcome.js'
 import { startServer } from './helpers/server.js'
 
 const verify: Verify = ({ apikey, instance }) => apikey === 'key-of-acme' && instance === 'acme'
-const keys: WsEventsOptions = { apiKey: 'the-global-key', verify }
+const keys: WsEventsOptions = { apikey: 'the-global-key', verify }
 
 /** How the servers are open. */
 const ACCESS: Readonly<Record<string, WsEventsOptions>> = {

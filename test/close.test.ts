@@ -55,7 +55,7 @@ const clientsOf = (t: Test, url: string, transport: Transport, count: number): S
 for (const owner of OWNERS) {
   for (const transport of transports) {
     t.test(`close() with ${CLIENTS} clients over ${transport} on the server of ${owner} ends at once, the process by itself, and the clients come back`, async t => {
-      const order: Order = { owner, port: 0, options: { apiKey: 'key' } }
+      const order: Order = { owner, port: 0, options: { apikey: 'key' } }
       const child = await startChild(t, order)
       const sockets = clientsOf(t, `http://127.0.0.1:${child.port}/acme`, transport, CLIENTS)
       const inboxes = sockets.map(socket => new Inbox(socket))
@@ -86,7 +86,7 @@ for (const owner of OWNERS) {
 
 for (const transport of transports) {
   t.test(`close() while clients connect and are checked over ${transport} ends at once`, async t => {
-    const child = await startChild(t, { owner: 'the plugin', port: 0, options: { apiKey: 'key' } })
+    const child = await startChild(t, { owner: 'the plugin', port: 0, options: { apikey: 'key' } })
     const sockets = clientsOf(t, `http://127.0.0.1:${child.port}/acme`, transport, CLIENTS)
     // One is in; of the others, some are anywhere on their way.
     await Promise.race(sockets.map(admitted))

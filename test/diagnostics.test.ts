@@ -39,7 +39,7 @@ t.test('clients that come, go and are refused are told of', async t => {
   const connects = hear(t, 'fastify-ws-events:connect')
   const refusals = hear(t, 'fastify-ws-events:refuse')
   const disconnects = hear(t, 'fastify-ws-events:disconnect')
-  const { url } = await startServer(t, { ...enabled, globalEvents: true, apiKey: KEY })
+  const { url } = await startServer(t, { ...enabled, globalEvents: true, apikey: KEY })
   const { socket } = await listen(t, `${url}/acme`, { auth: { apikey: KEY } })
   const root = await listen(t, url, { auth: { apikey: KEY } })
   t.strictSame(connects, [{ instance: 'acme', address: ADDRESS }, { instance: null, address: ADDRESS }])
@@ -150,7 +150,7 @@ t.test('the document has every channel, and what it tells', async t => {
 async function told (t: Test): Promise<{ channels: Array<[string, string[]]> }> {
   const names = ['connect', 'refuse', 'disconnect', 'slow'].map(name => `fastify-ws-events:${name}` as keyof DiagnosticsMessages)
   const heard = names.map(name => [name, hear(t, name)] as const)
-  const { fastify, url, port } = await startServer(t, { ...enabled, apiKey: KEY, limits: { queuedBytes: 1000 } })
+  const { fastify, url, port } = await startServer(t, { ...enabled, apikey: KEY, limits: { queuedBytes: 1000 } })
   const network = await startNetwork(t, port)
   await refused(connect(t, `${url}/acme`))
   await listen(t, `${network.url}/acme`, { auth: { apikey: KEY }, reconnection: false })

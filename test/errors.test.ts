@@ -39,7 +39,7 @@ const open = { defaultConfig: { enabled: true } }
 
 /** How each error is met: from outside, by what the plugin's users do. */
 const rows: Record<ErrorName, Row> = {
-  OPTION: {
+  INVALID_OPTION: {
     statusCode: 500,
     says: /"globalEvents" must be true or false; got "yes"/,
     meet: async t => await registrationError(t, { globalEvents: 'yes' })
@@ -49,12 +49,12 @@ const rows: Record<ErrorName, Row> = {
     says: /store .*package\.json.* cannot be opened: .*/,
     meet: async t => await registrationError(t, { store: 'lmdb:./package.json' })
   },
-  HANDLER: {
+  HANDLER_FAILED: {
     statusCode: 500,
     says: /handler of "sendNode" failed/,
     meet: async t => await answered(t, { handler: () => { throw new Error('no') } })
   },
-  TIMEOUT: {
+  HANDLER_TIMEOUT: {
     statusCode: 504,
     says: /handler of "sendNode" took longer than 10 ms/,
     meet: async t => await answered(t, { timeout: 10, handler: async () => { await new Promise(() => {}) } })
@@ -86,14 +86,14 @@ const rows: Record<ErrorName, Row> = {
   UNAUTHORIZED: {
     statusCode: 401,
     says: /key is needed.*auth\.apikey.*header apikey.*Bearer/,
-    meet: async t => await refused(connect(t, `${(await startServer(t, { apiKey: 'k' })).url}/acme`))
+    meet: async t => await refused(connect(t, `${(await startServer(t, { apikey: 'k' })).url}/acme`))
   },
   FORBIDDEN: {
     statusCode: 403,
     says: /key that came does not open the instance "acme"/,
-    meet: async t => await refused(connect(t, `${(await startServer(t, { apiKey: 'k' })).url}/acme`, { auth: { apikey: 'wrong' } }))
+    meet: async t => await refused(connect(t, `${(await startServer(t, { apikey: 'k' })).url}/acme`, { auth: { apikey: 'wrong' } }))
   },
-  ORIGIN: {
+  ORIGIN_NOT_ALLOWED: {
     statusCode: 403,
     says: /"https:\/\/evil\.example" may not connect.*option cors \(CORS_ORIGIN\)/,
     meet: async t => await refused(connect(t, `${(await startServer(t, { cors: 'https://app.example' })).url}/acme`, { extraHeaders: { origin: 'https://evil.example' } }))
@@ -106,7 +106,7 @@ const rows: Record<ErrorName, Row> = {
       return (await fastify.inject({ url: '/instance/acme/websocket', headers: { apikey: 'k' } })).json()
     }
   },
-  LIMIT: {
+  LIMIT_REACHED: {
     statusCode: 429,
     says: /limit namespacesPerConnection is reached/,
     meet: async t => {
@@ -213,7 +213,7 @@ for (const [name, { statusCode, says, meet }] of Object.entries(rows)) {
 
 t.test('an exception is an instance of its exported class, and of Error', async t => {
   const error = await registrationError(t, { globalEvents: 'yes' })
-  t.ok(error instanceof errors.OPTION)
+  t.ok(error instanceof errors.INVALID_OPTION)
   t.notOk(error instanceof errors.DUPLICATE)
   t.ok(error instanceof Error)
 })
@@ -224,7 +224,7 @@ t.test('the name of an error is found from its code', async t => {
     t.equal(errorName(error), name)
     t.equal((error as CodedError).code, CODE_PREFIX + name)
   }
-  for (const other of [new Error('x'), new (createError('FST_ERR_OTHER', 'x'))(), new (createError('FST_ERR_WS_EVENTS_NOPE', 'x'))(), { code: 'FST_ERR_WS_EVENTS_OPTION' }, null, undefined, 'OPTION']) {
+  for (const other of [new Error('x'), new (createError('FST_ERR_OTHER', 'x'))(), new (createError('FST_ERR_WS_EVENTS_NOPE', 'x'))(), { code: 'FST_ERR_WS_EVENTS_INVALID_OPTION' }, null, undefined, 'INVALID_OPTION']) {
     t.equal(errorName(other), undefined)
   }
 })

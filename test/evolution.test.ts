@@ -30,7 +30,7 @@ function http (url: string): { post: Post, get: (path: string, apikey?: string) 
 
 // The key of an instance is its token, as Evolution has it.
 const verify: Verify = ({ apikey, instance }) => instance !== null && apikey === `token-of-${instance}`
-const options: WsEventsOptions = { evolution: true, apiKey: 'global', verify, serverUrl: 'https://api.example.com' }
+const options: WsEventsOptions = { evolution: true, apikey: 'global', verify, serverUrl: 'https://api.example.com' }
 
 /** A client's answer to its own request; by then it has all that was sent before. */
 async function roundTrip (socket: Awaited<ReturnType<typeof connect>>): Promise<unknown> {

@@ -27,14 +27,14 @@ function endOwnClients (fastify: FastifyInstance): void {
 /** The ways in which a host brings its own Socket.IO server. */
 const HOSTS: Readonly<Record<string, (t: Test, options?: WsEventsOptions) => Promise<TestServer>>> = {
   'registers fastify-socket.io': async (t, options = {}) =>
-    await startServer(t, { apiKey: 'key', ...options }, {
+    await startServer(t, { apikey: 'key', ...options }, {
       before: async fastify => {
         await fastify.register(fastifySocketIO.default as never)
         endOwnClients(fastify)
       }
     }),
   'decorates its own Server': async (t, options = {}) =>
-    await startServer(t, { apiKey: 'key', ...options }, {
+    await startServer(t, { apikey: 'key', ...options }, {
       before: fastify => {
         fastify.decorate('io', new Server(fastify.server))
         endOwnClients(fastify)
@@ -42,7 +42,7 @@ const HOSTS: Readonly<Record<string, (t: Test, options?: WsEventsOptions) => Pro
     }),
   'gives its own Server as the option': async (t, options = {}) => {
     const socketio = new Server()
-    return await startServer(t, { apiKey: 'key', socketio, ...options }, {
+    return await startServer(t, { apikey: 'key', socketio, ...options }, {
       before: fastify => {
         socketio.attach(fastify.server)
         endOwnClients(fastify)
@@ -147,10 +147,10 @@ t.test('in global mode the root of the host\'s server is served with our events,
 
 t.test('a Server that is given as the option becomes fastify.io', async t => {
   const socketio = new Server()
-  const given = await startServer(t, { apiKey: 'key', socketio }, { before: fastify => { socketio.attach(fastify.server) } })
+  const given = await startServer(t, { apikey: 'key', socketio }, { before: fastify => { socketio.attach(fastify.server) } })
   t.equal(given.fastify.io, socketio)
   const same = new Server()
-  const both = await startServer(t, { apiKey: 'key', socketio: same }, {
+  const both = await startServer(t, { apikey: 'key', socketio: same }, {
     before: fastify => {
       same.attach(fastify.server)
       fastify.decorate('io', same)
@@ -163,7 +163,7 @@ t.test('a Server that is given as the option becomes fastify.io', async t => {
 t.test('a Server on a port of its own serves our clients there', async t => {
   const server = new Server(0)
   t.teardown(async () => { await server.close() })
-  const { fastify, url } = await startServer(t, { apiKey: 'key', socketio: server })
+  const { fastify, url } = await startServer(t, { apikey: 'key', socketio: server })
   const { port } = (server as unknown as { httpServer: { address (): AddressInfo } }).httpServer.address()
   await fastify.wsEvents.set('acme', ON)
   const { inbox } = await listen(t, `http://127.0.0.1:${port}/acme`, KEY)
@@ -173,7 +173,7 @@ t.test('a Server on a port of its own serves our clients there', async t => {
 })
 
 t.test('a Server with a path of its own is served at that path', async t => {
-  const { fastify, url } = await startServer(t, { apiKey: 'key' }, { before: fastify => { fastify.decorate('io', new Server(fastify.server, { path: '/elsewhere/' })) } })
+  const { fastify, url } = await startServer(t, { apikey: 'key' }, { before: fastify => { fastify.decorate('io', new Server(fastify.server, { path: '/elsewhere/' })) } })
   await fastify.wsEvents.set('acme', ON)
   for (const transport of transports) await admitted(connect(t, `${url}/acme`, { transports: [transport], path: '/elsewhere/', ...KEY }))
   t.equal((await fetch(`${url}/socket.io/?EIO=4&transport=polling`)).status, 404)
@@ -196,8 +196,8 @@ class ReversedDecoder extends EventEmitter {
 
 t.test('events arrive in the format of the host\'s own parser', async t => {
   const parser = { Encoder: ReversedEncoder, Decoder: ReversedDecoder }
-  const own = await startServer(t, { apiKey: 'key', socketio: { parser } })
-  const hosts = await startServer(t, { apiKey: 'key' }, { before: fastify => { fastify.decorate('io', new Server(fastify.server, { parser })) } })
+  const own = await startServer(t, { apikey: 'key', socketio: { parser } })
+  const hosts = await startServer(t, { apikey: 'key' }, { before: fastify => { fastify.decorate('io', new Server(fastify.server, { parser })) } })
   for (const { fastify, url } of [own, hosts]) {
     await fastify.wsEvents.set('acme', ON)
     for (const transport of transports) {
@@ -216,24 +216,24 @@ t.test('options that would do nothing on the host\'s server are errors', async t
   for (const [how, before] of Object.entries(befores)) {
     for (const options of [{ cors: 'https://app.example' }, { cors: '*' }, { socketio: { path: '/elsewhere' } }, { socketio: { pingInterval: 1000 } }]) {
       const { code, statusCode, message } = await registrationError(t, options, before)
-      t.strictSame([code, statusCode], [`${PREFIX}OPTION`, 500], `${how}, ${JSON.stringify(options)}`)
+      t.strictSame([code, statusCode], [`${PREFIX}INVALID_OPTION`, 500], `${how}, ${JSON.stringify(options)}`)
       t.match(message, `"${Object.keys(options)[0]}"`, 'it names the option')
     }
   }
   const { code, message } = await registrationError(t, { cors: '*', socketio: new Server() })
-  t.equal(code, `${PREFIX}OPTION`)
+  t.equal(code, `${PREFIX}INVALID_OPTION`)
   t.match(message, '"cors"')
 })
 
 t.test('something else that is called fastify.io is an error', async t => {
   const { code, message } = await registrationError(t, {}, fastify => { fastify.decorate('io', { not: 'a server' } as never) })
-  t.equal(code, `${PREFIX}OPTION`)
+  t.equal(code, `${PREFIX}INVALID_OPTION`)
   t.match(message, 'fastify.io')
 })
 
 t.test('register\'s own prefix is an error that names routes.prefix; its log options pass', async t => {
   const { code, message } = await registrationError(t, { prefix: '/api' })
-  t.equal(code, `${PREFIX}OPTION`)
+  t.equal(code, `${PREFIX}INVALID_OPTION`)
   t.match(message, 'routes.prefix')
   t.match((await registrationError(t, { prefix: '' })).message, 'routes.prefix')
   const { lines, fastify: logged } = recordLog()

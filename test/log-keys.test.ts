@@ -149,7 +149,7 @@ t.test('a key in the query of a route is not logged, whether the route is there 
   const query = String(new URLSearchParams({ apikey: SECRET }))
   for (const evolution of [false, true]) {
     const { lines, fastify } = recordLog('trace')
-    const server = await startServer(t, { apiKey: 'another-key', evolution }, { fastify })
+    const server = await startServer(t, { apikey: 'another-key', evolution }, { fastify })
     const path = evolution ? '/websocket/find/acme' : '/instance/acme/websocket'
     t.equal((await fetch(`${server.url}${path}?${query}`)).status, 401, 'it counts for nothing')
     t.ok(lines.some(({ req }) => (req as { url?: string } | undefined)?.url === path), 'the path is there')

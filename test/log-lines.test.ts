@@ -76,7 +76,7 @@ t.test('a client that asks for its namespace twice', async t => {
 })
 
 t.test('clients that are refused', async t => {
-  const { url, line } = await start(t, { apiKey: 'the-key' })
+  const { url, line } = await start(t, { apikey: 'the-key' })
   await refused(connect(t, `${url}/acme`, { auth: { apikey: 'another-key' } }))
   t.match(await line(/^client refused/), { level: LEVELS.info, code: 'FST_ERR_WS_EVENTS_FORBIDDEN', instance: 'acme', address: ADDRESS })
   const other = await start(t)
@@ -104,7 +104,7 @@ t.test('a client that sends too much', async t => {
   const { url, line } = await start(t, { limits: { inboundPerSecond: 1, namespacesPerConnection: 0 } })
   const { socket } = await listen(t, `${url}/acme`, { reconnection: false })
   for (let sent = 0; sent < 20; sent++) socket.emit('noise')
-  t.match(await line(/^a client sends more/), { level: LEVELS.info, code: 'FST_ERR_WS_EVENTS_LIMIT', instance: 'acme', address: ADDRESS })
+  t.match(await line(/^a client sends more/), { level: LEVELS.info, code: 'FST_ERR_WS_EVENTS_LIMIT_REACHED', instance: 'acme', address: ADDRESS })
 })
 
 t.test('a client that reads too slowly', async t => {
@@ -129,7 +129,7 @@ t.test('a client at the root that hears nothing', async t => {
 })
 
 t.test('a client that could not be checked', async t => {
-  const { url, line } = await start(t, { apiKey: 'the-key', trustProxy: () => { throw new Error('a mistake') } })
+  const { url, line } = await start(t, { apikey: 'the-key', trustProxy: () => { throw new Error('a mistake') } })
   connect(t, `${url}/acme`, { auth: { apikey: 'the-key' }, extraHeaders: { 'x-forwarded-for': '198.51.100.1' }, reconnection: false })
   t.match(await line(/^a client could not be checked/), { level: LEVELS.error, code: 'FST_ERR_WS_EVENTS_VERIFY_FAILED', instance: 'acme', err: { message: 'a mistake' } })
 })

@@ -10,7 +10,7 @@ import { listen } from './helpers/client.js'
 import { register, registrationError } from './helpers/register.js'
 import { startServer } from './helpers/server.js'
 
-const OPTION = 'FST_ERR_WS_EVENTS_OPTION'
+const OPTION = 'FST_ERR_WS_EVENTS_INVALID_OPTION'
 const SECRET = 'zR8kQ2-secret'
 
 /** The settings of options and variables; nothing else is read. */
@@ -117,8 +117,8 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
     good: [[true, true], [false, false]],
     bad: [{ value: 'on', says: /true or false/ }]
   },
-  apiKey: {
-    setting: 'apiKeys',
+  apikey: {
+    setting: 'apikeys',
     byDefault: [],
     good: [['k1', ['k1']], [' k1\n', ['k1']], [['k1', 'k2 '], ['k1', 'k2']]],
     bad: [{ value: '', says: /key/ }, { value: '  ', says: /blank/ }, { value: [], says: /key/ }, { value: ['k1', ' '], says: /blank/ }, { value: 5, says: /key/ }, { value: [5], says: /key/ }]
@@ -258,7 +258,7 @@ const variables: Record<string, VariableRow> = {
     wins: [false, 'traditional']
   },
   AUTHENTICATION_API_KEY: {
-    option: 'apiKey',
+    option: 'apikey',
     good: [['k1', ['k1']], [' k1 ', ['k1']], ['a,b', ['a,b']]],
     bad: [],
     wins: ['k2', ['k2']]
@@ -415,11 +415,11 @@ t.test('logLevel and logSerializers of Fastify pass', async t => {
 
 t.test('hosts that need no key: loopback only while there is neither a key nor a check', async t => {
   t.same(settingsOf({}).allowedHosts, ['loopback'])
-  t.same(settingsOf({ apiKey: 'k' }).allowedHosts, [])
+  t.same(settingsOf({ apikey: 'k' }).allowedHosts, [])
   t.same(settingsOf({ verify }).allowedHosts, [])
   t.same(settingsOf({}, { AUTHENTICATION_API_KEY: 'k' }).allowedHosts, [])
   t.same(settingsOf({}, { AUTHENTICATION_API_KEY: '' }).allowedHosts, ['loopback'])
-  t.same(settingsOf({ apiKey: 'k', allowedHosts: '10.0.0.1' }).allowedHosts, ['10.0.0.1'])
+  t.same(settingsOf({ apikey: 'k', allowedHosts: '10.0.0.1' }).allowedHosts, ['10.0.0.1'])
 })
 
 t.test('enabled: false wins over global mode', async t => {
@@ -458,16 +458,16 @@ t.test('a name of an event that cannot be one is an error, and says why', async 
 t.test('whatever is wrong, no key shows in the error', async t => {
   const secretNumber = 31_415_926
   const cases: object[] = [
-    { apiKey: secretNumber },
-    { apiKey: [secretNumber] },
-    { apiKey: { key: SECRET } },
-    { apiKey: [SECRET, ''] },
-    { apiKey: [SECRET, 5] },
-    { apiKey: Buffer.from(SECRET) },
-    { apiKey: BigInt(secretNumber) },
-    { apiKey: Symbol(SECRET) },
-    { apiKey: SECRET, globalEvents: 'yes' },
-    { apikey: SECRET },
+    { apikey: secretNumber },
+    { apikey: [secretNumber] },
+    { apikey: { key: SECRET } },
+    { apikey: [SECRET, ''] },
+    { apikey: [SECRET, 5] },
+    { apikey: Buffer.from(SECRET) },
+    { apikey: BigInt(secretNumber) },
+    { apikey: Symbol(SECRET) },
+    { apikey: SECRET, globalEvents: 'yes' },
+    { apiKey: SECRET },
     { verify: SECRET },
     { env: { AUTHENTICATION_API_KEY: SECRET, WEBSOCKET_ENABLED: 'yes' } },
     { env: { AUTHENTICATION_API_KEY: SECRET, SERVER_URL: 'x' } }

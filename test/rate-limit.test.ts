@@ -49,7 +49,7 @@ t.test('and with its global hook they are not, as the document says too', async 
   const fastify = Fastify()
   t.teardown(async () => { await fastify.close() })
   await fastify.register(rateLimit, { max: 3 })
-  await fastify.register(wsEvents, { env: false, apiKey: KEY })
+  await fastify.register(wsEvents, { env: false, apikey: KEY })
   for (let attempt = 0; attempt < 10; attempt++) {
     t.equal((await fastify.inject({ url: '/instance/acme/websocket', headers: { apikey: 'wrong-key' } })).statusCode, 403)
   }

@@ -72,7 +72,7 @@ t.test('connection state recovery is refused, whoever switches it on', async t =
     await fastify.register(wsEvents, { env: false, ...options })
   }
   const setting = { connectionStateRecovery: { maxDisconnectionDuration: 1000, skipMiddlewares: false } }
-  const refusal = { code: `${PREFIX}OPTION`, message: /connectionStateRecovery/ }
+  const refusal = { code: `${PREFIX}INVALID_OPTION`, message: /connectionStateRecovery/ }
   await t.rejects(register({ socketio: setting }), refusal, 'in the option socketio')
   await t.rejects(register({ socketio: new Server(setting) }), refusal, 'in a Server as the option')
   await t.rejects(register({}, fastify => { fastify.decorate('io', new Server(fastify.server, setting)) }), refusal, 'in fastify.io')
@@ -80,7 +80,7 @@ t.test('connection state recovery is refused, whoever switches it on', async t =
 
 t.test('a namespace that the host emitted to first is the host\'s, and hears nothing of ours', async t => {
   for (const globalEvents of [false, true]) {
-    const { fastify, url } = await startServer(t, { apiKey: 'key', globalEvents })
+    const { fastify, url } = await startServer(t, { apikey: 'key', globalEvents })
     await fastify.wsEvents.set('x', ON)
     fastify.io.of('/x').emit('hosts', 1)
     await t.rejects(fastify.wsEvents.set('x', ON), { code: `${PREFIX}HOST_NAMESPACE`, statusCode: 409 })
@@ -92,7 +92,7 @@ t.test('a namespace that the host emitted to first is the host\'s, and hears not
 })
 
 t.test('no other spelling of a name leads a bad key into the events of a namespace that the host emitted to', async t => {
-  const { fastify, url } = await startServer(t, { apiKey: 'key' })
+  const { fastify, url } = await startServer(t, { apikey: 'key' })
   await fastify.wsEvents.set('x', ON)
   fastify.io.of('/x').emit('hosts')
   for (const spelling of ['/x/', '/%78']) {
@@ -101,7 +101,7 @@ t.test('no other spelling of a name leads a bad key into the events of a namespa
 })
 
 t.test('once a client of ours has come, the namespace is ours, and the host may emit there as well', async t => {
-  const { fastify, url } = await startServer(t, { apiKey: 'key' })
+  const { fastify, url } = await startServer(t, { apikey: 'key' })
   await fastify.wsEvents.set('x', ON)
   const { inbox } = await listen(t, `${url}/x`, { auth: { apikey: 'key' } })
   fastify.io.of('/x').emit('hosts', { event: 'hosts' })
@@ -113,7 +113,7 @@ t.test('once a client of ours has come, the namespace is ours, and the host may 
 })
 
 t.test('a namespace stays ours when our clients have left and the host emits there', async t => {
-  const { fastify, url } = await startServer(t, { apiKey: 'key' })
+  const { fastify, url } = await startServer(t, { apikey: 'key' })
   await fastify.wsEvents.set('x', ON)
   const { socket } = await listen(t, `${url}/x`, { auth: { apikey: 'key' } })
   socket.disconnect()
@@ -127,7 +127,7 @@ t.test('a namespace stays ours when our clients have left and the host emits the
 })
 
 t.test('the host\'s matchers win although ours was registered before', async t => {
-  const { fastify, url } = await startServer(t, { apiKey: 'key' })
+  const { fastify, url } = await startServer(t, { apikey: 'key' })
   await fastify.wsEvents.set('acme', ON)
   fastify.io.of(/^\/room-\d+$/).on('connection', socket => { socket.emit('welcome', 'by the expression') })
   fastify.io.of((name, auth, next) => { next(null, name.startsWith('/hall-')) }).on('connection', socket => { socket.emit('welcome', 'by the function') })
@@ -521,7 +521,7 @@ for (const transport of transports) {
   })
 
   t.test(`namespaces are gone when their last client is, and when all were refused, over ${transport}`, async t => {
-    const { fastify, url } = await startServer(t, { apiKey: 'key' })
+    const { fastify, url } = await startServer(t, { apikey: 'key' })
     const sizes = () => [fastify.wsEvents.stats().namespaces, fastify.io._nsps.size]
     const before = sizes()
     const bad = Array.from({ length: 200 }, (_, index) => index % 2 === 0 ? `unset-${index}` : `bad%2C${index}`)
@@ -569,7 +569,7 @@ for (const transport of transports) {
   })
 
   t.test(`who is ended by the host stays away; who lost its transport comes back, over ${transport}`, async t => {
-    const { fastify, url } = await startServer(t, { apiKey: ['key', 'other'] })
+    const { fastify, url } = await startServer(t, { apikey: ['key', 'other'] })
     const ways: ReadonlyArray<readonly [string, () => Promise<unknown>]> = [
       ['remove', async () => await fastify.wsEvents.remove('acme')],
       ['disconnect of the instance', async () => { await fastify.wsEvents.disconnect({ instance: 'acme' }) }],
@@ -625,7 +625,7 @@ t.test('with nobody there nothing is serialized', async t => {
 })
 
 t.test('a full instance looks to a bad key like any other', async t => {
-  const { fastify, url } = await startServer(t, { apiKey: 'key', limits: { connectionsPerInstance: 1 } })
+  const { fastify, url } = await startServer(t, { apikey: 'key', limits: { connectionsPerInstance: 1 } })
   await fastify.wsEvents.set('acme', ON)
   await listen(t, `${url}/acme`, { auth: { apikey: 'key' } })
   for (const transport of transports) {
@@ -661,7 +661,7 @@ t.test('clients whose key is still being checked take nobody\'s place', async t 
 
 t.test('who asks at the bare path of the Socket.IO server finds nothing there, and the log has no key of his', async t => {
   const { lines, fastify: logging } = recordLog()
-  const { url } = await startServer(t, { apiKey: 'the-key-of-the-admin' }, { fastify: logging })
+  const { url } = await startServer(t, { apikey: 'the-key-of-the-admin' }, { fastify: logging })
   for (const method of ['GET', 'POST', 'OPTIONS']) {
     const { status } = await fetch(`${url}/socket.io?EIO=4&transport=polling&apikey=the-key-of-the-admin`, { method })
     t.equal(status, 404, method)

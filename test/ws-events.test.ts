@@ -336,7 +336,7 @@ for (const { way, transport, fastPath } of ways) {
   })
 
   t.test(`over ${way}, disconnect ends those that are meant, for good, after what was emitted before`, async t => {
-    const { fastify, url } = await startServer(t, { ...open, globalEvents: true, apiKey: ['k1', 'k2'] })
+    const { fastify, url } = await startServer(t, { ...open, globalEvents: true, apikey: ['k1', 'k2'] })
     const { wsEvents } = fastify
     const join = async (path: string, apikey: string) => await listen(t, `${url}/${path}`, { ...options, auth: { apikey } })
     const clients = {
@@ -492,12 +492,12 @@ for (const { way, transport, fastPath } of ways) {
 
   for (const limit of ['connections', 'connectionsPerInstance', 'connectionsPerAddress'] as const) {
     t.test(`over ${way}, a client beyond limits.${limit} is cut off, and comes in by itself when there is room`, async t => {
-      const { fastify, url } = await limited(t, { [limit]: 1 }, { trustProxy: true, apiKey: 'k' })
+      const { fastify, url } = await limited(t, { [limit]: 1 }, { trustProxy: true, apikey: 'k' })
       const at = (path: string, address: string) => connect(t, url + path, { ...options, auth: { apikey: 'k' }, extraHeaders: { 'x-forwarded-for': address } })
       const first = await admitted(at('/acme', '10.0.0.1'))
       const beyond = at('/acme', '10.0.0.1')
       await cutOff(beyond)
-      t.ok((fastify.wsEvents.stats().refused.LIMIT ?? 0) >= 1)
+      t.ok((fastify.wsEvents.stats().refused.LIMIT_REACHED ?? 0) >= 1)
       if (limit === 'connectionsPerInstance') await admitted(at('/other', '10.0.0.1'))
       if (limit === 'connectionsPerAddress') await admitted(at('/acme', '10.0.0.2'))
       t.ok(first.connected)
@@ -519,7 +519,7 @@ for (const { way, transport, fastPath } of ways) {
     t.equal(asked, 3, 'verify is not asked any more')
     t.ok(inside.connected, 'who is inside stays')
     t.equal(fastify.wsEvents.stats().refused.FORBIDDEN, 2)
-    t.ok((fastify.wsEvents.stats().refused.LIMIT ?? 0) >= 2)
+    t.ok((fastify.wsEvents.stats().refused.LIMIT_REACHED ?? 0) >= 2)
   })
 
   t.test(`over ${way}, a namespace beyond limits.namespacesPerConnection is refused, and the others go on`, async t => {
@@ -531,8 +531,8 @@ for (const { way, transport, fastPath } of ways) {
     await admitted(acme)
     const second = await admitted(manager.socket('/second'))
     const third = manager.socket('/third')
-    t.match(await refused(third), { code: `${CODE}LIMIT`, statusCode: 429, message: /namespacesPerConnection/, retry: true })
-    t.equal(server.fastify.wsEvents.stats().refused.LIMIT, 1)
+    t.match(await refused(third), { code: `${CODE}LIMIT_REACHED`, statusCode: 429, message: /namespacesPerConnection/, retry: true })
+    t.equal(server.fastify.wsEvents.stats().refused.LIMIT_REACHED, 1)
     t.same(dataOf(await untilNow(server, inbox)), [])
     t.ok(second.connected)
     second.disconnect()
@@ -548,7 +548,7 @@ for (const { way, transport, fastPath } of ways) {
     const ended = new Promise<never>((resolve, reject) => { manager.once('close', reason => { reject(new Error(`the connection was ended: ${reason}`)) }) })
     ended.catch(() => {})
     const codes = Promise.all(sockets.map(async socket => await admitted(socket).then(() => 'in', (error: Error & { data?: { code: string } }) => error.data?.code)))
-    t.same(await Promise.race([codes, ended]), ['in', 'in', `${CODE}LIMIT`, `${CODE}LIMIT`])
+    t.same(await Promise.race([codes, ended]), ['in', 'in', `${CODE}LIMIT_REACHED`, `${CODE}LIMIT_REACHED`])
   })
 
   t.test(`over ${way}, a connection that is in no namespace for limits.idleMs is ended`, async t => {
@@ -598,7 +598,7 @@ for (const { way, transport, fastPath } of ways) {
     const gone = disconnected(socket)
     for (let at = 0; at < 10; at++) socket.emit('hello', at)
     t.match(await gone, /^transport (close|error)$/)
-    t.equal(fastify.wsEvents.stats().refused.LIMIT, 1, 'counted once')
+    t.equal(fastify.wsEvents.stats().refused.LIMIT_REACHED, 1, 'counted once')
     await comesIn(socket)
     t.ok(other.socket.connected)
   })

@@ -29,7 +29,7 @@ const RETENTION = { maxEvents: 1000 }
 
 async function startPlugin (options: WsEventsOptions): Promise<Peer> {
   const fastify = makeFastify()
-  await fastify.register(wsEvents, { env: false, apiKey: KEY, retention: RETENTION, ...options })
+  await fastify.register(wsEvents, { env: false, apikey: KEY, retention: RETENTION, ...options })
   const port = await listen(fastify)
   await fastify.wsEvents.set(INSTANCE, { enabled: true })
   return {

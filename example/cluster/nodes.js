@@ -12,7 +12,7 @@ import { endWithUs, hasEnded, stop } from './programs.js'
 /**
  * `store` is `redis://…`
  *
- * @typedef {{ readonly port: number, readonly store: string, readonly apiKey: string }} NodeSettings
+ * @typedef {{ readonly port: number, readonly store: string, readonly apikey: string }} NodeSettings
  */
 
 /** A node that is killed now and then, and started again at the same port. */
@@ -39,8 +39,8 @@ export class ExampleNode {
 
   /** Resolves when it serves. */
   async start () {
-    const { port, store, apiKey } = this.#settings
-    const env = { PATH: process.env.PATH, PORT: String(port), WEBSOCKET_STORE: store, AUTHENTICATION_API_KEY: apiKey }
+    const { port, store, apikey } = this.#settings
+    const env = { PATH: process.env.PATH, PORT: String(port), WEBSOCKET_STORE: store, AUTHENTICATION_API_KEY: apikey }
     const child = fork(fileURLToPath(new URL('node.js', import.meta.url)), { env, detached: true })
     this.#process = child
     endWithUs(child)

@@ -44,13 +44,13 @@ async function startCluster () {
   const [port, redisPort, ...nodePorts] = /** @type {[number, number, ...number[]]} */ (await freePorts(2 + NODES))
   const redis = await startRedis(redisPort, directory)
   started.push(async () => { await stop(redis) })
-  const apiKey = randomUUID()
-  const nodes = nodePorts.map(port => new ExampleNode({ port, store: `redis://${HOST}:${redisPort}`, apiKey }))
+  const apikey = randomUUID()
+  const nodes = nodePorts.map(port => new ExampleNode({ port, store: `redis://${HOST}:${redisPort}`, apikey }))
   started.push(async () => { await Promise.all(nodes.map(async node => { await node.stop() })) })
   await Promise.all(nodes.map(async node => { await node.start() }))
   const nginx = await startNginx(port, nodePorts, directory)
   started.push(async () => { await stop(nginx) })
-  return { url: `http://${HOST}:${port}`, apiKey, nodes }
+  return { url: `http://${HOST}:${port}`, apikey, nodes }
 }
 
 /**
@@ -139,8 +139,8 @@ async function lastEvents () {
 
 /** @param {number} seconds */
 async function run (seconds) {
-  const { url, apiKey, nodes } = await startCluster()
-  await startClients(url, apiKey)
+  const { url, apikey, nodes } = await startCluster()
+  await startClients(url, apikey)
   console.log(`Redis, ${NODES} nodes and nginx at ${url} are up. Every ${KILL_EVERY / 1000} seconds a node is killed. Ctrl-C ends it.`)
   if (seconds !== Infinity) setTimeout(() => { ending.abort() }, seconds * 1000).unref()
   await Promise.all([play(nodes), killNowAndThen(nodes), printEachSecond()])

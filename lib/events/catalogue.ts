@@ -46,12 +46,12 @@ export class Catalogue {
   // Map(spelling -> event)
   readonly #bySpelling = new Map<string, EventType>()
 
-  /** @throws OPTION naming what is wrong with which event */
+  /** @throws INVALID_OPTION naming what is wrong with which event */
   constructor (definitions: EventDefinitions) {
     const entries: ReadonlyArray<readonly [string, EventSchema | true]> = Array.isArray(definitions)
       ? definitions.map((name: string) => [name, true] as const)
       : Object.entries(definitions as Readonly<Record<string, EventSchema | true>>)
-    if (entries.length === 0) throw new errors.OPTION('option "events" is empty: give at least one event, or leave it out for the events of Evolution API')
+    if (entries.length === 0) throw new errors.INVALID_OPTION('option "events" is empty: give at least one event, or leave it out for the events of Evolution API')
     const validator = createValidator()
     this.events = entries.map(([name, schema], index) => this.#define(validator, name, schema, index))
     for (const [alias, name] of evolutionAliases) {
@@ -61,7 +61,7 @@ export class Catalogue {
   }
 
   #define (validator: Ajv, name: string, schema: EventSchema | true, index: number): EventType {
-    const wrong = (why: string) => new errors.OPTION(`option "events": the name ${JSON.stringify(name)} ${why}`)
+    const wrong = (why: string) => new errors.INVALID_OPTION(`option "events": the name ${JSON.stringify(name)} ${why}`)
     const fault = nameFault(name)
     if (fault !== undefined) throw wrong(fault)
     const constant = constantOf(name)
@@ -77,13 +77,13 @@ export class Catalogue {
 
   #compile (validator: Ajv, name: string, schema: EventSchema | true): ValidateFunction | undefined {
     if (schema === true) return
-    if (typeof schema !== 'object' || schema === null) throw new errors.OPTION(`option "events": the schema of "${name}" must be a JSON Schema or true`)
-    if (schema.$async !== undefined) throw new errors.OPTION(`option "events": the schema of "${name}" is asynchronous ($async), and data is checked at once`)
+    if (typeof schema !== 'object' || schema === null) throw new errors.INVALID_OPTION(`option "events": the schema of "${name}" must be a JSON Schema or true`)
+    if (schema.$async !== undefined) throw new errors.INVALID_OPTION(`option "events": the schema of "${name}" is asynchronous ($async), and data is checked at once`)
     if (Object.keys(schema).every(key => ANNOTATIONS.has(key))) return
     try {
       return validator.compile(schema)
     } catch (cause) {
-      throw Object.assign(new errors.OPTION(`option "events": the schema of "${name}" cannot be compiled: ${(cause as Error).message}`), { cause })
+      throw Object.assign(new errors.INVALID_OPTION(`option "events": the schema of "${name}" cannot be compiled: ${(cause as Error).message}`), { cause })
     }
   }
 

@@ -18,7 +18,7 @@ import type { Admitted } from './subscriber.js'
 export const targetOf = (namespace: string): string | null => namespace === '/' ? null : instanceOfNamespace(namespace)
 
 /** Faults that pass by themselves. Their clients come back when the connection is ended, and only then. */
-const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(['VERIFY_FAILED', 'LIMIT', 'DISABLED', 'STORE_UNAVAILABLE', 'CLOSED'])
+const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(['VERIFY_FAILED', 'LIMIT_REACHED', 'DISABLED', 'STORE_UNAVAILABLE', 'CLOSED'])
 /** Refusals that end when somebody changes a config. */
 const RETRY: ReadonlySet<ErrorName> = new Set<ErrorName>(['GLOBAL_DISABLED', 'NOT_SET', 'INSTANCE_DISABLED'])
 

@@ -88,7 +88,7 @@ export class Arrivals {
     if (arrival.isSentAway) throw new errors.FORBIDDEN('this any more')
   }
 
-  /** @throws LIMIT for one that comes in and goes out, or is refused, faster than any use of it */
+  /** @throws LIMIT_REACHED for one that comes in and goes out, or is refused, faster than any use of it */
   #checkRate (link: SocketLink): void {
     const { perSecond } = this.#parts
     if (perSecond !== 0 && link.asked(Date.now()) > perSecond) throw limitReached('inboundPerSecond')

@@ -54,15 +54,15 @@ export class Handlers {
     return [...this.#entries].map(([event, { schema }]) => ({ event, schema }))
   }
 
-  /** @throws OPTION naming what is wrong */
+  /** @throws INVALID_OPTION naming what is wrong */
   add (event: string, options: HandleOptions<EventSchema | undefined>): void {
     const fault = nameFault(event)
-    if (fault !== undefined) throw new errors.OPTION(`handle: the name ${typeof event === 'string' ? JSON.stringify(excerpt(event)) : 'of an event'} ${fault}`)
-    if (this.#entries.has(event)) throw new errors.OPTION(`handle: "${event}" has a handler already`)
+    if (fault !== undefined) throw new errors.INVALID_OPTION(`handle: the name ${typeof event === 'string' ? JSON.stringify(excerpt(event)) : 'of an event'} ${fault}`)
+    if (this.#entries.has(event)) throw new errors.INVALID_OPTION(`handle: "${event}" has a handler already`)
     try {
       this.#entries.set(event, readEntry(event, options))
     } catch (thrown) {
-      throw unreadable(`handle: the options of "${event}"`, thrown, errors.OPTION)
+      throw unreadable(`handle: the options of "${event}"`, thrown, errors.INVALID_OPTION)
     }
   }
 
@@ -85,7 +85,7 @@ export class Handlers {
 
   /**
    * @returns what the handler returns
-   * @throws HANDLER, TIMEOUT, NOT_SERIALIZABLE, or what the handler throws of this package's errors
+   * @throws HANDLER_FAILED, HANDLER_TIMEOUT, NOT_SERIALIZABLE, or what the handler throws of this package's errors
    */
   async #run ({ handler, timeout }: Entry, { event, instance, args: [data], socket }: Call): Promise<unknown> {
     const handled = Promise.resolve().then(() => handler({ instance, data, socket }))
@@ -95,7 +95,7 @@ export class Handlers {
       return answer
     } catch (err) {
       // The application may say what the client is to know. Of all else it is told nothing.
-      const failure = err instanceof TookTooLong ? new errors.TIMEOUT(event, timeout) : errorName(err) === undefined ? new errors.HANDLER(event) : err
+      const failure = err instanceof TookTooLong ? new errors.HANDLER_TIMEOUT(event, timeout) : errorName(err) === undefined ? new errors.HANDLER_FAILED(event) : err
       this.#log[failure === err ? 'info' : 'error']({ err, event, instance }, 'a handler has failed, and its client is told so')
       throw failure
     }
@@ -103,7 +103,7 @@ export class Handlers {
 }
 
 function readEntry (event: string, options: unknown): Entry {
-  const wrong = (why: string) => new errors.OPTION(`handle: ${why} of "${event}"`)
+  const wrong = (why: string) => new errors.INVALID_OPTION(`handle: ${why} of "${event}"`)
   if (typeof options !== 'object' || options === null) throw wrong('{ schema?, handler, timeout? } must be the options')
   const { schema, handler, timeout = DEFAULT_TIMEOUT } = options as Partial<HandleOptions<EventSchema | undefined>>
   const unknown = Object.keys(options).find(name => !KNOWN.includes(name))
@@ -114,7 +114,7 @@ function readEntry (event: string, options: unknown): Entry {
 }
 
 function compile (event: string, schema: EventSchema): ValidateFunction {
-  const wrong = (why: string) => new errors.OPTION(`handle: the schema of "${event}" ${why}`)
+  const wrong = (why: string) => new errors.INVALID_OPTION(`handle: the schema of "${event}" ${why}`)
   if (typeof schema !== 'object' || schema === null) throw wrong('must be a JSON Schema')
   if (schema.$async !== undefined) throw wrong('is asynchronous ($async), and data is checked at once')
   try {

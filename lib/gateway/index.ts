@@ -160,9 +160,9 @@ export class Gateway {
 
   #sendAway ({ instance, link }: SocketSubscriber): void {
     const { address } = link
-    this.#arrivals.count('LIMIT', address)
+    this.#arrivals.count('LIMIT_REACHED', address)
     this.#parts.limited.count('inboundPerSecond')
-    this.#reports.refused({ name: 'LIMIT', instance, address }, 'tooFast')
+    this.#reports.refused({ name: 'LIMIT_REACHED', instance, address }, 'tooFast')
     this.#writer.end(link)
   }
 

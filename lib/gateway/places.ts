@@ -6,7 +6,7 @@ const MINUTE = 60_000
 /** Addresses that are remembered within a minute: some MB, whatever the number of addresses that an attacker has. */
 const MAX_ADDRESSES = 100_000
 
-/** @throws LIMIT when one more would be over it */
+/** @throws LIMIT_REACHED when one more would be over it */
 function check (name: LimitName, count: number, limit: number): void {
   if (limit !== 0 && count >= limit) throw limitReached(name)
 }
@@ -37,7 +37,7 @@ export class Places {
   /**
    * Takes a place on the node for a client, from its first packet on.
    *
-   * @throws LIMIT naming the limit that is reached
+   * @throws LIMIT_REACHED naming the limit that is reached
    */
   take (link: Link): void {
     const { connections, connectionsPerAddress, namespacesPerConnection } = this.#limits
@@ -62,7 +62,7 @@ export class Places {
    * Counts a client into an instance's namespace, or into the root (`null`). Only one whose key is accepted: others
    * must neither learn that it is full, nor fill it.
    *
-   * @throws LIMIT
+   * @throws LIMIT_REACHED
    */
   enter (instance: string | null): void {
     check('connectionsPerInstance', this.#instances.get(instance) ?? 0, this.#limits.connectionsPerInstance)
@@ -84,7 +84,7 @@ export class Places {
   /**
    * Sends an address away that was refused too often in this minute.
    *
-   * @throws LIMIT
+   * @throws LIMIT_REACHED
    */
   checkRefusals (address: string | null): void {
     const { refusalsPerMinute } = this.#limits

@@ -32,7 +32,7 @@ const isServer = (value: unknown): value is Server =>
  *
  * @param corsGiven whether `cors` is among the options, and not only in the environment
  * @param preClose ends the connections, before Fastify waits for them to end
- * @throws OPTION for what would do nothing, or harm
+ * @throws INVALID_OPTION for what would do nothing, or harm
  */
 export async function openServer (fastify: FastifyInstance, settings: Settings, corsGiven: boolean, preClose: () => Promise<void>): Promise<OpenServer> {
   const hosts = hostsServer(fastify, settings.socketio)
@@ -41,8 +41,8 @@ export async function openServer (fastify: FastifyInstance, settings: Settings, 
     await fastify.register(fastifySocketIO.default as never, { ...serverOptions(settings), preClose: (done: () => void) => { void preClose().finally(done) } })
     return { io: decorated(fastify) as Server, own: true }
   }
-  if (corsGiven) throw new errors.OPTION('option "cors" would do nothing, because the Socket.IO server is the application\'s own: give cors to that server')
-  if (recoversConnections(hosts)) throw new errors.OPTION(`the Socket.IO server of the application: ${RECOVERY}`)
+  if (corsGiven) throw new errors.INVALID_OPTION('option "cors" would do nothing, because the Socket.IO server is the application\'s own: give cors to that server')
+  if (recoversConnections(hosts)) throw new errors.INVALID_OPTION(`the Socket.IO server of the application: ${RECOVERY}`)
   if (!fastify.hasDecorator('io')) fastify.decorate('io', hosts as never)
   closeFirst(fastify, preClose)
   return { io: hosts, own: false }
@@ -66,15 +66,15 @@ function hostsServer (fastify: FastifyInstance, socketio: SocketIOOption): Serve
   if (isServer(socketio)) return socketio
   if (!fastify.hasDecorator('io')) return null
   const io = decorated(fastify)
-  if (!isServer(io)) throw new errors.OPTION('fastify.io is there and is no Socket.IO server: give your Server as the option "socketio"')
-  if (Object.keys(socketio).length > 0) throw new errors.OPTION('option "socketio" would do nothing, because fastify.io is there already: give these options to that server')
+  if (!isServer(io)) throw new errors.INVALID_OPTION('fastify.io is there and is no Socket.IO server: give your Server as the option "socketio"')
+  if (Object.keys(socketio).length > 0) throw new errors.INVALID_OPTION('option "socketio" would do nothing, because fastify.io is there already: give these options to that server')
   return io
 }
 
 function checkServerOptions (options: Partial<ServerOptions>): void {
-  if (options.connectionStateRecovery !== undefined) throw new errors.OPTION(`option "socketio.connectionStateRecovery": ${RECOVERY}`)
+  if (options.connectionStateRecovery !== undefined) throw new errors.INVALID_OPTION(`option "socketio.connectionStateRecovery": ${RECOVERY}`)
   for (const [name, remedy] of Object.entries(SET_ELSEWHERE)) {
-    if (name in options) throw new errors.OPTION(`option "socketio.${name}": ${remedy}`)
+    if (name in options) throw new errors.INVALID_OPTION(`option "socketio.${name}": ${remedy}`)
   }
 }
 

@@ -20,7 +20,7 @@ export class Metrics {
   /**
    * Makes what is to be counted. Nothing is registered yet.
    *
-   * @throws OPTION when prom-client is not installed, and when the registry has metrics of these names already
+   * @throws INVALID_OPTION when prom-client is not installed, and when the registry has metrics of these names already
    */
   static async load (registry: MetricsRegistry, catalogue: Catalogue): Promise<Metrics> {
     const metrics = new Metrics(await loadPromClient(), registry, catalogue)
@@ -75,7 +75,7 @@ export class Metrics {
    * Registers all metrics, or none.
    *
    * @param read what they tell, asked for once a scrape
-   * @throws OPTION when the registry has metrics of these names already
+   * @throws INVALID_OPTION when the registry has metrics of these names already
    */
   register (read: () => Omit<Reading, 'traffic'>): void {
     this.#checkFree()
@@ -85,7 +85,7 @@ export class Metrics {
 
   #checkFree (): void {
     const taken = [...this.#metrics.keys()].find(name => this.#registry.getSingleMetric(name) !== undefined)
-    if (taken !== undefined) throw new errors.OPTION(`option "metrics": the registry has a metric "${taken}" already: give each server a registry of its own, and put them together by Registry.merge`)
+    if (taken !== undefined) throw new errors.INVALID_OPTION(`option "metrics": the registry has a metric "${taken}" already: give each server a registry of its own, and put them together by Registry.merge`)
   }
 
   /** Takes out what was registered, and nothing that somebody else has put in its place. */
@@ -105,6 +105,6 @@ async function loadPromClient (): Promise<typeof Prom> {
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
     const why = isMissing ? 'install it: npm install prom-client' : `it cannot be loaded: ${String(error)}`
-    throw Object.assign(new errors.OPTION(`option "metrics" needs prom-client: ${why}`), { cause: error })
+    throw Object.assign(new errors.INVALID_OPTION(`option "metrics" needs prom-client: ${why}`), { cause: error })
   }
 }

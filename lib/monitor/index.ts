@@ -26,11 +26,11 @@ interface Query { instance?: string }
  * '/monitor' })`, after fastify-ws-events. The page itself says nothing of the application, and what it shows needs
  * the same keys as everything else.
  *
- * @throws OPTION when fastify-ws-events is not registered yet
+ * @throws INVALID_OPTION when fastify-ws-events is not registered yet
  */
 const monitor: FastifyPluginAsync = async fastify => {
   const parts = registeredOn(fastify)
-  if (parts === undefined) throw new errors.OPTION('the monitor needs fastify-ws-events: register that first')
+  if (parts === undefined) throw new errors.INVALID_OPTION('the monitor needs fastify-ws-events: register that first')
   const { access } = parts
   const hidden: FastifySchema & { readonly hide: boolean } = { hide: true }
 

@@ -17,7 +17,7 @@ import { makeCertificate, withoutOpenssl } from './certificate.js'
 import { deployCaddy, type DeployedProxy, DEPLOYMENT, deployNginx, nginxDocumented, withValues } from './deployment.js'
 
 const KEY = 'a-secret/key+of=mine'
-const options: WsEventsOptions = { apiKey: KEY, trustProxy: '127.0.0.1' }
+const options: WsEventsOptions = { apikey: KEY, trustProxy: '127.0.0.1' }
 
 interface Deployed { server: TestServer, proxy: DeployedProxy }
 

@@ -197,7 +197,7 @@ t.test('only keys that verify opened are asked for again, and nobody who is gone
   const keyring = new Keyring({ [KEY]: { ttl } })
   const seen: unknown[] = []
   const { fastify: { wsEvents }, url } = await startServer(t, {
-    apiKey: 'the-global-key',
+    apikey: 'the-global-key',
     allowedHosts: '127.0.0.1',
     verify: async request => {
       seen.push([request.apikey, request.instance])

@@ -15,9 +15,9 @@ const LISTED = ['https://app.example', 'http://localhost:3000']
 
 /** What speaks for a page's visitor, besides where the page comes from. */
 const SPEAKS: Readonly<Record<string, { options: WsEventsOptions, way: Way }>> = {
-  address: { options: { apiKey: KEY, allowedHosts: '127.0.0.1' }, way: {} },
+  address: { options: { apikey: KEY, allowedHosts: '127.0.0.1' }, way: {} },
   cookie: { options: { verify: ({ apikey, headers }) => apikey === null && headers.cookie === COOKIE }, way: { headers: { cookie: COOKIE } } },
-  key: { options: { apiKey: KEY }, way: { apikey: KEY } }
+  key: { options: { apikey: KEY }, way: { apikey: KEY } }
 }
 
 const CORS: Readonly<Record<string, WsEventsOptions>> = { none: {}, list: { cors: LISTED }, '*': { cors: '*' } }
@@ -56,43 +56,43 @@ function originIn (name: string, port: string, nodePort: string): string | undef
 // Origin does not open; where it is not listed letter for letter, it is foreign.
 t.test('an Origin is the server\'s own, is listed, or is foreign, whatever it looks like', async t => {
   await checkTable(t, `
-    origin                             | none, address | list, address | *, address   | none, cookie | list, cookie | *, cookie    | none, key | list, key | *, key
-    (absent)                           | in            | in            | in           | in           | in           | in           | in        | in        | in
-    http://127.0.0.1:PORT              | in            | in            | in           | in           | in           | in           | in        | in        | in
-    https://127.0.0.1:PORT             | in            | in            | in           | in           | in           | in           | in        | in        | in
-    HTTP://127.0.0.1:PORT              | in            | in            | in           | in           | in           | in           | in        | in        | in
-    http://127.0.0.1:PORT/page         | in            | in            | in           | in           | in           | in           | in        | in        | in
-    http://user:pass@127.0.0.1:PORT    | in            | in            | in           | in           | in           | in           | in        | in        | in
-    http://127.0.0.1                   | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    http://127.0.0.1:1                 | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    http://127.0.0.2:PORT              | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    http://localhost:PORT              | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    http://127.0.0.1:PORT@evil.example | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    http://127.0.0.1:PORT.evil.example | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    http://evil.example/127.0.0.1:PORT | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    http://evil.example#127.0.0.1:PORT | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example                | UNAUTHORIZED  | in            | UNAUTHORIZED | UNAUTHORIZED | in           | UNAUTHORIZED | in        | in        | in
-    http://localhost:3000              | UNAUTHORIZED  | in            | UNAUTHORIZED | UNAUTHORIZED | in           | UNAUTHORIZED | in        | in        | in
-    http://app.example                 | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://APP.example                | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    HTTPS://app.example                | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example:443            | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example:8443           | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example.               | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example/               | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example@evil.example   | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://evil@app.example           | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example.evil.example   | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://evilapp.example            | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://www.app.example            | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example, https://evil  | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://evil.example               | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    null                               | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    *                                  | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    (empty)                            | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    file://                            | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    chrome-extension://abcdefgh        | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    nonsense                           | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in`)
+    origin                             | none, address | list, address      | *, address   | none, cookie | list, cookie       | *, cookie    | none, key | list, key          | *, key
+    (absent)                           | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    http://127.0.0.1:PORT              | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    https://127.0.0.1:PORT             | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    HTTP://127.0.0.1:PORT              | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    http://127.0.0.1:PORT/page         | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    http://user:pass@127.0.0.1:PORT    | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    http://127.0.0.1                   | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    http://127.0.0.1:1                 | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    http://127.0.0.2:PORT              | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    http://localhost:PORT              | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    http://127.0.0.1:PORT@evil.example | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    http://127.0.0.1:PORT.evil.example | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    http://evil.example/127.0.0.1:PORT | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    http://evil.example#127.0.0.1:PORT | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example                | UNAUTHORIZED  | in                 | UNAUTHORIZED | UNAUTHORIZED | in                 | UNAUTHORIZED | in        | in                 | in
+    http://localhost:3000              | UNAUTHORIZED  | in                 | UNAUTHORIZED | UNAUTHORIZED | in                 | UNAUTHORIZED | in        | in                 | in
+    http://app.example                 | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://APP.example                | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    HTTPS://app.example                | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example:443            | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example:8443           | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example.               | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example/               | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example@evil.example   | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://evil@app.example           | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example.evil.example   | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://evilapp.example            | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://www.app.example            | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example, https://evil  | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://evil.example               | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    null                               | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    *                                  | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED       | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED    | in
+    (empty)                     | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in | ORIGIN_NOT_ALLOWED | in
+    file://                     | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in | ORIGIN_NOT_ALLOWED | in
+    chrome-extension://abcdefgh | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in | ORIGIN_NOT_ALLOWED | in
+    nonsense                    | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in | ORIGIN_NOT_ALLOWED | in`)
 })
 
 const PROXIES = {
@@ -102,15 +102,15 @@ const PROXIES = {
 
 // Own is the page that came through the proxy, by TLS or not; the server's own port is another origin.
 const BEHIND_PROXY = `
-    origin                 | none, address | list, address | *, address   | none, cookie | list, cookie | *, cookie    | none, key | list, key | *, key
-    (absent)               | in            | in            | in           | in           | in           | in           | in        | in        | in
-    https://127.0.0.1:PORT | in            | in            | in           | in           | in           | in           | in        | in        | in
-    http://127.0.0.1:PORT  | in            | in            | in           | in           | in           | in           | in        | in        | in
-    http://127.0.0.1:NODE  | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://127.0.0.1      | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    https://app.example    | UNAUTHORIZED  | in            | UNAUTHORIZED | UNAUTHORIZED | in           | UNAUTHORIZED | in        | in        | in
-    https://evil.example   | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in
-    null                   | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | ORIGIN       | UNAUTHORIZED | in        | ORIGIN    | in`
+    origin                 | none, address | list, address      | *, address   | none, cookie | list, cookie       | *, cookie    | none, key | list, key          | *, key
+    (absent)               | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    https://127.0.0.1:PORT | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    http://127.0.0.1:PORT  | in            | in                 | in           | in           | in                 | in           | in        | in                 | in
+    http://127.0.0.1:NODE  | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://127.0.0.1      | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    https://app.example    | UNAUTHORIZED  | in                 | UNAUTHORIZED | UNAUTHORIZED | in                 | UNAUTHORIZED | in        | in                 | in
+    https://evil.example   | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in
+    null                   | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | in        | ORIGIN_NOT_ALLOWED | in`
 
 for (const [name, { skip, deploy }] of Object.entries(PROXIES)) {
   t.test(`behind ${name} as documented, a page that came through it is the server's own`, { skip }, async t => {
@@ -119,9 +119,9 @@ for (const [name, { skip, deploy }] of Object.entries(PROXIES)) {
 
   t.test(`behind ${name} as documented, no page says by X-Forwarded-Host that it is the server's own`, { skip }, async t => {
     await checkTable(t, `
-      origin                 | none, address | list, address | *, address   | none, cookie | *, cookie
-      https://127.0.0.1:PORT | in            | in            | in           | in           | in
-      https://evil.example   | UNAUTHORIZED  | ORIGIN        | UNAUTHORIZED | UNAUTHORIZED | UNAUTHORIZED`,
+      origin                 | none, address | list, address      | *, address   | none, cookie | *, cookie
+      https://127.0.0.1:PORT | in            | in                 | in           | in           | in
+      https://evil.example   | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | UNAUTHORIZED | UNAUTHORIZED | UNAUTHORIZED`,
     { trustProxy: '127.0.0.1' }, async port => await deploy(t, port), { 'x-forwarded-host': 'evil.example' })
   })
 }
@@ -131,10 +131,10 @@ t.test('behind nginx that is not told of hosts, its own pages are foreign, and a
     change: text => withValues(text, { 'proxy_set_header Host $http_host;': '', 'proxy_set_header X-Forwarded-Host $http_host;': '' })
   })
   await checkTable(t, `
-    origin                 | none, address | list, address | none, key
-    (absent)               | in            | in            | in
-    https://127.0.0.1:PORT | UNAUTHORIZED  | ORIGIN        | in
-    https://evil.example   | UNAUTHORIZED  | ORIGIN        | in`,
+    origin                 | none, address | list, address      | none, key
+    (absent)               | in            | in                 | in
+    https://127.0.0.1:PORT | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | in
+    https://evil.example   | UNAUTHORIZED  | ORIGIN_NOT_ALLOWED | in`,
   { trustProxy: '127.0.0.1' }, untold)
   // So the documents have the proxy replace this header.
   await checkTable(t, `
@@ -146,16 +146,16 @@ t.test('behind nginx that is not told of hosts, its own pages are foreign, and a
 t.test('without a proxy that is trusted, X-Forwarded-Host makes no page the server\'s own', async t => {
   for (const trustProxy of [false, '10.0.0.0/8']) {
     await checkTable(t, `
-      origin                | none, address | none, cookie | list, cookie
-      http://evil.example   | UNAUTHORIZED  | UNAUTHORIZED | ORIGIN
-      https://evil.example  | UNAUTHORIZED  | UNAUTHORIZED | ORIGIN`,
+      origin               | none, address | none, cookie | list, cookie
+      http://evil.example  | UNAUTHORIZED  | UNAUTHORIZED | ORIGIN_NOT_ALLOWED
+      https://evil.example | UNAUTHORIZED  | UNAUTHORIZED | ORIGIN_NOT_ALLOWED`,
     { trustProxy }, undefined, { 'x-forwarded-host': 'evil.example' })
   }
 })
 
 t.test('no page from elsewhere may send what only a proxy says', async t => {
   for (const cors of ['*', LISTED]) {
-    const { url } = await startServer(t, { apiKey: KEY, cors })
+    const { url } = await startServer(t, { apikey: KEY, cors })
     const allowed = async (header: string): Promise<boolean> => {
       const response = await fetch(`${url}/socket.io/?EIO=4&transport=polling`, {
         method: 'OPTIONS',

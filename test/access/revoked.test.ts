@@ -213,14 +213,14 @@ t.test('a key that was revoked on one node is found out by the other, where veri
 
 t.test('a key of the list opens until it is no longer in it, and its clients go when they are sent away', async t => {
   const [old, next] = ['an-older-key', 'a-newer-key']
-  const both = await startServer(t, { apiKey: [old, next], defaultConfig: { enabled: true } })
+  const both = await startServer(t, { apikey: [old, next], defaultConfig: { enabled: true } })
   const { socket: withOld } = await listen(t, `${both.url}/acme`, { auth: { apikey: old } })
   const { socket: withNext } = await listen(t, `${both.url}/acme`, { auth: { apikey: next } })
   const ended = disconnected(withOld)
   await both.fastify.wsEvents.disconnect({ apikey: old })
   t.equal(await ended, ENDED)
   t.equal(withNext.connected, true)
-  const after = await startServer(t, { apiKey: [next], defaultConfig: { enabled: true } })
+  const after = await startServer(t, { apikey: [next], defaultConfig: { enabled: true } })
   t.equal(await attempt(after, { apikey: old }, ['websocket', 'polling']), 'FORBIDDEN')
   t.equal(await attempt(after, { apikey: next }, ['websocket', 'polling']), 'in')
 })

@@ -61,7 +61,7 @@ t.test('a client that comes back is told what the document says', async t => {
 })
 
 t.test('a refusal at connect is what the document says', async t => {
-  const { fastify, url } = await startServer(t, { apiKey: 'the-global-key' })
+  const { fastify, url } = await startServer(t, { apikey: 'the-global-key' })
   const refusal: unknown = await new Promise(resolve => {
     connect(t, `${url}/acme`).once('connect_error', error => { resolve((error as Error & { data?: unknown }).data) })
   })

@@ -128,7 +128,7 @@ t.test('the command reads .env of the folder, and the server that it prints runs
   t.equal(await ask(KEY), 200, "Evolution's route is there, and its key opens it")
   t.equal(await ask('another'), 403)
   t.match(await refused(connect(t, `${url}/acme`, { query: { apikey: KEY } })), { code: 'FST_ERR_WS_EVENTS_NOT_SET' }, 'the key is taken from the query')
-  t.match(await refused(connect(t, `${url}/acme`, { auth: { apikey: KEY }, extraHeaders: { origin: 'https://three.example' } })), { code: 'FST_ERR_WS_EVENTS_ORIGIN' }, 'the origins are in force')
+  t.match(await refused(connect(t, `${url}/acme`, { auth: { apikey: KEY }, extraHeaders: { origin: 'https://three.example' } })), { code: 'FST_ERR_WS_EVENTS_ORIGIN_NOT_ALLOWED' }, 'the origins are in force')
 })
 
 t.test('a file that cannot be read has a code of its own, and is named', async t => {

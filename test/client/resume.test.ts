@@ -55,7 +55,7 @@ for (const transport of transports) {
 }
 
 t.test('a page that is loaded anew goes on where it was', async t => {
-  const { fastify, url } = await startServer(t, { ...enabled, apiKey: 'secret' })
+  const { fastify, url } = await startServer(t, { ...enabled, apikey: 'secret' })
   const storage = new Shelf()
   const first = read(t, `${url}/acme?apikey=secret`, { storage })
   await nextReady(first)

@@ -42,11 +42,11 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
     '## Caddy': ['test/access/deployment.ts'],
     '## TLS without a proxy': ['test/access/deployment.test.ts'],
     '## Show that it is right': [runs(async (t, { code }) => {
-      const { port } = await startServer(t, { apiKey: 'YOUR_KEY', trustProxy: '127.0.0.1' })
+      const { port } = await startServer(t, { apikey: 'YOUR_KEY', trustProxy: '127.0.0.1' })
       const { url, certificate: { certFile } } = await deployNginx(t, port)
       await curls(t, code, { 'https://events.example.com': url }, { CURL_CA_BUNDLE: certFile })
     }, withoutNginx || withoutOpenssl), runs(async (t, { code }) => {
-      const { port } = await startServer(t, { apiKey: 'YOUR_KEY' })
+      const { port } = await startServer(t, { apikey: 'YOUR_KEY' })
       await curls(t, code, { 'http://events.example.com:8080': `http://${ELSEWHERE}:${port}` })
     })]
   },
@@ -69,7 +69,7 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
       t.match(await refused(connect(t, `${url}/acme`)), { code: 'FST_ERR_WS_EVENTS_UNAUTHORIZED' })
     })],
     '## Client code that stays as it is': [runs(async (t, { code }) => {
-      const { fastify, url } = await startServer(t, { evolution: true, apiKey: 'KEY', serverUrl: 'https://api.example.com' })
+      const { fastify, url } = await startServer(t, { evolution: true, apikey: 'KEY', serverUrl: 'https://api.example.com' })
       await fastify.inject({ method: 'POST', url: '/websocket/set/acme', headers: { apikey: 'KEY' }, payload: { websocket: { enabled: true, events: [] } } })
       const screen = new Screen()
       const { socket } = await evaluate(at(url, code), { io: ioOf(t), console: screen }, ['socket'])

@@ -54,14 +54,14 @@ export const README: Stories = {
   })],
 
   '## Routes': [runs(async (t, { code }) => {
-    const { url } = await startServer(t, { apiKey: 'YOUR_KEY' })
+    const { url } = await startServer(t, { apikey: 'YOUR_KEY' })
     await curls(t, code, { 'http://localhost:8080': url })
   })],
 
   '## Without Socket.IO': [curlStreams, phpStream],
 
   '### Node, and pages with a bundler': [runs(async (t, { code }) => {
-    const { fastify, url } = await startAcme(t, { apiKey: KEY })
+    const { fastify, url } = await startAcme(t, { apikey: KEY })
     const screen = new Screen()
     const later: Array<[again: () => void, delay: number]> = []
     const { socket } = await evaluate(at(url, code), { io: ioOf(t), console: screen, setTimeout: (...timer: [() => void, number]) => later.push(timer) }, ['socket'])
@@ -82,7 +82,7 @@ export const README: Stories = {
   })],
 
   '### A page without a bundler': [runs(async (t, { code }) => {
-    const { fastify, url } = await startServer(t, { apiKey: KEY, defaultConfig: { enabled: true } }, {
+    const { fastify, url } = await startServer(t, { apikey: KEY, defaultConfig: { enabled: true } }, {
       before: server => server.get('/page', async (request, reply) => await reply.type('text/html').send(at(`http://${request.headers.host}`, code)))
     })
     const { page } = await openPage(await startChromium(t), `${url}/page`)
@@ -95,7 +95,7 @@ export const README: Stories = {
   '### Python': ['test/resume/python.test.ts'],
 
   '### Filters': [runs(async (t, { code }) => {
-    const { fastify, url } = await startAcme(t, { apiKey: KEY, globalEvents: true })
+    const { fastify, url } = await startAcme(t, { apikey: KEY, globalEvents: true })
     await fastify.wsEvents.set('beta', { enabled: true })
     const opened: Socket[] = []
     await evaluate(at(url, code), { io: ioOf(t, opened) })
@@ -199,7 +199,7 @@ export const README: Stories = {
   })],
 
   '### Behind a proxy': [runs(async (t, { code }) => {
-    const { fastify, port } = await startAcme(t, { trustProxy: '127.0.0.1', apiKey: KEY })
+    const { fastify, port } = await startAcme(t, { trustProxy: '127.0.0.1', apikey: KEY })
     const listens = await freePort()
     await startNginx(t, nginxDirectory(t), code.replace('server {', `server {\n  listen 127.0.0.1:${listens};`).replace('127.0.0.1:8080', `127.0.0.1:${port}`), listens)
     for (const transport of ['websocket', 'polling'] as const) {

@@ -18,7 +18,7 @@ const known = (line: string): string => line.replaceAll(ID, 'ID').replace(/^retr
 
 /** The three ways of curl: the live stream, the same from an id on, and a page. */
 export const curlStreams: Story = runs(async (t, { code }) => {
-  const { fastify: { wsEvents }, port } = await startServer(t, { apiKey: 'YOUR_KEY' })
+  const { fastify: { wsEvents }, port } = await startServer(t, { apikey: 'YOUR_KEY' })
   await wsEvents.set('acme', { enabled: true })
   const [live, resumed, page] = commands(code)
   if (live === undefined || resumed === undefined || page === undefined) throw new Error('the document has three commands')
@@ -46,7 +46,7 @@ export const curlStreams: Story = runs(async (t, { code }) => {
 })
 
 export const phpStream: Story = runs(async (t, { code }) => {
-  const { fastify: { wsEvents }, port } = await startServer(t, { apiKey: 'YOUR_KEY', defaultConfig: { enabled: true } })
+  const { fastify: { wsEvents }, port } = await startServer(t, { apikey: 'YOUR_KEY', defaultConfig: { enabled: true } })
   const cwd = folder(t, [['stream.php', atPort(code, port)]])
   const run = () => new Program(t, php ?? '', ['stream.php'], { cwd })
   const first = run()

@@ -87,7 +87,7 @@ export const TROUBLESHOOTING: Stories = {
   })],
 
   '## 4. What is let through': [runs(async (t, { code }) => {
-    const { fastify, url } = await startServer(t, { apiKey: 'YOUR_KEY' })
+    const { fastify, url } = await startServer(t, { apikey: 'YOUR_KEY' })
     await fastify.wsEvents.set('acme', { enabled: true, events: ['call'] })
     await curls(t, code, { 'http://localhost:8080': url })
   })],
@@ -111,7 +111,7 @@ export const TROUBLESHOOTING: Stories = {
   })],
 
   '## 7. The proxy': [runs(async (t, { code }) => {
-    const { port } = await startServer(t, { trustProxy: '127.0.0.1', apiKey: 'key' })
+    const { port } = await startServer(t, { trustProxy: '127.0.0.1', apikey: 'key' })
     const faster = code.replace('--max-time 3', '--max-time 1')
     const { url, certificate: { certFile } } = await deployNginx(t, port)
     await curls(t, faster, { 'https://events.example.com': url }, { CURL_CA_BUNDLE: certFile })
@@ -125,7 +125,7 @@ export const TROUBLESHOOTING: Stories = {
   }, withoutNginx || withoutOpenssl)],
 
   '## 8. Web pages': [runs(async (t, { code }) => {
-    const { url } = await startServer(t, { apiKey: 'key', cors: ['https://app.example.com'] })
+    const { url } = await startServer(t, { apikey: 'key', cors: ['https://app.example.com'] })
     await curls(t, code, { 'http://localhost:8080': url })
     const answer = await fetch(`${url}/socket.io/?EIO=4&transport=polling`, { headers: { origin: 'https://other.example.com' } })
     t.equal(answer.headers.get('access-control-allow-origin'), null)

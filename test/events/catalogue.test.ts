@@ -81,7 +81,7 @@ t.test('whatever is asked for, it is an event or UNKNOWN_EVENT', async t => {
   }))
 })
 
-t.test('names that a catalogue takes are found in both spellings; others are an OPTION error', async t => {
+t.test('names that a catalogue takes are found in both spellings; others are an INVALID_OPTION error', async t => {
   const name = fc.string({ unit: fc.constantFrom('a', 'b', 'A', '_', '.', '-', ':', '7', ' ', 'é'), maxLength: 4 })
   fc.assert(fc.property(fc.uniqueArray(name, { minLength: 1, maxLength: 6 }), names => {
     const good = names.every(name => /^[A-Za-z0-9_][A-Za-z0-9_.:-]*$/.test(name))
@@ -90,7 +90,7 @@ t.test('names that a catalogue takes are found in both spellings; others are an 
       const catalogue = new Catalogue(names)
       return good && apart && names.every(name => catalogue.get(name).name === name && catalogue.get(constantOf(name)).name === name)
     } catch (error) {
-      return !(good && apart) && (error as { code?: string }).code === 'FST_ERR_WS_EVENTS_OPTION'
+      return !(good && apart) && (error as { code?: string }).code === 'FST_ERR_WS_EVENTS_INVALID_OPTION'
     }
   }), { numRuns: 1000 })
 })
@@ -150,10 +150,10 @@ t.test('true, and a schema that only describes, take anything', async t => {
   }
 })
 
-t.test('a schema that cannot be compiled is an OPTION error with the name of its event', async t => {
+t.test('a schema that cannot be compiled is an INVALID_OPTION error with the name of its event', async t => {
   for (const schema of [{ type: 'strnig' }, { $ref: '#/nowhere' }, { pattern: '(' }, { properties: 5 }]) {
     const error = thrown(() => new Catalogue({ order: schema }))
-    t.equal(error.code, 'FST_ERR_WS_EVENTS_OPTION', JSON.stringify(schema))
+    t.equal(error.code, 'FST_ERR_WS_EVENTS_INVALID_OPTION', JSON.stringify(schema))
     t.match(error.message, /"order"/)
   }
 })
@@ -165,7 +165,7 @@ t.test('two events may have the same schema, and schemas with $id', async t => {
 })
 
 t.test('a schema that is checked asynchronously is refused', async t => {
-  t.throws(() => new Catalogue({ order: { $async: true, type: 'object' } }), { code: 'FST_ERR_WS_EVENTS_OPTION', message: /\$async/ })
+  t.throws(() => new Catalogue({ order: { $async: true, type: 'object' } }), { code: 'FST_ERR_WS_EVENTS_INVALID_OPTION', message: /\$async/ })
 })
 
 t.test('data with very many faults makes a short error', async t => {

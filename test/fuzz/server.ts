@@ -79,7 +79,7 @@ function running (): NonNullable<typeof server> {
 async function start ({ options, marker }: Start) {
   const log = new WatchedLog(marker)
   const fastify = Fastify({ logger: { level: 'trace', stream: log.stream }, requestTimeout: REQUEST_TIMEOUT })
-  await fastify.register(wsEvents, { env: false, apiKey: keyOf(marker, 'global'), verify: oddVerify(), ...options })
+  await fastify.register(wsEvents, { env: false, apikey: keyOf(marker, 'global'), verify: oddVerify(), ...options })
   addHandlers(fastify.wsEvents)
   await fastify.wsEvents.set(HEALTHY, { enabled: true })
   for (const name of INSTANCES) await fastify.wsEvents.set(name, { enabled: true })

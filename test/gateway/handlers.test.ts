@@ -87,7 +87,7 @@ t.test('of a handler that fails the client is told no more than that, and the lo
   for (const [event, handler] of Object.entries(failing)) fastify.wsEvents.handle(event, { handler })
   const { socket } = await listen(t, `${url}/acme`)
   for (const event of Object.keys(failing)) {
-    t.strictSame(await send(socket, event), { code: `${PREFIX}HANDLER`, statusCode: 500, message: `the handler of "${event}" failed`, retry: false })
+    t.strictSame(await send(socket, event), { code: `${PREFIX}HANDLER_FAILED`, statusCode: 500, message: `the handler of "${event}" failed`, retry: false })
   }
   t.equal(lines.filter(({ level, instance }) => level === 50 && instance === 'acme').length, 4)
   t.match(JSON.stringify(lines), 'db-7.internal')
@@ -129,7 +129,7 @@ t.test('a handler has its time, and what it answers or throws later is nobody\'s
   const { socket } = await listen(t, `${url}/acme`)
   const patient = send(socket, 'patient')
   for (const event of ['slow', 'fails']) {
-    t.strictSame(await send(socket, event), { code: `${PREFIX}TIMEOUT`, statusCode: 504, message: `the handler of "${event}" took longer than 20 ms`, retry: false })
+    t.strictSame(await send(socket, event), { code: `${PREFIX}HANDLER_TIMEOUT`, statusCode: 504, message: `the handler of "${event}" took longer than 20 ms`, retry: false })
   }
   late.open()
   // An unhandled rejection would end the test.
@@ -150,7 +150,7 @@ t.test('a result that cannot be sent is a coded error', async t => {
 
 t.test('at the root only the global key may call', async t => {
   const verify: Verify = ({ apikey }) => apikey === 'of-all'
-  const { fastify, url } = await startServer(t, { ...enabled, globalEvents: true, apiKey: 'the-global-key', verify, allowedHosts: 'loopback' })
+  const { fastify, url } = await startServer(t, { ...enabled, globalEvents: true, apikey: 'the-global-key', verify, allowedHosts: 'loopback' })
   fastify.wsEvents.handle('sendNode', { handler: ({ instance }) => ({ instance }) })
   const callers: ReadonlyArray<readonly [string | undefined, string]> = [['of-all', 'FORBIDDEN'], [undefined, 'UNAUTHORIZED']]
   for (const [apikey, code] of callers) {
@@ -165,7 +165,7 @@ t.test('at the root only the global key may call', async t => {
 })
 
 t.test('Evolution\'s silent root, where nobody is checked, calls nothing', async t => {
-  const { fastify, url } = await startServer(t, { evolution: true, apiKey: 'the-global-key' })
+  const { fastify, url } = await startServer(t, { evolution: true, apikey: 'the-global-key' })
   let calls = 0
   fastify.wsEvents.handle('sendNode', { handler: () => ++calls })
   const { socket } = await listen(t, url, { auth: { apikey: 'the-global-key' } })
@@ -182,7 +182,7 @@ t.test('who calls too often is ended as by any other message', async t => {
   for (let call = 0; call < 50; call++) socket.emit('sendNode')
   await ended
   t.ok(calls <= 10, `${calls} calls`)
-  t.match(fastify.wsEvents.stats(), { refused: { LIMIT: 1 }, limited: { inboundPerSecond: 1 } })
+  t.match(fastify.wsEvents.stats(), { refused: { LIMIT_REACHED: 1 }, limited: { inboundPerSecond: 1 } })
 })
 
 t.test('a client that leaves while its message is handled harms nobody', async t => {
@@ -224,14 +224,14 @@ t.test('what cannot be handled is said at once', async t => {
     ['a', { get handler () { throw new Error('a getter') } }, /the options of "a" cannot be read: a getter/],
     ['a', { handler, schema: new Proxy({}, { get () { throw new Error('a trap') } }) }, /the options of "a" cannot be read: a trap/]
   ] as ReadonlyArray<readonly [unknown, unknown, RegExp]>
-  for (const [event, options, message] of bad) t.throws(() => { wsEvents.handle(event as string, options as HandleOptions) }, { code: `${PREFIX}OPTION`, message })
+  for (const [event, options, message] of bad) t.throws(() => { wsEvents.handle(event as string, options as HandleOptions) }, { code: `${PREFIX}INVALID_OPTION`, message })
   wsEvents.handle('a', { handler })
 })
 
 t.test('with WebSocket events disabled it is accepted, and nobody calls', async t => {
   const { fastify } = await startServer(t, { enabled: false })
   fastify.wsEvents.handle('sendNode', { handler: () => null })
-  t.throws(() => { fastify.wsEvents.handle('subscribe', { handler: () => null }) }, { code: `${PREFIX}OPTION` })
+  t.throws(() => { fastify.wsEvents.handle('subscribe', { handler: () => null }) }, { code: `${PREFIX}INVALID_OPTION` })
 })
 
 t.test('anything else that a client sends is dropped, and counted', async t => {

@@ -30,7 +30,7 @@ t.test('limits hold when the application has a middleware of its own after ours,
   await until(() => waiting.length === 2)
   const third = connect(t, server.url, { reconnection: false })
   await disconnectedOrClosed(third)
-  t.equal(server.fastify.wsEvents.stats().refused.LIMIT, 1)
+  t.equal(server.fastify.wsEvents.stats().refused.LIMIT_REACHED, 1)
   for (const next of waiting) next()
   await Promise.all(clients.map(admitted))
   t.equal(server.fastify.wsEvents.stats().connections, 2)
@@ -172,7 +172,7 @@ t.test('a middleware that the application adds to a namespace of ours goes on gu
 })
 
 t.test('a namespace stays ours in the spelling that clients used', async t => {
-  const server = await startServer(t, { apiKey: 'key', ...enabled })
+  const server = await startServer(t, { apikey: 'key', ...enabled })
   const { socket } = await listen(t, `${server.url}/Teste%2001`, { auth: { apikey: 'key' } })
   socket.disconnect()
   await until(() => server.fastify.wsEvents.stats().namespaces === 0)

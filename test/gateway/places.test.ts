@@ -35,7 +35,7 @@ function reached (call: () => unknown): string | undefined {
     call()
   } catch (error) {
     const { code, message } = error as { code?: string, message: string }
-    return code === 'FST_ERR_WS_EVENTS_LIMIT' ? /^the limit (\w+) is reached$/.exec(message)?.[1] : String(error)
+    return code === 'FST_ERR_WS_EVENTS_LIMIT_REACHED' ? /^the limit (\w+) is reached$/.exec(message)?.[1] : String(error)
   }
 }
 

@@ -96,7 +96,7 @@ for (const transport of transports) {
     await admitted(chat)
     const full = manager.socket('/acme')
     const { data } = await new Promise<Error & { data?: unknown }>(resolve => { full.once('connect_error', resolve) })
-    t.match(data, { code: 'FST_ERR_WS_EVENTS_LIMIT', retry: true })
+    t.match(data, { code: 'FST_ERR_WS_EVENTS_LIMIT_REACHED', retry: true })
     t.equal(await send(chat, 10), 10)
     t.strictSame(reached(server), { connectionsPerInstance: 1 })
   })

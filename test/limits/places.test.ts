@@ -26,7 +26,7 @@ const cases: Partial<Record<keyof Limits, Case>> = {
 for (const transport of transports) {
   for (const [limit, { client, other }] of Object.entries(cases)) {
     t.test(`over ${limit}, a client's ${transport} connection is ended; it comes back by itself, and is in when there is a place`, async t => {
-      const server = await startServer(t, { ...enabled, trustProxy: true, apiKey: 'key', limits: { ...UNLIMITED, [limit]: 2 } })
+      const server = await startServer(t, { ...enabled, trustProxy: true, apikey: 'key', limits: { ...UNLIMITED, [limit]: 2 } })
       const open = (at: number) => {
         const [instance, options] = client(at)
         return connect(t, `${server.url}/${instance}`, { transports: [transport], auth: { apikey: 'key' }, ...options })
@@ -40,7 +40,7 @@ for (const transport of transports) {
       const inbox = new Inbox(third)
       t.match(await outcomeOf(third), { word: 'comes back', refusal: undefined, comesBack: true })
       t.strictSame(Object.keys(reached(server)), [limit])
-      t.equal(server.fastify.wsEvents.stats().refused.LIMIT, server.fastify.wsEvents.stats().limited[limit as keyof Limits])
+      t.equal(server.fastify.wsEvents.stats().refused.LIMIT_REACHED, server.fastify.wsEvents.stats().limited[limit as keyof Limits])
       if (other !== undefined) {
         const [instance, options] = other
         const others = await listen(t, `${server.url}/${instance}`, { transports: [transport], auth: { apikey: 'key' }, ...options })
@@ -62,7 +62,7 @@ for (const transport of transports) {
     const inboxes = [first, second].map(socket => new Inbox(socket))
     await Promise.all([first, second].map(admitted))
     const third = manager.socket('/gamma')
-    t.match(await refused(third), { code: 'FST_ERR_WS_EVENTS_LIMIT', statusCode: 429, retry: true, message: 'the limit namespacesPerConnection is reached' })
+    t.match(await refused(third), { code: 'FST_ERR_WS_EVENTS_LIMIT_REACHED', statusCode: 429, retry: true, message: 'the limit namespacesPerConnection is reached' })
     t.equal(third.active, false, 'it tries again when it is told to')
     t.strictSame(reached(server), { namespacesPerConnection: 1 })
     await hear(t, server, 'acme', inboxes.slice(0, 1))
@@ -84,8 +84,8 @@ for (const transport of transports) {
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) manager.socket(`/${name}`)
     await ended
     t.strictSame(Object.keys(reached(server)), ['namespacesPerConnection'])
-    const { NOT_SET = 0, LIMIT = 0 } = server.fastify.wsEvents.stats().refused
-    t.equal(NOT_SET + LIMIT, 4, 'those after these were not looked at')
+    const { NOT_SET = 0, LIMIT_REACHED = 0 } = server.fastify.wsEvents.stats().refused
+    t.equal(NOT_SET + LIMIT_REACHED, 4, 'those after these were not looked at')
   })
 
   t.test(`a connection over ${transport} that asks for namespaces faster than it may send and have them is ended, and counts for inboundPerSecond`, async t => {

@@ -19,7 +19,7 @@ async function startHolding (t: Test, refusalsPerMinute: number, options: WsEven
   // The server takes its clock when it is made.
   mock.timers.enable({ apis: ['Date'], now: Date.now() })
   t.teardown(() => { mock.timers.reset() })
-  return await startServer(t, { ...enabled, trustProxy: true, apiKey: 'good', limits: { ...UNLIMITED, refusalsPerMinute }, ...options })
+  return await startServer(t, { ...enabled, trustProxy: true, apikey: 'good', limits: { ...UNLIMITED, refusalsPerMinute }, ...options })
 }
 
 const optionsOf = (transport: Transport, address: string, apikey: string) =>

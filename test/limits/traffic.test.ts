@@ -38,7 +38,7 @@ for (const transport of transports) {
     t.match(await ended, ENDED)
     await cameBack(socket)
     t.strictSame(reached(server), { inboundPerSecond: 1 })
-    t.match(server.fastify.wsEvents.stats().refused, { LIMIT: 1 })
+    t.match(server.fastify.wsEvents.stats().refused, { LIMIT_REACHED: 1 })
     t.ok(server.fastify.wsEvents.stats().dropped <= 10, 'what was more is not looked at')
     await hear(t, server, 'acme', [other.inbox, inbox])
   })

@@ -19,7 +19,7 @@ export interface Measured extends TestServer {
 /** A server in global mode with metrics at `/metrics`, as docs/metrics.md has it. */
 export async function startMeasured (t: Test, options: WsEventsOptions = {}): Promise<Measured> {
   const registry = new Registry()
-  const server = await startServer(t, { globalEvents: true, apiKey: KEY, metrics: { registry }, ...options }, {
+  const server = await startServer(t, { globalEvents: true, apikey: KEY, metrics: { registry }, ...options }, {
     before: fastify => {
       fastify.get('/metrics', async (request, reply) => {
         void reply.type(registry.contentType)

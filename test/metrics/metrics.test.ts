@@ -10,7 +10,7 @@ import { startServer } from '../helpers/server.js'
 import { KEY, keepBusy, startMeasured } from './busy.js'
 import { parse, valueOf } from './exposition.js'
 
-const OPTION = 'FST_ERR_WS_EVENTS_OPTION'
+const OPTION = 'FST_ERR_WS_EVENTS_INVALID_OPTION'
 const auth = { apikey: KEY }
 
 t.test('a scrape tells what stats() tells, and by event what was emitted and delivered', async t => {

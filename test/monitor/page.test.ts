@@ -178,7 +178,7 @@ t.test('an instance is set, switched off and on by the routes', { skip }, async 
 })
 
 t.test('a refusal is said in plain words, in two languages, and a key opens', { skip }, async t => {
-  const { fastify, url } = await serveMonitored(t, { apiKey: 'the-global-key', verify: ({ apikey, instance }) => apikey === 'key-of-acme' && instance === 'acme' })
+  const { fastify, url } = await serveMonitored(t, { apikey: 'the-global-key', verify: ({ apikey, instance }) => apikey === 'key-of-acme' && instance === 'acme' })
   await fastify.wsEvents.set('acme', { enabled: true })
   await fastify.wsEvents.set('globex', { enabled: true })
   const refused = /status of 40[13]/

@@ -24,7 +24,7 @@ async function stateOf (fastify: FastifyInstance, query = '', headers = {}): Pro
 const names = ({ instances }: MonitorState) => instances.map(({ instance }) => instance)
 
 t.test('the page is served with a policy that lets nothing in from elsewhere, and says nothing of the application', async t => {
-  const fastify = await start(t, { apiKey: 'the-global-key' })
+  const fastify = await start(t, { apikey: 'the-global-key' })
   await fastify.wsEvents.set('acme', { enabled: true })
   for (const [url, type] of [['/monitor/', 'text/html'], ['/monitor/page.js', 'text/javascript'], ['/monitor/page.css', 'text/css']] as const) {
     const { statusCode, headers, body } = await fastify.inject(url)
@@ -48,7 +48,7 @@ t.test('what the page asks for stands beside it', async t => {
 
 t.test('the state is told to who has a key, as far as it opens', async t => {
   const fastify = await start(t, {
-    apiKey: 'the-global-key',
+    apikey: 'the-global-key',
     verify: ({ apikey, instance }) => {
       if (apikey === 'key-of-two') return { instances: ['acme', 'globex'], events: ['messages.*'] }
       return apikey === 'key-of-acme' && instance === 'acme'
@@ -106,5 +106,5 @@ t.test('many instances are listed as far as a page can show them', async t => {
 
 t.test('without the plugin there is nothing to show', async t => {
   const fastify = Fastify()
-  await t.rejects(async () => { await fastify.register(monitor, { prefix: '/monitor' }) }, { code: `${PREFIX}OPTION`, message: /register that first/ })
+  await t.rejects(async () => { await fastify.register(monitor, { prefix: '/monitor' }) }, { code: `${PREFIX}INVALID_OPTION`, message: /register that first/ })
 })

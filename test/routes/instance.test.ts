@@ -325,7 +325,7 @@ t.test('no other method is answered', async t => {
 })
 
 t.test('a caller without the key is sent away before its body is read', async t => {
-  const { fastify, port } = await startServer(t, { apiKey: 'k' })
+  const { fastify, port } = await startServer(t, { apikey: 'k' })
   const socket = connectTcp(port, '127.0.0.1')
   t.teardown(() => { socket.destroy() })
   // The body is announced and never sent.

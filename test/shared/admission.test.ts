@@ -63,7 +63,7 @@ t.test('on a connection that serves another namespace it is a refusal that may p
 })
 
 t.test('who has no key learns nothing of the store, and waits for nothing', async t => {
-  const { shared, nodes: [a] } = await startNodes(t, 1, { ...enabled, apiKey: 'k' })
+  const { shared, nodes: [a] } = await startNodes(t, 1, { ...enabled, apikey: 'k' })
   shared.away()
   t.match(await refused(connect(t, `${a.url}/acme`)), { code: 'FST_ERR_WS_EVENTS_UNAUTHORIZED' })
   t.equal(shared.watching.size, 0)

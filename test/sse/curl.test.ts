@@ -28,7 +28,7 @@ const WITHIN = fileURLToPath(new URL('../../.tap/', import.meta.url))
 const resumeAfter = (id: string): string[] => ['-H', id === '' ? 'Last-Event-ID;' : `Last-Event-ID: ${id}`]
 
 t.test('curl -N with a key shows events; without one it says why not', { skip: withoutCurl }, async t => {
-  const { fastify: { wsEvents }, url } = await startServer(t, { apiKey: 'key', defaultConfig: { enabled: true } })
+  const { fastify: { wsEvents }, url } = await startServer(t, { apikey: 'key', defaultConfig: { enabled: true } })
   const curl = new Curl(t, `${url}/instance/acme/events?events=call`, ['-H', 'apikey: key'])
   await curl.ready()
   await wsEvents.emit('acme', 'chats.set', 1)

@@ -36,7 +36,7 @@ async function outcome (url: string, headers: Headers = {}): Promise<string> {
 
 t.test('who may read is who may connect, by the global key, verify, and addresses', async t => {
   const keyring = new Keyring({ acme: { instances: ['acme'] }, both: { instances: ['acme', 'beta'] }, all: true, broken: () => { throw new Error('down') } })
-  const { fastify, url } = await startServer(t, { globalEvents: true, apiKey: 'global', verify: keyring.verify })
+  const { fastify, url } = await startServer(t, { globalEvents: true, apikey: 'global', verify: keyring.verify })
   await fastify.wsEvents.set('acme', { enabled: true })
   await fastify.wsEvents.set('beta', { enabled: false })
   const cases: ReadonlyArray<readonly [path: string, headers: Headers, word: string]> = [
@@ -66,7 +66,7 @@ t.test('who may read is who may connect, by the global key, verify, and addresse
 
 t.test('what a key may see holds for the stream and for the past', async t => {
   const keyring = new Keyring({ key: { instances: ['a', 'b'], events: ['call', 'chats.*'] } })
-  const { fastify: { wsEvents }, url } = await startServer(t, { globalEvents: true, apiKey: 'global', verify: keyring.verify })
+  const { fastify: { wsEvents }, url } = await startServer(t, { globalEvents: true, apikey: 'global', verify: keyring.verify })
   const stream = await EventStream.open(t, `${url}/events?instances=a,c&events=call,messages.set`, { apikey: 'key' })
   const { lastEventId } = await stream.ready()
   for (const name of ['a', 'b', 'c']) for (const event of ['call', 'chats.set', 'messages.set']) await wsEvents.emit(name, event, `${name} ${event}`)
@@ -100,7 +100,7 @@ t.test('a key that runs out is asked again: a narrower grant holds, and a revoke
 
 t.test('the log has no key, wherever it came', async t => {
   const { lines, fastify: logging } = recordLog('trace')
-  const { url } = await startServer(t, { ...enabled, globalEvents: true, apiKey: 'secret-key' }, { fastify: logging })
+  const { url } = await startServer(t, { ...enabled, globalEvents: true, apikey: 'secret-key' }, { fastify: logging })
   await outcome(at(url), { apikey: 'secret-key' })
   await outcome(at(url), { authorization: 'Bearer wrong-secret-key' })
   await fetch(`${at(url)}?apikey=secret-key`, { headers: { apikey: 'secret-key' } })
@@ -164,16 +164,16 @@ t.test('limits count streams as they count clients', async t => {
   for (const limit of ['connections', 'connectionsPerInstance', 'connectionsPerAddress'] as const) {
     const { wsEvents, url } = await limited({ [limit]: 1 })
     const first = await EventStream.open(t, at(url))
-    await t.rejects(EventStream.open(t, at(url)), new RegExp(`^429 .*LIMIT.*${limit}|^429 .*${limit}.*LIMIT`))
-    t.match(wsEvents.stats(), { connections: 1, limited: { [limit]: 1 }, refused: { LIMIT: 1 } })
+    await t.rejects(EventStream.open(t, at(url)), new RegExp(`^429 .*LIMIT_REACHED.*${limit}|^429 .*${limit}.*LIMIT_REACHED`))
+    t.match(wsEvents.stats(), { connections: 1, limited: { [limit]: 1 }, refused: { LIMIT_REACHED: 1 } })
     first.cut()
     await eventually(() => wsEvents.stats().connections === 0)
     await EventStream.open(t, at(url))
   }
-  const { url } = await limited({ refusalsPerMinute: 4 }, { apiKey: 'key' })
+  const { url } = await limited({ refusalsPerMinute: 4 }, { apikey: 'key' })
   t.equal(await outcome(at(url), { apikey: 'wrong' }), '403 FORBIDDEN')
   t.equal(await outcome(at(url), { apikey: 'wrong' }), '403 FORBIDDEN')
-  t.equal(await outcome(at(url), { apikey: 'key' }), '429 LIMIT')
+  t.equal(await outcome(at(url), { apikey: 'key' }), '429 LIMIT_REACHED')
 })
 
 t.test('a store that is away is 503, and so is a plugin that is disabled', async t => {

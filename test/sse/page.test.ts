@@ -94,7 +94,7 @@ t.test('a gap is said, also one that comes while a page is read', async t => {
 })
 
 t.test('a query that cannot be understood is an error that names it, after the key', async t => {
-  const { url } = await startServer(t, { ...enabled, globalEvents: true, apiKey: 'key' })
+  const { url } = await startServer(t, { ...enabled, globalEvents: true, apikey: 'key' })
   const cases: ReadonlyArray<readonly [query: string, message: RegExp, code?: string]> = [
     ['limit=0', /limit must be >= 1/],
     ['limit=1001', /limit must be <= 1000/],

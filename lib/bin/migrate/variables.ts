@@ -27,7 +27,7 @@ export function isUnderstood (name: string, value: string): boolean {
     readSettings({ env: { [name]: value } })
     return true
   } catch (error) {
-    if (errorName(error) !== 'OPTION') throw error
+    if (errorName(error) !== 'INVALID_OPTION') throw error
     return false
   }
 }
@@ -63,7 +63,7 @@ function judgeOrigins (value: string | undefined): Finding {
   const foreign = 'pages from elsewhere may connect with a key only'
   if (value === undefined) return changes(`Not set: Evolution then allows every page. Here ${foreign}, and only over websocket.`)
   if (splitList(value).includes('*')) return changes(`Any page may connect, as in Evolution. Here ${foreign}: the address of its visitor and cookies never count.`)
-  const rest = 'Pages that are not listed are refused (ORIGIN), also over websocket, where Evolution does not look at the origin.'
+  const rest = 'Pages that are not listed are refused (ORIGIN_NOT_ALLOWED), also over websocket, where Evolution does not look at the origin.'
   if (isUnderstood('CORS_ORIGIN', value)) return changes(rest)
   return changes(`An origin begins with https:// or http:// here, and other texts are an error. The call below has them with https://. ${rest}`)
 }

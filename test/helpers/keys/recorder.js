@@ -64,7 +64,7 @@ function noteConnect (packet) {
 }
 
 function noteOptions (options) {
-  note(options?.apiKey, 'the option apiKey')
+  note(options?.apikey, 'the option apikey')
   note((options?.env ?? process.env).AUTHENTICATION_API_KEY, 'AUTHENTICATION_API_KEY')
 }
 

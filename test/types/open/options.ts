@@ -14,7 +14,7 @@ const all: WsEventsOptions = {
   enabled: true,
   globalEvents: false,
   evolution: false,
-  apiKey: ['new', 'old'],
+  apikey: ['new', 'old'],
   verify: async ({ apikey, instance, address, headers }) => apikey === instance && address !== headers.host,
   allowedHosts: ['127.0.0.1', '10.0.0.0/8'],
   trustProxy: (address, hop) => address === '127.0.0.1' && hop === 0,
@@ -32,12 +32,12 @@ const all: WsEventsOptions = {
 await fastify.register(wsEvents, all)
 
 const others = [
-  { apiKey: 'key', allowedHosts: '*', trustProxy: ['loopback', '10.0.0.0/8'], cors: ['https://a.example', 'https://b.example'], routes: false, env: false },
+  { apikey: 'key', allowedHosts: '*', trustProxy: ['loopback', '10.0.0.0/8'], cors: ['https://a.example', 'https://b.example'], routes: false, env: false },
   { metrics: { registry: register } },
   { trustProxy: true, events: ['messages.upsert', 'order.paid'], verify: () => true },
   { trustProxy: '10.0.0.0/8', verify: () => ({ instances: ['acme'], events: ['messages.*'] }), instanceExists: async () => true },
   // What an environment or a config file left out may be handed on as it is.
-  { apiKey: undefined, cors: undefined, limits: undefined }
+  { apikey: undefined, cors: undefined, limits: undefined }
 ] satisfies WsEventsOptions[]
 for (const each of others) await fastify.register(wsEvents, each)
 
