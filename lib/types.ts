@@ -210,52 +210,75 @@ export interface HandleOptions<Schema extends EventSchema | undefined = undefine
   timeout?: number | undefined
 }
 
-/** Counters since the start, and gauges, of this node. */
-export interface Stats {
-  /** `emit` calls that were accepted. */
-  emitted: number
-  /** `emit` calls that were rejected. */
+/** Counters of `emit`, since the start. */
+export interface EmitStats {
+  /** Calls that were accepted. */
+  accepted: number
+  /** Calls that were rejected. */
   rejected: number
-  /** Of the accepted ones, how many did not go to their instance's namespace, by reason. */
+  /** Of the accepted calls, those whose event did not go to its instance's namespace, by reason. */
   skipped: Record<SkipReason, number>
-  /** Messages handed to clients' connections. */
-  delivered: number
-  /** Clients admitted. */
-  admitted: number
-  /** Clients refused or sent away, by the code without its prefix. */
-  refused: Record<string, number>
-  /** Messages handed over again, to clients that came back. Counted in `delivered` too. */
-  replayed: number
-  /**
-   * Clients that came with `auth.lastEventId`, and all streams over HTTP, by what became of it: all there, a gap, or no id yet. A gap counts also
-   * for those that were connected when it came about.
-   */
-  resumed: { recovered: number, gap: number, fresh: number }
-  /** What the event log of this node holds: streams, records, and bytes. */
-  log: LogStats
-  /**
-   * Whether the store answers, and what waits for it in this node: events, and their bytes. A store that cannot be
-   * away is always available.
-   */
-  store: { available: boolean, pendingEvents: number, pendingBytes: number }
-  /** `emit` calls that were rejected because the store failed, or was away for too long. Counted in `rejected` too. */
-  storeFailures: number
-  /** How often each limit was reached: a client refused or ended by it, or an `emit` rejected. */
-  limited: Record<keyof Limits, number>
-  /** Messages of clients that nothing handles, or that were refused. */
-  dropped: number
-  /** Messages of clients that a handler was called with. */
-  handled: number
-  /** Connections ended because too much waited for them. */
-  slow: number
+}
+
+/** Gauges of the clients that are connected now, and counters of clients since the start. */
+export interface ClientStats {
   /** Clients connected now, at the root. */
-  rootClients: number
+  atRoot: number
   /** Clients connected now, in instances' namespaces. */
-  instanceClients: number
+  inInstances: number
   /** Connections that carry a client now. */
   connections: number
   /** Namespaces of instances that exist now. */
   namespaces: number
+  /** Clients admitted. */
+  admitted: number
+  /** Clients refused, or disconnected with an error, by the code without its prefix. */
+  refused: Record<string, number>
+  /** Messages of clients: those that a handler was called with, and those that nothing handles or that were refused. */
+  received: { handled: number, dropped: number }
+}
+
+/** Counters of delivery, since the start. */
+export interface DeliveryStats {
+  /** Messages handed to clients' connections, replayed ones too. */
+  delivered: number
+  /** Messages replayed to clients that resumed. */
+  replayed: number
+  /**
+   * Clients that gave `auth.lastEventId`, and all streams over HTTP, by outcome: everything was replayed, a gap, or no
+   * id yet. A gap counts also for clients that were connected when it came about.
+   */
+  resumed: { recovered: number, gap: number, fresh: number }
+  /** Connections ended because too much waited for them. */
+  slowConsumers: number
+}
+
+/** The store, as this node sees it. A store that cannot be away is always available. */
+export interface StoreStats {
+  /** Whether the store answers. */
+  available: boolean
+  /** Events that wait for the store in this node. */
+  pendingEvents: number
+  /** Bytes of the events that wait. */
+  pendingBytes: number
+  /** Of the rejected calls of `emit`, those where the store failed, or was away for too long. */
+  failures: number
+}
+
+/** Counters since the start, and gauges, of this node. A plain object, new at each call. */
+export interface Stats {
+  /** Calls of `emit`. */
+  emit: EmitStats
+  /** Clients and what they send. */
+  clients: ClientStats
+  /** Messages to clients. */
+  delivery: DeliveryStats
+  /** What the event log of this node has now: streams, records, and bytes. */
+  log: LogStats
+  /** The store. */
+  store: StoreStats
+  /** How often each limit was reached: a client refused or disconnected by it, or an `emit` rejected. */
+  limits: Record<keyof Limits, number>
 }
 
 /** Who asks, as the host's own check sees it. */

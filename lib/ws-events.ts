@@ -38,7 +38,12 @@ interface Parts {
   readonly logger: FastifyBaseLogger
 }
 
-const NOBODY: GatewayStats = { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, admitted: 0, refused: {}, dropped: 0, handled: 0, slow: 0, rootClients: 0, instanceClients: 0, connections: 0, namespaces: 0 }
+const NOBODY: GatewayStats = {
+  clients: {
+    atRoot: 0, inInstances: 0, connections: 0, namespaces: 0, admitted: 0, refused: {}, received: { handled: 0, dropped: 0 }
+  },
+  delivery: { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, slowConsumers: 0 }
+}
 
 /** A store that is never away. */
 const AVAILABLE: StoreHealth = { available: true, pendingEvents: 0, pendingBytes: 0 }
@@ -203,21 +208,24 @@ export class WsEventsService implements WsEvents {
 
   stats (): Stats {
     const { gateway, store } = this.#parts
+    const { clients, delivery } = gateway?.stats() ?? NOBODY
     return {
-      emitted: this.#emits,
-      rejected: this.#rejections,
-      storeFailures: this.#storeFailures,
-      skipped: { ...this.#skipped },
+      emit: { accepted: this.#emits, rejected: this.#rejections, skipped: { ...this.#skipped } },
+      clients,
+      delivery,
       log: store.log.stats(),
-      store: this.#health(),
-      limited: { ...this.#parts.limited.counts },
-      ...gateway?.stats() ?? NOBODY
+      store: { ...this.#health(), failures: this.#storeFailures },
+      limits: { ...this.#parts.limited.counts }
     }
   }
 
-  #health (): Stats['store'] {
+  #health (): Omit<Stats['store'], 'failures'> {
     const { available, pendingEvents, pendingBytes } = this.#parts.store.health?.() ?? AVAILABLE
-    return { available, pendingEvents: pendingEvents + this.#backlog.events, pendingBytes: pendingBytes + this.#backlog.bytes }
+    return {
+      available,
+      pendingEvents: pendingEvents + this.#backlog.events,
+      pendingBytes: pendingBytes + this.#backlog.bytes
+    }
   }
 
   #checkOpen (): void {

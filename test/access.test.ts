@@ -421,7 +421,7 @@ t.test('a trustProxy of the host that throws refuses a client for now, and nothi
   await new Promise<void>(resolve => { socket.io.once('reconnect_attempt', () => { resolve() }) })
   broken = false
   await admitted(socket)
-  t.equal(fastify.wsEvents.stats().refused.VERIFY_FAILED, 1)
+  t.equal(fastify.wsEvents.stats().clients.refused.VERIFY_FAILED, 1)
 })
 
 t.test("a page from elsewhere cannot use its visitor's cookie, whatever key it brings", async t => {

@@ -155,10 +155,10 @@ async function told (t: Test): Promise<{ channels: Array<[string, string[]]> }> 
   await refused(connect(t, `${url}/acme`))
   await listen(t, `${network.url}/acme`, { auth: { apikey: KEY }, reconnection: false })
   network.stall()
-  while (fastify.wsEvents.stats().slow === 0) {
+  while (fastify.wsEvents.stats().delivery.slowConsumers === 0) {
     await fastify.wsEvents.emit('acme', 'call', 'x'.repeat(100_000))
     await new Promise(resolve => { setImmediate(resolve) })
   }
-  await eventually(() => fastify.wsEvents.stats().instanceClients === 0)
+  await eventually(() => fastify.wsEvents.stats().clients.inInstances === 0)
   return { channels: heard.map(([name, messages]) => [name, Object.keys(messages[0] ?? {})]) }
 }

@@ -31,6 +31,6 @@ t.test('servers of every store and mode stand some thousand odd inputs, and heal
     t.strictSame(faults, [])
     t.ok(Object.values(counts).every(count => count > 0), 'there was something of each kind')
     t.ok(events > 0 && witnesses >= 2, 'healthy clients were there')
-    t.ok((found?.stats.admitted ?? 0) > witnesses, 'some of the attack came in')
+    t.ok((found?.stats.clients.admitted ?? 0) > witnesses, 'some of the attack came in')
   }
 })

@@ -210,7 +210,7 @@ t.test('no way that a key comes is logged, whatever becomes of its client', asyn
     await t.rejects(server.fastify.wsEvents.emit('acme', 'no.such.event', {}, { apikey: SECRET }))
     await server.fastify.wsEvents.disconnect({ apikey: decodeURI(SECRET) })
     socket.disconnect()
-    while (server.fastify.wsEvents.stats().connections > 0) await new Promise(resolve => { setImmediate(resolve) })
+    while (server.fastify.wsEvents.stats().clients.connections > 0) await new Promise(resolve => { setImmediate(resolve) })
   }
   for (const headers of [{ apikey: encodeURI(SECRET) }, { authorization: `Bearer ${encodeURI(SECRET)}` }]) {
     for (const method of ['PUT', 'GET', 'DELETE']) {

@@ -113,7 +113,7 @@ t.test('a client that reads too slowly', async t => {
   await listen(t, `${network.url}/acme`, { reconnection: false })
   const { inbox } = await listen(t, `${url}/acme`)
   network.stall()
-  for (let sent = 1; fastify.wsEvents.stats().slow === 0; sent++) {
+  for (let sent = 1; fastify.wsEvents.stats().delivery.slowConsumers === 0; sent++) {
     await fastify.wsEvents.emit('acme', 'call', 'x'.repeat(100_000))
     await inbox.got(sent)
   }
@@ -230,7 +230,7 @@ t.test('in production, level info, a server is quiet about clients that come and
   await fastify.wsEvents.emit('acme', 'call', 1)
   await inbox.got(1)
   socket.disconnect()
-  await eventually(() => fastify.wsEvents.stats().instanceClients === 0)
+  await eventually(() => fastify.wsEvents.stats().clients.inInstances === 0)
   t.strictSame(lines.filter(({ plugin, msg }) => plugin === 'fastify-ws-events' && !msg.includes('kept in memory')), [])
 })
 

@@ -117,7 +117,7 @@ t.test('a namespace stays ours when our clients have left and the host emits the
   await fastify.wsEvents.set('x', ON)
   const { socket } = await listen(t, `${url}/x`, { auth: { apikey: 'key' } })
   socket.disconnect()
-  await eventually(() => fastify.wsEvents.stats().instanceClients === 0 && fastify.io.engine.clientsCount === 0)
+  await eventually(() => fastify.wsEvents.stats().clients.inInstances === 0 && fastify.io.engine.clientsCount === 0)
   // Who emits to an instance does not look first whether somebody is there.
   fastify.io.of('/x').emit('hosts')
   t.equal((await refused(connect(t, `${url}/x`, { auth: { apikey: 'bad' } }))).code, `${PREFIX}FORBIDDEN`)
@@ -163,7 +163,7 @@ for (const transport of transports) {
     socket.on('connect_error', error => { t.notOk('data' in error && error.data !== undefined, 'is no refusal, which would be final') })
     await new Promise<void>(resolve => { socket.once('connect', resolve) })
     t.equal(asked, 4)
-    t.equal(fastify.wsEvents.stats().refused.VERIFY_FAILED, 3)
+    t.equal(fastify.wsEvents.stats().clients.refused.VERIFY_FAILED, 3)
     await fastify.wsEvents.emit('acme', 'messages.upsert', 'heard')
     await inbox.got(1)
   })
@@ -220,7 +220,7 @@ for (const transport of transports) {
     })
     for (const socket of sockets) socket.io.engine.close()
     await everybody.opened
-    await eventually(() => fastify.wsEvents.stats().instanceClients === 100)
+    await eventually(() => fastify.wsEvents.stats().clients.inInstances === 100)
     await fastify.wsEvents.emit('acme', 'messages.upsert', 'everybody')
     t.equal((await Promise.all(back)).length, 100)
     t.strictSame(refusals, [], 'nobody was refused, which is final')
@@ -522,7 +522,7 @@ for (const transport of transports) {
 
   t.test(`namespaces are gone when their last client is, and when all were refused, over ${transport}`, async t => {
     const { fastify, url } = await startServer(t, { apikey: 'key' })
-    const sizes = () => [fastify.wsEvents.stats().namespaces, fastify.io._nsps.size]
+    const sizes = () => [fastify.wsEvents.stats().clients.namespaces, fastify.io._nsps.size]
     const before = sizes()
     const bad = Array.from({ length: 200 }, (_, index) => index % 2 === 0 ? `unset-${index}` : `bad%2C${index}`)
     const words = await inParallel(bad, 20, async name => {
@@ -538,7 +538,7 @@ for (const transport of transports) {
     const names = Array.from({ length: 50 }, (_, index) => `instance-${index}`)
     for (const name of names) await fastify.wsEvents.set(name, ON)
     const clients = await Promise.all(names.flatMap(name => [0, 1].map(async () => await listen(t, `${url}/${name}`, { transports: [transport], auth: { apikey: 'key' } }))))
-    t.equal(fastify.wsEvents.stats().namespaces, (before[0] ?? 0) + 50)
+    t.equal(fastify.wsEvents.stats().clients.namespaces, (before[0] ?? 0) + 50)
     for (const { socket } of clients) socket.disconnect()
     await eventually(() => sizes().join() === before.join())
     t.strictSame(sizes(), before, 'after 100 clients of 50 instances')
@@ -599,12 +599,12 @@ t.test('a stalled client is ended before much waits for it, and comes back by it
   const text = 'x'.repeat(64 * 1024)
   let sent = 0
   // What the kernel takes on both sides comes on top of the limit.
-  while (fastify.wsEvents.stats().slow === 0 && sent < 4000) {
+  while (fastify.wsEvents.stats().delivery.slowConsumers === 0 && sent < 4000) {
     await fastify.wsEvents.emit('acme', 'messages.upsert', text)
     await other.got(++sent)
   }
-  t.equal(fastify.wsEvents.stats().slow, 1)
-  await eventually(() => fastify.wsEvents.stats().instanceClients === 1)
+  t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 1)
+  await eventually(() => fastify.wsEvents.stats().clients.inInstances === 1)
   const ended = disconnected(socket)
   const back = new Promise<void>(resolve => { socket.once('connect', resolve) })
   tcp.resume()

@@ -267,7 +267,7 @@ for (const { way, transport, fastPath } of ways) {
     await wsEvents.emit('acme', 'call', undefined)
     t.strictSame(dataOf(await untilNow(server, inbox)), ['from toJSON', { at: '1970-01-01T00:00:00.000Z', list: [null, null] }, null])
     t.ok(socket.connected)
-    t.equal(wsEvents.stats().rejected, bad.length + 1)
+    t.equal(wsEvents.stats().emit.rejected, bad.length + 1)
   })
 
   t.test(`over ${way}, a client gets the events of its instance from its admission on, and of no other`, async t => {
@@ -497,7 +497,7 @@ for (const { way, transport, fastPath } of ways) {
       const first = await admitted(at('/acme', '10.0.0.1'))
       const beyond = at('/acme', '10.0.0.1')
       await cutOff(beyond)
-      t.ok((fastify.wsEvents.stats().refused.LIMIT_REACHED ?? 0) >= 1)
+      t.ok((fastify.wsEvents.stats().clients.refused.LIMIT_REACHED ?? 0) >= 1)
       if (limit === 'connectionsPerInstance') await admitted(at('/other', '10.0.0.1'))
       if (limit === 'connectionsPerAddress') await admitted(at('/acme', '10.0.0.2'))
       t.ok(first.connected)
@@ -518,8 +518,8 @@ for (const { way, transport, fastPath } of ways) {
     await cutOff(at('good'))
     t.equal(asked, 3, 'verify is not asked any more')
     t.ok(inside.connected, 'who is inside stays')
-    t.equal(fastify.wsEvents.stats().refused.FORBIDDEN, 2)
-    t.ok((fastify.wsEvents.stats().refused.LIMIT_REACHED ?? 0) >= 2)
+    t.equal(fastify.wsEvents.stats().clients.refused.FORBIDDEN, 2)
+    t.ok((fastify.wsEvents.stats().clients.refused.LIMIT_REACHED ?? 0) >= 2)
   })
 
   t.test(`over ${way}, a namespace beyond limits.namespacesPerConnection is refused, and the others go on`, async t => {
@@ -532,11 +532,11 @@ for (const { way, transport, fastPath } of ways) {
     const second = await admitted(manager.socket('/second'))
     const third = manager.socket('/third')
     t.match(await refused(third), { code: `${CODE}LIMIT_REACHED`, statusCode: 429, message: /namespacesPerConnection/, retry: true })
-    t.equal(server.fastify.wsEvents.stats().refused.LIMIT_REACHED, 1)
+    t.equal(server.fastify.wsEvents.stats().clients.refused.LIMIT_REACHED, 1)
     t.same(dataOf(await untilNow(server, inbox)), [])
     t.ok(second.connected)
     second.disconnect()
-    await eventually(() => server.fastify.wsEvents.stats().instanceClients === 1)
+    await eventually(() => server.fastify.wsEvents.stats().clients.inInstances === 1)
     await admitted(third.connect())
   })
 
@@ -572,20 +572,20 @@ for (const { way, transport, fastPath } of ways) {
     manager._destroy = () => {}
     socket.disconnect()
     await ended
-    t.equal(server.fastify.wsEvents.stats().connections, 0)
+    t.equal(server.fastify.wsEvents.stats().clients.connections, 0)
   })
 
   t.test(`over ${way}, a client that sends a message beyond limits.inboundBytes is cut off, and comes back`, async t => {
     const { fastify, url } = await limited(t, { inboundBytes: 1000 })
     const { socket } = await listen(t, `${url}/acme`, options)
     socket.emit('small', 'x'.repeat(800))
-    await eventually(() => fastify.wsEvents.stats().dropped === 1)
+    await eventually(() => fastify.wsEvents.stats().clients.received.dropped === 1)
     t.ok(socket.connected)
     const gone = disconnected(socket)
     socket.emit('large', 'x'.repeat(2000))
     t.match(await gone, /^transport (close|error)$/)
     await comesIn(socket)
-    t.equal(fastify.wsEvents.stats().dropped, 1, 'it was not heard')
+    t.equal(fastify.wsEvents.stats().clients.received.dropped, 1, 'it was not heard')
   })
 
   t.test(`over ${way}, a client that sends more than limits.inboundPerSecond is cut off, and comes back`, async t => {
@@ -593,12 +593,12 @@ for (const { way, transport, fastPath } of ways) {
     const { socket } = await listen(t, `${url}/acme`, options)
     const other = await listen(t, `${url}/acme`, options)
     for (let at = 0; at < 5; at++) socket.emit('hello', at)
-    await eventually(() => fastify.wsEvents.stats().dropped === 5)
+    await eventually(() => fastify.wsEvents.stats().clients.received.dropped === 5)
     t.ok(socket.connected)
     const gone = disconnected(socket)
     for (let at = 0; at < 10; at++) socket.emit('hello', at)
     t.match(await gone, /^transport (close|error)$/)
-    t.equal(fastify.wsEvents.stats().refused.LIMIT_REACHED, 1, 'counted once')
+    t.equal(fastify.wsEvents.stats().clients.refused.LIMIT_REACHED, 1, 'counted once')
     await comesIn(socket)
     t.ok(other.socket.connected)
   })
@@ -612,17 +612,17 @@ t.test('a websocket that reads nothing is cut off when more than limits.queuedBy
   tcp.pause()
   const gone = disconnected(slow.socket)
   let emitted = 0
-  while (fastify.wsEvents.stats().slow === 0 && emitted < 1000) {
+  while (fastify.wsEvents.stats().delivery.slowConsumers === 0 && emitted < 1000) {
     await fastify.wsEvents.emit('acme', 'call', 'x'.repeat(100_000))
     emitted++
     await quick.inbox.got(emitted)
   }
-  t.equal(fastify.wsEvents.stats().slow, 1)
+  t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 1)
   t.ok(quick.socket.connected, 'who reads stays')
   tcp.resume()
   t.match(await gone, /^transport (close|error)$/)
   await comesIn(slow.socket)
-  t.equal(fastify.wsEvents.stats().slow, 1)
+  t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 1)
 })
 
 t.test('a polling client that does not ask again is cut off when more than limits.queuedBytes wait for it', async t => {
@@ -632,14 +632,14 @@ t.test('a polling client that does not ask again is cut off when more than limit
   await fetch(`${engine}&sid=${sid}`, { method: 'POST', body: '40/acme,', headers: { 'content-type': 'text/plain;charset=UTF-8' } })
   t.match(await (await fetch(`${engine}&sid=${sid}`)).text(), /^40\/acme,/)
   let emitted = 0
-  while (fastify.wsEvents.stats().slow === 0 && emitted < 100) {
+  while (fastify.wsEvents.stats().delivery.slowConsumers === 0 && emitted < 100) {
     await fastify.wsEvents.emit('acme', 'call', 'x'.repeat(90_000))
     emitted++
-    await eventually(() => fastify.wsEvents.stats().delivered === emitted || fastify.wsEvents.stats().slow > 0)
+    await eventually(() => fastify.wsEvents.stats().delivery.delivered === emitted || fastify.wsEvents.stats().delivery.slowConsumers > 0)
   }
-  t.equal(fastify.wsEvents.stats().slow, 1)
+  t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 1)
   t.ok(emitted > 5 && emitted < 10, `after ${emitted} events of 90 kB`)
-  await eventually(() => fastify.wsEvents.stats().instanceClients === 0)
+  await eventually(() => fastify.wsEvents.stats().clients.inInstances === 0)
   t.equal((await fetch(`${engine}&sid=${sid}`)).status, 400)
 })
 
@@ -648,7 +648,7 @@ t.test('limits of 0 are none', async t => {
   const { socket, inbox } = await listen(t, `${server.url}/acme`)
   for (let at = 0; at < 200; at++) socket.emit('hello', at)
   socket.emit('large', 'x'.repeat(2_000_000))
-  await eventually(() => server.fastify.wsEvents.stats().dropped === 201)
+  await eventually(() => server.fastify.wsEvents.stats().clients.received.dropped === 201)
   await server.fastify.wsEvents.emit('acme', 'call', 'x'.repeat(3_000_000))
   t.equal((await untilNow(server, inbox)).length, 1)
   t.ok(socket.connected)
@@ -690,8 +690,8 @@ t.test('a rejection says what is wrong, is logged once, and nothing is sent', as
     t.match(errors, [{ err: { code: CODE + code, message } }], `${what} is in the log`)
     t.equal(errors.length, 1, 'once')
   }
-  t.equal(wsEvents.stats().rejected, rejections.length)
-  t.equal(wsEvents.stats().emitted, 0)
+  t.equal(wsEvents.stats().emit.rejected, rejections.length)
+  t.equal(wsEvents.stats().emit.accepted, 0)
   t.same(dataOf(await untilNow(server, inbox, 'acme', 'free')), [])
   t.ok(socket.connected)
 })
@@ -727,7 +727,7 @@ t.test('when the server is closed, everything is CLOSED, and nothing throws', as
   ]
   for (const call of calls) await t.rejects(call, { code: `${CODE}CLOSED`, statusCode: 503 })
   t.same(fastify.wsEvents.clients(), [])
-  t.equal(fastify.wsEvents.stats().rejected, 1)
+  t.equal(fastify.wsEvents.stats().emit.rejected, 1)
 })
 
 // Configs
@@ -778,31 +778,30 @@ t.test('a client of the root that asks for no instances has all: null', async t 
   t.match(fastify.wsEvents.clients(), [{ instance: null, instances: null, events: evolutionEventNames }])
 })
 
-const NO_LIMITS: Stats['limited'] = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
+const NO_LIMITS: Stats['limits'] = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
 
 t.test('stats counts what happens, and is a copy', async t => {
   const { fastify, url } = await startServer(t, { globalEvents: true })
   const { wsEvents } = fastify
   const zero: Stats = {
-    emitted: 0,
-    rejected: 0,
-    storeFailures: 0,
-    skipped: { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 },
+    emit: {
+      accepted: 0,
+      rejected: 0,
+      skipped: { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 }
+    },
+    clients: {
+      atRoot: 0,
+      inInstances: 0,
+      connections: 0,
+      namespaces: 0,
+      admitted: 0,
+      refused: {},
+      received: { handled: 0, dropped: 0 }
+    },
+    delivery: { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, slowConsumers: 0 },
     log: { streams: 0, records: 0, bytes: 0 },
-    store: { available: true, pendingEvents: 0, pendingBytes: 0 },
-    delivered: 0,
-    replayed: 0,
-    resumed: { recovered: 0, gap: 0, fresh: 0 },
-    admitted: 0,
-    refused: {},
-    limited: NO_LIMITS,
-    dropped: 0,
-    handled: 0,
-    slow: 0,
-    rootClients: 0,
-    instanceClients: 0,
-    connections: 0,
-    namespaces: 0
+    store: { available: true, pendingEvents: 0, pendingBytes: 0, failures: 0 },
+    limits: NO_LIMITS
   }
   t.strictSame(wsEvents.stats(), zero)
   await wsEvents.set('acme', { enabled: true, events: ['call'] })
@@ -822,41 +821,40 @@ t.test('stats counts what happens, and is a copy', async t => {
   await root.inbox.got(4)
   await acme.inbox.got(1)
   await again.inbox.got(1)
-  await eventually(() => wsEvents.stats().dropped === 1)
+  await eventually(() => wsEvents.stats().clients.received.dropped === 1)
   // A namespace that refused everybody is deleted in a later turn.
-  await eventually(() => wsEvents.stats().namespaces === 1)
+  await eventually(() => wsEvents.stats().clients.namespaces === 1)
   const expected: Stats = {
-    emitted: 4,
-    rejected: 1,
-    storeFailures: 0,
+    emit: {
+      accepted: 4,
+      rejected: 1,
+      skipped: { disabled: 0, 'not-set': 1, 'instance-disabled': 1, filtered: 1, 'host-namespace': 0 }
+    },
+    clients: {
+      atRoot: 1,
+      inInstances: 2,
+      connections: 3,
+      namespaces: 1,
+      admitted: 3,
+      refused: { INSTANCE_DISABLED: 1, NOT_SET: 2 },
+      received: { handled: 0, dropped: 1 }
+    },
+    delivery: { ...zero.delivery, delivered: 6 },
     // Four at the root, and one of them for its instance too.
     log: { streams: 2, records: 5, bytes: wsEvents.stats().log.bytes },
-    store: { available: true, pendingEvents: 0, pendingBytes: 0 },
-    skipped: { disabled: 0, 'not-set': 1, 'instance-disabled': 1, filtered: 1, 'host-namespace': 0 },
-    delivered: 6,
-    replayed: 0,
-    resumed: { recovered: 0, gap: 0, fresh: 0 },
-    admitted: 3,
-    refused: { INSTANCE_DISABLED: 1, NOT_SET: 2 },
-    limited: NO_LIMITS,
-    dropped: 1,
-    handled: 0,
-    slow: 0,
-    rootClients: 1,
-    instanceClients: 2,
-    connections: 3,
-    namespaces: 1
+    store: zero.store,
+    limits: NO_LIMITS
   }
   t.strictSame(wsEvents.stats(), expected)
   const copy = wsEvents.stats()
-  copy.skipped.filtered = 99
-  copy.refused.NOT_SET = 99
-  copy.resumed.gap = 99
-  copy.limited.idleMs = 99
+  copy.emit.skipped.filtered = 99
+  copy.clients.refused.NOT_SET = 99
+  copy.delivery.resumed.gap = 99
+  copy.limits.idleMs = 99
   t.strictSame(wsEvents.stats(), expected)
   for (const { socket } of [acme, again, root]) socket.disconnect()
-  await eventually(() => wsEvents.stats().connections === 0 && wsEvents.stats().namespaces === 0)
-  t.match(wsEvents.stats(), { rootClients: 0, instanceClients: 0, admitted: 3 })
+  await eventually(() => wsEvents.stats().clients.connections === 0 && wsEvents.stats().clients.namespaces === 0)
+  t.match(wsEvents.stats(), { clients: { atRoot: 0, inInstances: 0, admitted: 3 } })
 })
 
 t.test('in disabled mode there is nobody, and stats says so', async t => {
@@ -864,7 +862,7 @@ t.test('in disabled mode there is nobody, and stats says so', async t => {
   const { wsEvents } = fastify
   await wsEvents.emit('acme', 'call', () => 'anything')
   await t.rejects(wsEvents.emit('acme', 'nonsense', null), { code: `${CODE}UNKNOWN_EVENT` })
-  t.match(wsEvents.stats(), { emitted: 1, rejected: 1, skipped: { disabled: 1 }, connections: 0 })
+  t.match(wsEvents.stats(), { emit: { accepted: 1, rejected: 1, skipped: { disabled: 1 } }, clients: { connections: 0 } })
   t.same(wsEvents.clients(), [])
   await wsEvents.disconnect({ instance: 'acme' })
   t.notOk(fastify.hasDecorator('io'), 'there is no Socket.IO server')

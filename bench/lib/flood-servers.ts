@@ -35,7 +35,7 @@ async function startPlugin (options: WsEventsOptions): Promise<Peer> {
   return {
     port,
     emit: data => fastify.wsEvents.emit(INSTANCE, EVENT, data, { sender: SENDER }),
-    connections: () => fastify.wsEvents.stats().connections
+    connections: () => fastify.wsEvents.stats().clients.connections
   }
 }
 

@@ -45,7 +45,7 @@ export async function emitCost (ours: OurPeer, { events, warmUp, ...options }: E
 /** Resolves when all are remembered. */
 export async function sendAll ({ log, wsEvents }: OurPeer, send: () => unknown, events: number): Promise<void> {
   const open: unknown[] = []
-  const rejected = wsEvents.stats().rejected
+  const rejected = wsEvents.stats().emit.rejected
   for (let sent = 0; sent < events;) {
     for (let i = 0; i < PER_TICK && sent < events; i++) {
       const result = send()
@@ -55,7 +55,7 @@ export async function sendAll ({ log, wsEvents }: OurPeer, send: () => unknown, 
     await nextTick()
   }
   await log.drained()
-  if (wsEvents.stats().rejected > rejected) throw new Error('events were not emitted')
+  if (wsEvents.stats().emit.rejected > rejected) throw new Error('events were not emitted')
 }
 
 /** What takes one event of some that are alike. */

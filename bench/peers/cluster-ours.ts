@@ -16,6 +16,6 @@ export const startOurNode: StartNode = async options => {
   return {
     port,
     emit: data => fastify.wsEvents.emit(next(), EVENT, data, sender),
-    connections: () => fastify.wsEvents.stats().connections
+    connections: () => fastify.wsEvents.stats().clients.connections
   }
 }

@@ -45,6 +45,6 @@ export async function startOurs ({ global, log: choice, metrics = false }: PeerO
     log,
     scrape,
     emit: data => fastify.wsEvents.emit(INSTANCE, EVENT, data, options),
-    connections: () => fastify.wsEvents.stats().connections
+    connections: () => fastify.wsEvents.stats().clients.connections
   }
 }

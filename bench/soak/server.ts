@@ -56,8 +56,8 @@ async function change (instance: string): Promise<void> {
 
 const handles = (): number => process.getActiveResourcesInfo().length
 
-function clientsOf ({ rootClients, instanceClients }: Stats): number {
-  return rootClients + instanceClients
+function clientsOf ({ clients: { atRoot, inInstances } }: Stats): number {
+  return atRoot + inInstances
 }
 
 async function collected (): Promise<Pick<Sample, 'heap' | 'held'>> {
@@ -103,8 +103,8 @@ const api = {
       emitted: count,
       failed,
       records: stats.log.records,
-      slow: stats.slow,
-      replayed: stats.replayed
+      slow: stats.delivery.slowConsumers,
+      replayed: stats.delivery.replayed
     }
   },
 

@@ -48,8 +48,8 @@ interface Parts {
 const connectsPerSecond = ({ inboundPerSecond, namespacesPerConnection }: Limits): number =>
   inboundPerSecond === 0 || namespacesPerConnection === 0 ? 0 : Math.max(inboundPerSecond, namespacesPerConnection)
 
-/** The part of the stats that is about clients. */
-export type GatewayStats = Omit<Stats, 'emitted' | 'rejected' | 'storeFailures' | 'skipped' | 'log' | 'store' | 'limited'>
+/** The groups of the stats that are about clients. */
+export type GatewayStats = Pick<Stats, 'clients' | 'delivery'>
 
 /** The clients of this node: lets them in, and brings them the events that they are entitled to. */
 export class Gateway {
@@ -187,18 +187,18 @@ export class Gateway {
   }
 
   stats (): GatewayStats {
-    const rootClients = this.#clients.all().filter(({ instance }) => instance === null).length
+    const atRoot = this.#clients.all().filter(({ instance }) => instance === null).length
     return {
-      ...this.#writer.counters,
-      ...this.#resumption.counters,
-      admitted: this.#clients.admitted,
-      refused: this.#arrivals.refused,
-      dropped: this.#inbound.dropped,
-      handled: this.#inbound.handled,
-      rootClients,
-      instanceClients: this.#clients.size - rootClients,
-      connections: this.#places.connections,
-      namespaces: this.#sockets.namespaces.size
+      clients: {
+        atRoot,
+        inInstances: this.#clients.size - atRoot,
+        connections: this.#places.connections,
+        namespaces: this.#sockets.namespaces.size,
+        admitted: this.#clients.admitted,
+        refused: this.#arrivals.refused,
+        received: { handled: this.#inbound.handled, dropped: this.#inbound.dropped }
+      },
+      delivery: { ...this.#writer.counters, ...this.#resumption.counters }
     }
   }
 

@@ -44,7 +44,7 @@ export class Resumption {
     this.#room = parts.queuedBytes === 0 ? ROOM : Math.min(ROOM, parts.queuedBytes / 2)
   }
 
-  get counters (): Pick<Stats, 'resumed' | 'replayed'> {
+  get counters (): Pick<Stats['delivery'], 'resumed' | 'replayed'> {
     return { resumed: { ...this.#resumed }, replayed: this.#replayed }
   }
 

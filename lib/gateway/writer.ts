@@ -28,12 +28,12 @@ export interface WriterCounters {
   /** Messages handed to clients' connections. */
   delivered: number
   /** Connections ended because too much waited for them. */
-  slow: number
+  slowConsumers: number
 }
 
 /** Writes to clients, and ends the connections of those that do not read. */
 export class Writer {
-  readonly counters: WriterCounters = { delivered: 0, slow: 0 }
+  readonly counters: WriterCounters = { delivered: 0, slowConsumers: 0 }
   /** The turn of the event loop in which it writes. A client has had time to read what was written in earlier ones. */
   turn = 0
   readonly #settings: Settings
@@ -142,7 +142,7 @@ export class Writer {
   }
 
   #endSlow (link: Link, queued: number): void {
-    this.counters.slow++
+    this.counters.slowConsumers++
     this.#limited.count('queuedBytes')
     this.#reports.slow(link, queued)
     this.end(link)

@@ -218,7 +218,7 @@ t.test('only keys that verify opened are asked for again, and nobody who is gone
   another.disconnect()
   await eventually(() => wsEvents.clients().length === 2)
   t.ok(keyring.asked >= asked + 4, 'the one that came later was asked for')
-  t.equal(wsEvents.stats().instanceClients, 2)
+  t.equal(wsEvents.stats().clients.inInstances, 2)
 })
 
 t.test('a cookie that speaks for its client runs out as a key does', async t => {

@@ -55,8 +55,7 @@ onEach('whoever resumes with a revoked key is refused, and learns nothing', asyn
     t.strictSame([word, comesBack, heard], ['FORBIDDEN', false, []], JSON.stringify(id))
     t.notMatch(JSON.stringify(refusal), /secret|lastEventId/)
   }
-  const { resumed, replayed, delivered } = wsEvents.stats()
-  t.strictSame({ resumed, replayed, delivered }, { resumed: before.resumed, replayed: before.replayed, delivered: before.delivered })
+  t.strictSame(wsEvents.stats().delivery, before.delivery)
   const { ready, inbox } = await resume(t, `${url}/acme`, lastEventId, { transports: [transport], auth: { apikey: OTHER } })
   t.equal(ready.recovered, true, 'while a key that stays gets what was missed')
   t.strictSame(datas(await inbox.got(1)), ['a secret'])
@@ -78,8 +77,8 @@ onEach('a live client is ended when its key is asked for again, and no event rea
   t.strictSame(datas(await stays.got(2)), ['before', 'after'])
   t.strictSame(datas(inbox.messages), ['before'])
   t.equal(other.connected, true)
-  t.equal(wsEvents.stats().refused.FORBIDDEN, 1, 'it is counted')
-  t.equal(wsEvents.stats().instanceClients, 1)
+  t.equal(wsEvents.stats().clients.refused.FORBIDDEN, 1, 'it is counted')
+  t.equal(wsEvents.stats().clients.inInstances, 1)
 })
 
 onEach('a client is ended in the middle of its replay', async (t, transport) => {
@@ -184,7 +183,7 @@ onEach('disconnect by a key ends it in every namespace of a connection, and nobo
   await wsEvents.disconnect({ apikey: KEY })
   t.strictSame(await Promise.all(mine.map(async ({ ended }) => await ended)), [ENDED, ENDED])
   t.equal(other.connected, true)
-  t.equal(wsEvents.stats().instanceClients, 1)
+  t.equal(wsEvents.stats().clients.inInstances, 1)
 })
 
 t.test('disconnect by a key ends its clients on both nodes of a Redis, and it opens neither again', { skip: withoutRedis }, async t => {

@@ -42,7 +42,7 @@ t.test('in plain JavaScript, a handler that throws is an uncaught error, and the
       if (data === 2) events.close()
     })`)
   const { wsEvents } = fastify
-  while (wsEvents.stats().resumed.fresh === 0) await new Promise(resolve => { setImmediate(resolve) })
+  while (wsEvents.stats().delivery.resumed.fresh === 0) await new Promise(resolve => { setImmediate(resolve) })
   for (const number of [1, 2]) void wsEvents.emit('acme', 'call', number)
   t.strictSame((await printed).filter(line => line !== 'of a handler'), ['1', '2'])
   t.equal((await printed).filter(line => line === 'of a handler').length, 2)

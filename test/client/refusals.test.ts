@@ -57,7 +57,7 @@ t.test('who is sent away is told, and stays away', async t => {
   t.match(reader.errors, [{ message: 'the server has sent this client away' }])
   const other = read(t, `${url}/acme`)
   await nextReady(other)
-  t.strictSame(fastify.wsEvents.stats().admitted, 2)
+  t.strictSame(fastify.wsEvents.stats().clients.admitted, 2)
   t.notOk(reader.events.socket.active)
 })
 
@@ -159,7 +159,7 @@ t.test('who is closed while the key is asked for does not come in', async t => {
   await key.opened
   void fastify.wsEvents.emit('other', 'call', 1)
   await stays.got(1)
-  t.equal(fastify.wsEvents.stats().admitted, 1)
+  t.equal(fastify.wsEvents.stats().clients.admitted, 1)
 })
 
 t.test('what the application and the client do at once is one try', async t => {
@@ -190,6 +190,6 @@ t.test('what the application and the client do at once is one try', async t => {
   await reader.got(1)
   void fastify.wsEvents.emit('other', 'call', 2)
   await stays.got(1)
-  t.equal(fastify.wsEvents.stats().admitted, 3)
+  t.equal(fastify.wsEvents.stats().clients.admitted, 3)
   t.equal(asked, 3)
 })

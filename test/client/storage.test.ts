@@ -31,7 +31,7 @@ t.test('a storage that takes its time is waited for before the first connect, an
   const second = read(t, `${url}/acme`, { storage, storageKey: 'mine' })
   const ready = nextReady(second)
   await new Promise(resolve => { second.events.socket.io.once('open', () => { resolve(undefined) }) })
-  t.equal(fastify.wsEvents.stats().admitted, 1)
+  t.equal(fastify.wsEvents.stats().clients.admitted, 1)
   found.open()
   t.equal((await ready).recovered, true)
   for (const number of [3, 4]) void fastify.wsEvents.emit('acme', 'call', number)

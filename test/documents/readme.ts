@@ -87,7 +87,7 @@ export const README: Stories = {
     })
     const { page } = await openPage(await startChromium(t), `${url}/page`)
     const said = page.waitForEvent('console', message => message.type() === 'log')
-    await eventually(() => fastify.wsEvents.stats().instanceClients === 1)
+    await eventually(() => fastify.wsEvents.stats().clients.inInstances === 1)
     await fastify.wsEvents.emit('acme', 'messages.upsert', 'hello')
     t.equal((await said).text(), 'hello')
   }, withoutChromium)],

@@ -50,7 +50,7 @@ export const phpStream: Story = runs(async (t, { code }) => {
   const cwd = folder(t, [['stream.php', atPort(code, port)]])
   const run = () => new Program(t, php ?? '', ['stream.php'], { cwd })
   const first = run()
-  await eventually(() => wsEvents.stats().instanceClients === 1)
+  await eventually(() => wsEvents.stats().clients.inInstances === 1)
   const { id } = await wsEvents.emit('acme', 'messages.upsert', { text: 'one' })
   await first.printed(lines => lines.includes('one'))
   // It notes the id after its work: who is killed in between gets the event again.

@@ -11,10 +11,10 @@ export function describe (name: string, seed: number, outcome: Outcome): string 
   const { counts, sessions, faults, found, events, witnesses, cuts, heap, left, seconds } = outcome
   const kinds = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`).join(', ')
   const { stats, lines, leaked, delay } = found ?? { stats: null, lines: 0, leaked: 0, delay: 0 }
-  const refused = Object.entries(stats?.refused ?? {}).map(([code, count]) => `${count} ${code}`).join(', ')
+  const refused = Object.entries(stats?.clients.refused ?? {}).map(([code, count]) => `${count} ${code}`).join(', ')
   return [
     `${name}: ${inputsOf(outcome)} inputs in ${sessions} sessions, ${seconds.toFixed(1)} s: ${kinds}`,
-    `  admitted ${stats?.admitted ?? 0}; refused ${refused}; emitted ${stats?.emitted ?? 0}, rejected ${stats?.rejected ?? 0}; handled ${stats?.handled ?? 0}, dropped ${stats?.dropped ?? 0}`,
+    `  admitted ${stats?.clients.admitted ?? 0}; refused ${refused}; emitted ${stats?.emit.accepted ?? 0}, rejected ${stats?.emit.rejected ?? 0}; handled ${stats?.clients.received.handled ?? 0}, dropped ${stats?.clients.received.dropped ?? 0}`,
     `  ${witnesses} healthy clients, ${events} events each, ${cuts.length} cuts${cuts.length === 0 ? '' : ` (${[...new Set(cuts)].join(', ')})`}; the longest turn of the event loop ${delay.toFixed(0)} ms; heap ${heap.map(bytes => (bytes / MIB).toFixed(1)).join(' -> ')} MiB; left ${left?.sockets ?? '?'} sockets, ${left?.connections ?? '?'} connections, ${left?.namespaces ?? '?'} namespaces, ${left?.clients ?? '?'} clients; ${lines} lines of log, ${leaked} with a key`,
     ...faults.map(({ what, times, session, input, suspects }) => [
       `  FAULT (${times} times): ${what}`,

@@ -14,7 +14,7 @@ t.test('events that are emitted at once arrive at once, and one after a pause to
     await inbox.got((n + 1) * 500)
   }
   t.strictSame(inbox.messages.map(({ data }) => data), Array.from({ length: 1500 }, (_, i) => i))
-  t.equal(fastify.wsEvents.stats().delivered, 1500)
+  t.equal(fastify.wsEvents.stats().delivery.delivered, 1500)
 })
 
 t.test('more than a client may have waiting reaches it, when it reads', async t => {
@@ -26,7 +26,7 @@ t.test('more than a client may have waiting reaches it, when it reads', async t 
     for (const n of numbers) void fastify.wsEvents.emit('acme', 'call', { n, text: 'x'.repeat(10_000) })
     t.strictSame((await inbox.got(300)).map(({ data }) => (data as { n: number }).n), numbers, transport)
   }
-  t.equal(fastify.wsEvents.stats().slow, 0)
+  t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 0)
 })
 
 t.test('a message that is larger than what may wait arrives all the same', async t => {
@@ -54,11 +54,11 @@ t.test('a namespace lives as long as it has clients, and its channel with it', a
   io.on('new_namespace', ({ name }) => { made.push(name) })
   const sockets = ['acme', 'acme/', 'Teste%2001', 'Teste 01'].map(name => connect(t, `${url}/${name}`))
   await Promise.all(sockets.map(admitted))
-  t.equal(fastify.wsEvents.stats().namespaces, 4, 'one for each spelling')
-  t.equal(fastify.wsEvents.stats().instanceClients, 4)
+  t.equal(fastify.wsEvents.stats().clients.namespaces, 4, 'one for each spelling')
+  t.equal(fastify.wsEvents.stats().clients.inInstances, 4)
   for (const socket of sockets) socket.disconnect()
   // A client that comes and goes after them is told of all that came before.
-  while (fastify.wsEvents.stats().namespaces > 0) await new Promise(resolve => { setImmediate(resolve) })
+  while (fastify.wsEvents.stats().clients.namespaces > 0) await new Promise(resolve => { setImmediate(resolve) })
   // Its past is remembered for a while, for those who come back.
   t.type((await fastify.wsEvents.emit('acme', 'call', 1)).id, 'string')
   const { inbox } = await listen(t, `${url}/acme`)
@@ -94,7 +94,7 @@ t.test('a client that has stalled is ended, comes back by itself, and hears what
   tcp.pause()
   const gone = disconnected(socket)
   let emitted = 0
-  while (fastify.wsEvents.stats().slow === 0) {
+  while (fastify.wsEvents.stats().delivery.slowConsumers === 0) {
     await fastify.wsEvents.emit('acme', 'call', { n: emitted++, text: 'x'.repeat(20_000) })
     await new Promise(resolve => { setImmediate(resolve) })
   }
@@ -105,7 +105,7 @@ t.test('a client that has stalled is ended, comes back by itself, and hears what
   await fastify.wsEvents.emit('acme', 'call', 'again')
   await inbox.got(({ data }) => data === 'again')
   t.equal((await healthy.inbox.got(emitted + 1)).length, emitted + 1, 'nobody else has missed anything')
-  t.equal(fastify.wsEvents.stats().slow, 1)
+  t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 1)
   t.equal(io.engine.clientsCount, 2)
 })
 

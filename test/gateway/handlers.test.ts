@@ -33,7 +33,7 @@ for (const transport of transports) {
     t.strictSame(await send(socket, 'sendNode', { instance: 'beta', node: [1] }), { sent: [1], by: 'acme' })
     t.strictSame(requests.map(({ instance, data }) => ({ instance, data })), [{ instance: 'acme', data: { instance: 'beta', node: [1] } }])
     t.equal(requests[0]?.socket.id, socket.id)
-    t.match(server.fastify.wsEvents.stats(), { handled: 1, dropped: 0 })
+    t.match(server.fastify.wsEvents.stats(), { clients: { received: { handled: 1, dropped: 0 } } })
   })
 
   t.test(`over ${transport}, bytes go in and out`, async t => {
@@ -71,7 +71,7 @@ t.test('data against the schema, or more than one argument, never gets to the ha
   ]
   for (const [message, event, ...args] of bad) t.match(await send(socket, event, ...args), { code: `${PREFIX}INVALID_DATA`, statusCode: 400, retry: false, message })
   t.equal(calls, 0)
-  t.equal(fastify.wsEvents.stats().dropped, bad.length)
+  t.equal(fastify.wsEvents.stats().clients.received.dropped, bad.length)
   t.equal(await send(socket, 'sendNode', { to: 'a' }), 1, 'and the next one is handled')
 })
 
@@ -157,7 +157,7 @@ t.test('at the root only the global key may call', async t => {
     const { socket } = await listen(t, url, { auth: { apikey } })
     t.equal(await codeOf(send(socket, 'sendNode')), code)
   }
-  t.equal(fastify.wsEvents.stats().dropped, 2)
+  t.equal(fastify.wsEvents.stats().clients.received.dropped, 2)
   const { socket } = await listen(t, url, { auth: { apikey: ' the-global-key ' } })
   t.strictSame(await send(socket, 'sendNode'), { instance: null })
   const own = await listen(t, `${url}/acme`, { auth: { apikey: 'of-all' } })
@@ -182,7 +182,7 @@ t.test('who calls too often is ended as by any other message', async t => {
   for (let call = 0; call < 50; call++) socket.emit('sendNode')
   await ended
   t.ok(calls <= 10, `${calls} calls`)
-  t.match(fastify.wsEvents.stats(), { refused: { LIMIT_REACHED: 1 }, limited: { inboundPerSecond: 1 } })
+  t.match(fastify.wsEvents.stats(), { clients: { refused: { LIMIT_REACHED: 1 } }, limits: { inboundPerSecond: 1 } })
 })
 
 t.test('a client that leaves while its message is handled harms nobody', async t => {
@@ -194,7 +194,7 @@ t.test('a client that leaves while its message is handled harms nobody', async t
   socket.emit('slow', null, () => { t.fail('nobody is there') })
   await begun.opened
   socket.disconnect()
-  await eventually(() => fastify.wsEvents.stats().instanceClients === 0)
+  await eventually(() => fastify.wsEvents.stats().clients.inInstances === 0)
   end.open()
   await eventually(() => isDone)
   const next = await listen(t, `${url}/acme`)
@@ -240,5 +240,5 @@ t.test('anything else that a client sends is dropped, and counted', async t => {
   const socket = connect(t, `${url}/acme`)
   for (const event of ['sendnode', 'SEND_NODE', 'messages.upsert', '__proto__', 'constructor', 'toString']) socket.emit(event, 1)
   t.equal(await send(socket, 'sendNode'), null)
-  t.match(fastify.wsEvents.stats(), { dropped: 6, handled: 1 })
+  t.match(fastify.wsEvents.stats(), { clients: { received: { dropped: 6, handled: 1 } } })
 })

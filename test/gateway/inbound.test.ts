@@ -55,7 +55,7 @@ t.test('what cannot be understood is refused, and the filter stays as it was', a
   }
   t.match(await subscribe(socket, { events: ['messages.upsrt'] }), { message: /messages\.upsert/ }, 'the nearest name is named')
   t.strictSame(await heard(server, inbox, 'acme', ['messages.upsert', 'chats.set']), ['messages.upsert'])
-  t.equal(server.fastify.wsEvents.stats().dropped, bad.length + 1)
+  t.equal(server.fastify.wsEvents.stats().clients.received.dropped, bad.length + 1)
 })
 
 t.test('at the root it chooses instances, within what the key may see', async t => {
@@ -108,7 +108,7 @@ t.test('anything else that a client sends is dropped and counted, and hurts nobo
   await admitted(socket)
   for (const event of ['sendNode', 'subscribe.x', '__proto__', 'error', 'message']) socket.emit(event, { instanceId: 'acme' })
   t.strictSame(await subscribe(socket), ALL)
-  t.equal(fastify.wsEvents.stats().dropped, 5)
+  t.equal(fastify.wsEvents.stats().clients.received.dropped, 5)
 })
 
 t.test('with evolution, the instance that a client subscribes to is accepted and changes nothing', async t => {

@@ -30,13 +30,13 @@ t.test('limits hold when the application has a middleware of its own after ours,
   await until(() => waiting.length === 2)
   const third = connect(t, server.url, { reconnection: false })
   await disconnectedOrClosed(third)
-  t.equal(server.fastify.wsEvents.stats().refused.LIMIT_REACHED, 1)
+  t.equal(server.fastify.wsEvents.stats().clients.refused.LIMIT_REACHED, 1)
   for (const next of waiting) next()
   await Promise.all(clients.map(admitted))
-  t.equal(server.fastify.wsEvents.stats().connections, 2)
+  t.equal(server.fastify.wsEvents.stats().clients.connections, 2)
   for (const client of clients) client.disconnect()
-  await until(() => server.fastify.wsEvents.stats().rootClients === 0)
-  t.equal(server.fastify.wsEvents.stats().connections, 0)
+  await until(() => server.fastify.wsEvents.stats().clients.atRoot === 0)
+  t.equal(server.fastify.wsEvents.stats().clients.connections, 0)
 })
 
 /** Resolves when the connection of a client that was never in has ended. */
@@ -52,13 +52,13 @@ t.test("a client that the application's own middleware refuses, or that leaves i
   await until(() => next !== undefined)
   next?.(new Error('not today'))
   await new Promise(resolve => { one.once('connect_error', resolve) })
-  await until(() => server.fastify.wsEvents.stats().connections === 0)
+  await until(() => server.fastify.wsEvents.stats().clients.connections === 0)
   next = undefined
   const two = connect(t, server.url, { reconnection: false })
   await until(() => next !== undefined)
   two.disconnect()
-  await until(() => server.fastify.wsEvents.stats().connections === 0)
-  t.equal(server.fastify.wsEvents.stats().admitted, 0)
+  await until(() => server.fastify.wsEvents.stats().clients.connections === 0)
+  t.equal(server.fastify.wsEvents.stats().clients.admitted, 0)
 })
 
 t.test('a client that asks twice while its key is checked gets each event once, and is gone when it leaves', async t => {
@@ -84,8 +84,8 @@ t.test('a client that asks twice while its key is checked gets each event once, 
   socket.disconnect()
   await until(() => fastify.wsEvents.clients({ instance: 'acme' }).length === 0)
   other.disconnect()
-  await until(() => fastify.wsEvents.stats().connections === 0)
-  t.equal(fastify.wsEvents.stats().instanceClients, 0)
+  await until(() => fastify.wsEvents.stats().clients.connections === 0)
+  t.equal(fastify.wsEvents.stats().clients.inInstances, 0)
 })
 
 t.test('disconnect by a key reaches those whose key is being checked', async t => {
@@ -99,13 +99,13 @@ t.test('disconnect by a key reaches those whose key is being checked', async t =
   await fastify.wsEvents.disconnect({ apikey: 'revoked' })
   answer()
   t.match(await refusal, { code: 'FST_ERR_WS_EVENTS_FORBIDDEN', retry: false })
-  await until(() => fastify.wsEvents.stats().connections === 0)
+  await until(() => fastify.wsEvents.stats().clients.connections === 0)
 })
 
 t.test("the silent root of Evolution's clients cannot be filled, and takes nobody's place", async t => {
   const { fastify, url } = await startServer(t, { ...enabled, evolution: true, limits: { connectionsPerInstance: 2 } })
   await Promise.all([1, 2, 3, 4].map(async () => await admitted(connect(t, url))))
-  t.equal(fastify.wsEvents.stats().rootClients, 4)
+  t.equal(fastify.wsEvents.stats().clients.atRoot, 4)
   await listen(t, `${url}/acme`)
 })
 
@@ -115,12 +115,12 @@ t.test('a client that is refused again and again without reading is ended', asyn
   const { _socket: tcp } = socket as unknown as { _socket: { pause: () => void, resume: () => void } }
   tcp.pause()
   const name = 'x'.repeat(50_000)
-  while (server.fastify.wsEvents.stats().slow === 0 && socket.readyState === WebSocket.OPEN) {
+  while (server.fastify.wsEvents.stats().delivery.slowConsumers === 0 && socket.readyState === WebSocket.OPEN) {
     socket.send(`40/${name},`)
     await turn()
   }
   tcp.resume()
-  t.equal(server.fastify.wsEvents.stats().slow, 1)
+  t.equal(server.fastify.wsEvents.stats().delivery.slowConsumers, 1)
   await until(() => ioOf(server).engine.clientsCount === 0)
 })
 
@@ -130,8 +130,8 @@ t.test('a connection that serves nobody is refused so often, and then ended', as
   const closed = once(socket, 'close')
   for (let n = 0; n < 1000; n++) socket.send(`40/unset-${n},`)
   await closed
-  t.ok((server.fastify.wsEvents.stats().refused.NOT_SET ?? 0) <= 21)
-  await until(() => server.fastify.wsEvents.stats().namespaces === 0)
+  t.ok((server.fastify.wsEvents.stats().clients.refused.NOT_SET ?? 0) <= 21)
+  await until(() => server.fastify.wsEvents.stats().clients.namespaces === 0)
 })
 
 t.test('what was emitted before close() reaches clients that are sending, too', async t => {
@@ -140,7 +140,7 @@ t.test('what was emitted before close() reaches clients that are sending, too', 
   const ends = clients.map(async ({ socket }) => await disconnected(socket))
   const sending = setInterval(() => { for (const { socket } of clients) if (socket.connected) for (let i = 0; i < 20; i++) socket.emit('noise', 'x'.repeat(1000)) }, 1)
   t.teardown(() => { clearInterval(sending) })
-  await until(() => fastify.wsEvents.stats().dropped > 100)
+  await until(() => fastify.wsEvents.stats().clients.received.dropped > 100)
   for (let n = 0; n < 400; n++) void fastify.wsEvents.emit('acme', 'call', { n, text: 'x'.repeat(500) })
   await fastify.close()
   await Promise.all(ends)
@@ -157,7 +157,7 @@ t.test("a listener of the application's that throws keeps nobody else from being
   const ends = Promise.all(clients.map(async ({ socket }) => await disconnected(socket)))
   t.match(await fastify.wsEvents.set('acme', { enabled: false }), { enabled: false })
   t.strictSame(await ends, ['io server disconnect', 'io server disconnect', 'io server disconnect'])
-  t.equal(fastify.wsEvents.stats().instanceClients, 0)
+  t.equal(fastify.wsEvents.stats().clients.inInstances, 0)
 })
 
 t.test('a middleware that the application adds to a namespace of ours goes on guarding it', async t => {
@@ -165,7 +165,7 @@ t.test('a middleware that the application adds to a namespace of ours goes on gu
   const { socket } = await listen(t, `${server.url}/acme`)
   ioOf(server).of('/acme').use((client, next) => { next(new Error('closed by the application')) })
   socket.disconnect()
-  await until(() => server.fastify.wsEvents.stats().instanceClients === 0)
+  await until(() => server.fastify.wsEvents.stats().clients.inInstances === 0)
   await turn()
   const error = await new Promise<Error>(resolve => { connect(t, `${server.url}/acme`).once('connect_error', resolve) })
   t.equal(error.message, 'closed by the application')
@@ -175,7 +175,7 @@ t.test('a namespace stays ours in the spelling that clients used', async t => {
   const server = await startServer(t, { apikey: 'key', ...enabled })
   const { socket } = await listen(t, `${server.url}/Teste%2001`, { auth: { apikey: 'key' } })
   socket.disconnect()
-  await until(() => server.fastify.wsEvents.stats().namespaces === 0)
+  await until(() => server.fastify.wsEvents.stats().clients.namespaces === 0)
   ioOf(server).of('/Teste%2001').emit('host', 1)
   t.match(await refused(connect(t, `${server.url}/Teste%2001`, { auth: { apikey: 'bad' } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
   const { inbox } = await listen(t, `${server.url}/Teste%2001`, { auth: { apikey: 'key' } })

@@ -30,7 +30,7 @@ for (const transport of transports) {
     check.answer(() => false)
     t.equal(await reason, 'io server disconnect')
     t.notOk(socket.active)
-    t.match(fastify.wsEvents.stats(), { admitted: 1, refused: { FORBIDDEN: 1 }, instanceClients: 0 })
+    t.match(fastify.wsEvents.stats(), { clients: { admitted: 1, refused: { FORBIDDEN: 1 }, inInstances: 0 } })
     t.notMatch(JSON.stringify(lines), KEY)
   })
 }
@@ -96,7 +96,7 @@ t.test('a check that fails when it is asked again ends the connection, and the c
   await admitted(socket)
   await fastify.wsEvents.emit('acme', 'call', 3)
   t.strictSame((await inbox.got(3)).map(({ data }) => data), [1, 2, 3])
-  t.ok(fastify.wsEvents.stats().refused.VERIFY_FAILED)
+  t.ok(fastify.wsEvents.stats().clients.refused.VERIFY_FAILED)
   t.notMatch(JSON.stringify(lines), KEY)
   t.match(JSON.stringify(lines), 'no answer for [key]')
 })
@@ -119,10 +119,10 @@ t.test('a key is ended in the middle of what it is being brought of the past', a
     socket.once('ws.ready', () => { transport.ws.pause() })
     readOn = () => { transport.ws.resume() }
   })
-  await eventually(() => wsEvents.stats().replayed > 0)
+  await eventually(() => wsEvents.stats().delivery.replayed > 0)
   check.answer(() => false)
-  await eventually(() => wsEvents.stats().refused.FORBIDDEN === 1)
-  const { replayed } = wsEvents.stats()
+  await eventually(() => wsEvents.stats().clients.refused.FORBIDDEN === 1)
+  const { replayed } = wsEvents.stats().delivery
   t.ok(replayed < 2000, `${replayed} of 2000`)
   t.equal(wsEvents.clients().length, 0)
   const reason = disconnected(socket)
@@ -139,19 +139,19 @@ t.test('whoever leaves while it is asked for, or after, is not asked for any mor
   await checking.opened
   const asked = check.asked()
   socket.disconnect()
-  await eventually(() => fastify.wsEvents.stats().instanceClients === 0)
+  await eventually(() => fastify.wsEvents.stats().clients.inInstances === 0)
   end.open()
   const other = await listen(t, `${url}/beta`, { auth: { apikey: KEY } }).catch((error: unknown) => error)
   t.ok(other instanceof Error, 'refused by the check that says no now')
   t.equal(check.asked(), asked + 1)
-  t.equal(fastify.wsEvents.stats().refused.FORBIDDEN, 1, 'the one who had left was not refused too')
+  t.equal(fastify.wsEvents.stats().clients.refused.FORBIDDEN, 1, 'the one who had left was not refused too')
 })
 
 t.test('a ttl that is no time lets nobody in', async t => {
   for (const ttl of [0, -1, NaN, Infinity, '5', null] as number[]) {
     const { fastify, url } = await startServer(t, { ...enabled, verify: () => ({ ttl }) })
     connect(t, `${url}/acme`, { auth: { apikey: KEY }, reconnection: false })
-    await eventually(() => fastify.wsEvents.stats().refused.VERIFY_FAILED === 1)
-    t.equal(fastify.wsEvents.stats().admitted, 0, String(ttl))
+    await eventually(() => fastify.wsEvents.stats().clients.refused.VERIFY_FAILED === 1)
+    t.equal(fastify.wsEvents.stats().clients.admitted, 0, String(ttl))
   }
 })

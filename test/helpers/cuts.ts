@@ -16,7 +16,7 @@ const CUTS = 3
 export async function losesNothing (t: Test, start: (port: number) => Program): Promise<void> {
   const { fastify, port } = await startServer(t, { defaultConfig: { enabled: true } })
   const { wsEvents, io } = fastify
-  const resumed = () => wsEvents.stats().resumed
+  const resumed = () => wsEvents.stats().delivery.resumed
   const program = start(port)
   await program.whileItRuns(eventually(() => resumed().fresh === 1))
   let next = 0
@@ -33,5 +33,5 @@ export async function losesNothing (t: Test, start: (port: number) => Program): 
   await program.printed(lines => lines.at(-1) === `call ${next - 1}`)
   t.strictSame(program.lines, Array.from({ length: next }, (empty, at) => `call ${at}`))
   t.equal(resumed().gap, 0)
-  t.ok(wsEvents.stats().replayed > 0, 'something had to be replayed')
+  t.ok(wsEvents.stats().delivery.replayed > 0, 'something had to be replayed')
 }

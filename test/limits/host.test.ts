@@ -77,12 +77,12 @@ for (const transport of transports) {
         }
       } else t.strictSame(reached(server), {})
       t.strictSame(gone, [])
-      t.match(server.fastify.wsEvents.stats(), { connections: 1, refused: {}, dropped: 0, instanceClients: 1 })
-      t.equal(Object.keys(server.fastify.wsEvents.stats().refused).length, 0)
+      t.match(server.fastify.wsEvents.stats(), { clients: { connections: 1, refused: {}, received: { dropped: 0 }, inInstances: 1 } })
+      t.equal(Object.keys(server.fastify.wsEvents.stats().clients.refused).length, 0)
       t.ok(ours.socket.connected)
       // They have taken no place either: ours has one to give.
       ours.socket.disconnect()
-      await eventually(() => server.fastify.wsEvents.stats().connections === 0)
+      await eventually(() => server.fastify.wsEvents.stats().clients.connections === 0)
       await listen(t, `${server.url}/acme`, { transports: [transport] })
     })
   }

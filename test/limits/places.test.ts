@@ -40,7 +40,7 @@ for (const transport of transports) {
       const inbox = new Inbox(third)
       t.match(await outcomeOf(third), { word: 'comes back', refusal: undefined, comesBack: true })
       t.strictSame(Object.keys(reached(server)), [limit])
-      t.equal(server.fastify.wsEvents.stats().refused.LIMIT_REACHED, server.fastify.wsEvents.stats().limited[limit as keyof Limits])
+      t.equal(server.fastify.wsEvents.stats().clients.refused.LIMIT_REACHED, server.fastify.wsEvents.stats().limits[limit as keyof Limits])
       if (other !== undefined) {
         const [instance, options] = other
         const others = await listen(t, `${server.url}/${instance}`, { transports: [transport], auth: { apikey: 'key' }, ...options })
@@ -84,7 +84,7 @@ for (const transport of transports) {
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) manager.socket(`/${name}`)
     await ended
     t.strictSame(Object.keys(reached(server)), ['namespacesPerConnection'])
-    const { NOT_SET = 0, LIMIT_REACHED = 0 } = server.fastify.wsEvents.stats().refused
+    const { NOT_SET = 0, LIMIT_REACHED = 0 } = server.fastify.wsEvents.stats().clients.refused
     t.equal(NOT_SET + LIMIT_REACHED, 4, 'those after these were not looked at')
   })
 
@@ -98,7 +98,7 @@ for (const transport of transports) {
     // Many more than two seconds' worth, which is what the turn of a second may let through.
     for (let at = 0; at < 40; at++) manager.socket(`/instance-${at}`)
     await ended
-    await eventually(() => server.fastify.wsEvents.stats().connections === 1)
+    await eventually(() => server.fastify.wsEvents.stats().clients.connections === 1)
     t.equal(reached(server).inboundPerSecond, 1)
     t.ok((reached(server).namespacesPerConnection ?? 0) <= 10)
     await hear(t, server, 'acme', [other.inbox])
@@ -128,10 +128,10 @@ for (const transport of transports) {
     // More than any limit has by default, in one message.
     socket?.emit('noise', 'x'.repeat(200_000))
     const inbox = new Inbox(clients[0] ?? connect(t, server.url))
-    await eventually(() => server.fastify.wsEvents.stats().dropped === 201)
+    await eventually(() => server.fastify.wsEvents.stats().clients.received.dropped === 201)
     await hear(t, server, 'instance-0', [inbox])
     t.strictSame(reached(server), {})
-    t.match(server.fastify.wsEvents.stats(), { refused: {}, connections: 21, instanceClients: 320 })
+    t.match(server.fastify.wsEvents.stats(), { clients: { refused: {}, connections: 21, inInstances: 320 } })
   })
 }
 

@@ -64,7 +64,7 @@ for (const transport of transports) {
     const server = await startHolding(t, 1)
     for (let time = 0; time < 10; time++) t.equal(await attempt(t, server, transport, ONE, 'good'), 'in')
     t.strictSame(reached(server), {})
-    t.strictSame(server.fastify.wsEvents.stats().refused, {})
+    t.strictSame(server.fastify.wsEvents.stats().clients.refused, {})
   })
 
   t.test(`over ${transport}, with 0 an address may be refused for ever`, async t => {
@@ -97,8 +97,8 @@ t.test("what is the server's own fault counts for nobody: an outage locks no add
   }
   const server = await startHolding(t, 1, { verify })
   for (let time = 0; time < 3; time++) t.equal(await attempt(t, server, 'websocket', ONE, 'mine'), 'comes back')
-  t.strictSame(server.fastify.wsEvents.stats().refused, { VERIFY_FAILED: 3 })
+  t.strictSame(server.fastify.wsEvents.stats().clients.refused, { VERIFY_FAILED: 3 })
   isAway = false
   t.equal(await attempt(t, server, 'websocket', ONE, 'mine'), 'in')
-  await eventually(() => server.fastify.wsEvents.stats().connections === 0)
+  await eventually(() => server.fastify.wsEvents.stats().clients.connections === 0)
 })

@@ -11,7 +11,7 @@ export const UNLIMITED: Limits = { connections: 0, connectionsPerInstance: 0, co
 
 /** The limits that were reached, each with how often. */
 export function reached ({ fastify }: Pick<TestServer, 'fastify'>): Partial<Limits> {
-  return Object.fromEntries(Object.entries(fastify.wsEvents.stats().limited).filter(([, count]) => count > 0))
+  return Object.fromEntries(Object.entries(fastify.wsEvents.stats().limits).filter(([, count]) => count > 0))
 }
 
 /** A stock client's connection, for several namespaces; closed when the test ends. */

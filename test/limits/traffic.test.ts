@@ -17,14 +17,14 @@ for (const transport of transports) {
     const other = await listen(t, `${server.url}/acme`, { transports: [transport] })
     const { socket, inbox } = await listen(t, `${server.url}/acme`, { transports: [transport] })
     for (let at = 0; at < 5; at++) socket.emit('noise', 'x'.repeat(900))
-    await eventually(() => server.fastify.wsEvents.stats().dropped === 5)
+    await eventually(() => server.fastify.wsEvents.stats().clients.received.dropped === 5)
     t.strictSame(reached(server), {}, 'several are fine that are less')
     const ended = disconnected(socket)
     socket.emit('noise', 'x'.repeat(1001))
     t.match(await ended, ENDED)
     await cameBack(socket)
     t.strictSame(reached(server), { inboundBytes: 1 })
-    t.equal(server.fastify.wsEvents.stats().dropped, 5)
+    t.equal(server.fastify.wsEvents.stats().clients.received.dropped, 5)
     await hear(t, server, 'acme', [other.inbox, inbox])
   })
 
@@ -38,8 +38,8 @@ for (const transport of transports) {
     t.match(await ended, ENDED)
     await cameBack(socket)
     t.strictSame(reached(server), { inboundPerSecond: 1 })
-    t.match(server.fastify.wsEvents.stats().refused, { LIMIT_REACHED: 1 })
-    t.ok(server.fastify.wsEvents.stats().dropped <= 10, 'what was more is not looked at')
+    t.match(server.fastify.wsEvents.stats().clients.refused, { LIMIT_REACHED: 1 })
+    t.ok(server.fastify.wsEvents.stats().clients.received.dropped <= 10, 'what was more is not looked at')
     await hear(t, server, 'acme', [other.inbox, inbox])
   })
 
@@ -56,12 +56,12 @@ for (const transport of transports) {
       // Only the one that does not read has anything waiting.
       await reads.inbox.got(++sent)
     }
-    await eventually(() => server.fastify.wsEvents.stats().instanceClients === 1)
+    await eventually(() => server.fastify.wsEvents.stats().clients.inInstances === 1)
     network.flow()
     t.match(await ended, ENDED)
     await cameBack(socket)
     t.strictSame(reached(server), { queuedBytes: 1 })
-    t.equal(server.fastify.wsEvents.stats().slow, 1)
+    t.equal(server.fastify.wsEvents.stats().delivery.slowConsumers, 1)
     await hear(t, server, 'acme', [reads.inbox, inbox])
   })
 

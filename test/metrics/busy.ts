@@ -58,7 +58,7 @@ export async function keepBusy (t: Test, { fastify: { wsEvents }, url, port }: T
   }
   await acme.socket.emitWithAck('ping')
   acme.socket.emit('what nobody handles')
-  await eventually(() => wsEvents.stats().dropped === 1 && wsEvents.stats().instanceClients === 1)
+  await eventually(() => wsEvents.stats().clients.received.dropped === 1 && wsEvents.stats().clients.inInstances === 1)
   await stall(t, { url, port, wsEvents })
 }
 
@@ -69,10 +69,10 @@ async function stall (t: Test, { port, wsEvents }: Pick<TestServer, 'url' | 'por
   await admitted(socket)
   const others = new Inbox(await admitted(connect(t, `http://127.0.0.1:${port}/acme`, { auth })))
   network.stall()
-  for (let sent = 1; wsEvents.stats().slow === 0; sent++) {
+  for (let sent = 1; wsEvents.stats().delivery.slowConsumers === 0; sent++) {
     await wsEvents.emit('acme', 'call', 'x'.repeat(200_000))
     await others.got(sent)
   }
   network.flow()
-  await eventually(() => wsEvents.stats().instanceClients === 2)
+  await eventually(() => wsEvents.stats().clients.inInstances === 2)
 }

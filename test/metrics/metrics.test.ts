@@ -20,30 +20,30 @@ t.test('a scrape tells what stats() tells, and by event what was emitted and del
   const scrape = parse(await server.scrape())
   const value = (name: string, labels = {}) => valueOf(scrape, `ws_events_${name}`, labels)
 
-  t.equal(value('emitted_total'), stats.emitted)
+  t.equal(value('emitted_total'), stats.emit.accepted)
   t.equal(value('emitted_total', { event: 'chats.set' }), 1)
   t.equal(value('emitted_total', { event: 'qrcode.updated' }), 0, 'what did not happen is there too, so that a rate sees its first step')
-  t.equal(value('rejected_total'), stats.rejected)
+  t.equal(value('rejected_total'), stats.emit.rejected)
   t.strictSame(['UNKNOWN_EVENT', 'INVALID_NAME', 'PENDING_FULL', 'other'].map(code => value('rejected_total', { code })), [1, 1, 0, 0])
-  t.equal(value('delivered_total'), stats.delivered)
+  t.equal(value('delivered_total'), stats.delivery.delivered)
   t.equal(value('delivered_total', { event: 'chats.set' }), 1, 'once, to the root')
   t.equal(value('delivered_total', { event: 'other' }), 0)
   t.equal(value('replayed_total'), 2)
-  t.equal(value('admitted_total'), stats.admitted)
+  t.equal(value('admitted_total'), stats.clients.admitted)
   t.equal(value('slow_closes_total'), 1)
   t.equal(value('connections'), 3)
-  t.equal(value('namespaces'), stats.namespaces)
+  t.equal(value('namespaces'), stats.clients.namespaces)
   for (const [labelled, label, counts] of [
-    ['skipped_total', 'reason', stats.skipped],
-    ['resumed_total', 'outcome', stats.resumed],
-    ['refused_total', 'code', stats.refused],
-    ['limited_total', 'limit', stats.limited],
-    ['received_total', 'outcome', { handled: stats.handled, dropped: stats.dropped }],
-    ['clients', 'namespace', { root: stats.rootClients, instance: stats.instanceClients }]
+    ['skipped_total', 'reason', stats.emit.skipped],
+    ['resumed_total', 'outcome', stats.delivery.resumed],
+    ['refused_total', 'code', stats.clients.refused],
+    ['limited_total', 'limit', stats.limits],
+    ['received_total', 'outcome', { handled: stats.clients.received.handled, dropped: stats.clients.received.dropped }],
+    ['clients', 'namespace', { root: stats.clients.atRoot, instance: stats.clients.inInstances }]
   ] as const) {
     for (const [name, count] of Object.entries(counts)) t.equal(value(labelled, { [label]: name }), count, `${labelled} of ${name}`)
   }
-  t.match(stats, { skipped: { filtered: 1, 'not-set': 1, 'instance-disabled': 1 }, resumed: { recovered: 1, gap: 1, fresh: 1 }, refused: { FORBIDDEN: 1, UNAUTHORIZED: 1, NOT_SET: 1 }, handled: 1, dropped: 1, rootClients: 1, instanceClients: 2 }, 'there was something of each')
+  t.match(stats, { emit: { skipped: { filtered: 1, 'not-set': 1, 'instance-disabled': 1 } }, delivery: { resumed: { recovered: 1, gap: 1, fresh: 1 } }, clients: { refused: { FORBIDDEN: 1, UNAUTHORIZED: 1, NOT_SET: 1 }, received: { handled: 1, dropped: 1 }, atRoot: 1, inInstances: 2 } }, 'there was something of each')
   t.strictSame(['streams', 'records', 'bytes'].map(part => value(`log_${part}`)), [stats.log.streams, stats.log.records, stats.log.bytes])
   t.strictSame(['available', 'pending_events', 'pending_bytes'].map(part => value(`store_${part}`)), [1, 0, 0])
   t.equal(value('queue_bytes'), 0)
@@ -75,7 +75,7 @@ t.test('on the way of Socket.IO the same is counted', async t => {
   for (const inbox of inboxes) await inbox.got(3)
   const scrape = parse(await server.scrape())
   t.equal(valueOf(scrape, 'ws_events_delivered_total', { event: 'call' }), 6)
-  t.equal(server.fastify.wsEvents.stats().delivered, 6)
+  t.equal(server.fastify.wsEvents.stats().delivery.delivered, 6)
 })
 
 t.test('an event that is in the catalogue of another node alone counts as other', async t => {
@@ -88,7 +88,7 @@ t.test('an event that is in the catalogue of another node alone counts as other'
   const scrape = parse(await ours.scrape())
   t.equal(valueOf(scrape, 'ws_events_delivered_total', { event: 'other' }), 1)
   t.equal(valueOf(scrape, 'ws_events_delivered_total', { event: 'call' }), 1)
-  t.equal(valueOf(scrape, 'ws_events_delivered_total'), ours.fastify.wsEvents.stats().delivered)
+  t.equal(valueOf(scrape, 'ws_events_delivered_total'), ours.fastify.wsEvents.stats().delivery.delivered)
 })
 
 t.test("an event of the host's that is called other is not lost", async t => {

@@ -101,7 +101,7 @@ t.test('what is missed while the connection is cut comes at a click', { skip }, 
   await captionHas(page, '1 have come')
   await page.click('#drop')
   await page.waitForFunction(() => document.getElementById('drop')?.textContent === 'Resume')
-  while (fastify.wsEvents.stats().rootClients > 0) await new Promise(resolve => { setImmediate(resolve) })
+  while (fastify.wsEvents.stats().clients.atRoot > 0) await new Promise(resolve => { setImmediate(resolve) })
   for (let at = 1; at <= 20; at++) await fastify.wsEvents.emit('acme', 'call', at)
   await page.click('#drop')
   await page.waitForFunction(() => document.getElementById('replayed')?.textContent === 'Resumed: 20 missed events were brought, nothing is missing.')

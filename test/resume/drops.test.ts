@@ -22,7 +22,7 @@ t.test(`${CLIENTS} clients, each cut ${CUTS} times under ${RATE} events a second
   const { wsEvents, io } = fastify
   const totals = await runDrops({ url, way: 'ids', io, emit: (...event) => wsEvents.emit(...event) }, { clients: CLIENTS, cuts: CUTS, rate: RATE })
   const { clients, cuts, deliveries, emitted, surprises, ...faults } = totals
-  const { replayed, resumed } = wsEvents.stats()
+  const { replayed, resumed } = wsEvents.stats().delivery
   t.comment(`${clients} clients, ${cuts} cuts, ${emitted} events, ${deliveries} deliveries, ${replayed} replayed`)
   t.strictSame(faults, { lost: 0, missed: 0, duplicated: 0, outOfOrder: 0, strange: 0, gaps: 0 })
   t.strictSame(surprises, [])

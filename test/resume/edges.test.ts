@@ -90,7 +90,7 @@ t.test('a store that cannot remember rejects the emit, counts and logs it, and t
   failing = false
   await fastify.wsEvents.emit('acme', 'call', 2)
   t.strictSame(datas(await inbox.got(1)), [2], 'what is not remembered is not sent')
-  t.match(fastify.wsEvents.stats(), { emitted: 1, rejected: 1, storeFailures: 1 })
+  t.match(fastify.wsEvents.stats(), { emit: { accepted: 1, rejected: 1 }, store: { failures: 1 } })
   t.equal(lines.filter(({ msg }) => msg === 'an event was not emitted').length, 1)
 })
 
@@ -99,7 +99,7 @@ t.test('a rejection for the store ends no process that does not wait for it', as
   await resume(t, `${url}/acme`, '')
   void fastify.wsEvents.emit('acme', 'call', 1)
   await new Promise(resolve => { setImmediate(resolve) })
-  t.equal(fastify.wsEvents.stats().storeFailures, 1)
+  t.equal(fastify.wsEvents.stats().store.failures, 1)
 })
 
 t.test('the filter and the grant of the reconnect hold for the replay', async t => {
@@ -157,10 +157,10 @@ t.test('a replay to one that does not read holds little, keeps nobody waiting, a
   void fastify.wsEvents.emit('acme', 'call', { at: 3001 })
   await first.inbox.got(3001)
   t.ok(queued() <= 256 * 1024, `${queued()} bytes wait`)
-  t.ok(fastify.wsEvents.stats().replayed < 3000, 'it is in the middle')
+  t.ok(fastify.wsEvents.stats().delivery.replayed < 3000, 'it is in the middle')
   tcp.resume()
   t.strictSame((await slow.inbox.got(3001)).map(({ data }) => (data as { at: number }).at), numbers(1, 3001))
-  t.equal(fastify.wsEvents.stats().slow, 0, 'what it had to be brought did not count as slow')
+  t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 0, 'what it had to be brought did not count as slow')
 })
 
 t.test('many that come back at once to a busy stream get to what is live, and stay there', async t => {
@@ -175,7 +175,7 @@ t.test('many that come back at once to a busy stream get to what is live, and st
   for (let replayed = -1; live < 50;) {
     void fastify.wsEvents.emit('acme', 'call', { at: ++at })
     await new Promise(resolve => { setImmediate(resolve) })
-    const now = fastify.wsEvents.stats()
+    const now = fastify.wsEvents.stats().delivery
     live = now.resumed.recovered === 60 && now.replayed === replayed ? live + 1 : 0
     replayed = now.replayed
   }
@@ -195,7 +195,7 @@ t.test('one that comes and goes again and again without reading is owed little',
   await once(raw, 'message')
   const tcp = (raw as unknown as { _socket: TcpSocket })._socket
   tcp.pause()
-  const before = fastify.wsEvents.stats().admitted
+  const before = fastify.wsEvents.stats().clients.admitted
   const queued = () => Math.max(0, ...fastify.wsEvents.clients().map(({ queuedBytes }) => queuedBytes))
   const until = async (isSo: () => boolean): Promise<void> => {
     while (!isSo()) await new Promise(resolve => { setImmediate(resolve) })
@@ -204,7 +204,7 @@ t.test('one that comes and goes again and again without reading is owed little',
   // Fewer than may join in a second.
   for (let round = 1; round <= 200; round++) {
     raw.send(`40/acme,{"lastEventId":"${first.ready.lastEventId}"}`)
-    await until(() => fastify.wsEvents.stats().admitted === before + round)
+    await until(() => fastify.wsEvents.stats().clients.admitted === before + round)
     most = Math.max(most, queued())
     raw.send('41/acme,')
     await until(() => fastify.wsEvents.clients().length === 1)

@@ -22,7 +22,7 @@ function runPython (t: Test, code: string): Program {
 t.test('the README\'s client in Python gets events, with its key', { skip }, async t => {
   const { fastify, port } = await startServer(t, { apikey: 'KEY', defaultConfig: { enabled: true } })
   const program = runPython(t, atPort(block(section(README, '### Python'), 'python'), port))
-  await program.whileItRuns(eventually(() => fastify.wsEvents.stats().instanceClients === 1))
+  await program.whileItRuns(eventually(() => fastify.wsEvents.stats().clients.inInstances === 1))
   await fastify.wsEvents.emit('acme', 'messages.upsert', 'hello')
   await program.printed(lines => lines.length > 0)
   t.strictSame(program.lines, ['hello'])

@@ -20,7 +20,7 @@ for (const transport of transports) {
     for (let at = 3001; at <= 3100; at++) void fastify.wsEvents.emit('acme', 'call', at)
     t.strictSame(datas(await second.inbox.got(3100)), Array.from({ length: 3100 }, (empty, at) => at + 1))
     t.equal(second.heard[0], 'ws.ready')
-    const { replayed, resumed } = fastify.wsEvents.stats()
+    const { replayed, resumed } = fastify.wsEvents.stats().delivery
     t.ok(replayed >= 3000, 'and some that were emitted meanwhile')
     t.strictSame(resumed, { recovered: 1, gap: 0, fresh: 1 })
   })

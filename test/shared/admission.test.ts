@@ -25,7 +25,7 @@ for (const transport of transports) {
     const inbox = new Inbox(socket)
     await eventually(() => shared.watching.size > 0)
     t.equal(socket.connected, false, 'it waits until nothing can be missed')
-    t.equal(a.wsEvents.stats().admitted, 0)
+    t.equal(a.wsEvents.stats().clients.admitted, 0)
     door.open()
     await admitted(socket)
     await b.wsEvents.emit('acme', 'call', 1)
@@ -47,7 +47,7 @@ t.test('while the store is away a client is told to come back, and those that ar
   await sent
   t.strictSame(datas(await inbox.got(1)), ['waits'])
   t.equal(socket.connected, true)
-  t.equal(a.wsEvents.stats().connections, 2)
+  t.equal(a.wsEvents.stats().clients.connections, 2)
 })
 
 t.test('on a connection that serves another namespace it is a refusal that may pass, and the other does not suffer', async t => {
@@ -72,7 +72,7 @@ t.test('who has no key learns nothing of the store, and waits for nothing', asyn
 t.test('what is held for a client on its way is given back when it is in, gone, sent away or refused', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, { limits: { connectionsPerInstance: 1 } })
   await a.wsEvents.set('acme', { enabled: true })
-  const isEmpty = async () => { await eventually(() => shared.watching.size === 0 && a.wsEvents.stats().connections === 0) }
+  const isEmpty = async () => { await eventually(() => shared.watching.size === 0 && a.wsEvents.stats().clients.connections === 0) }
   let door = latch()
   const arrive = async () => {
     door = latch()
@@ -125,7 +125,7 @@ t.test('a watch that fails, or is not ready in time, is a passing fault', async 
   const { fastify, url } = await startServer(t, { ...enabled, store })
   const socket = connect(t, `${url}/acme`)
   t.match(await outcomeOf(socket), { word: 'comes back', comesBack: true })
-  t.match(fastify.wsEvents.stats(), { refused: { STORE_UNAVAILABLE: 1 }, connections: 0, instanceClients: 0 })
+  t.match(fastify.wsEvents.stats(), { clients: { refused: { STORE_UNAVAILABLE: 1 }, connections: 0, inInstances: 0 } })
   fails = false
   await admitted(socket)
 })
@@ -140,7 +140,7 @@ t.test('a client does not wait longer than 5 s for a watch', async t => {
   t.match(await outcomeOf(socket), { word: 'comes back', comesBack: true })
   const ms = performance.now() - start
   t.ok(ms > 4500 && ms < 8000, `${ms} ms`)
-  t.equal(wsEvents.stats().refused.STORE_UNAVAILABLE, 1)
+  t.equal(wsEvents.stats().clients.refused.STORE_UNAVAILABLE, 1)
   door.open()
   await admitted(socket)
 })

@@ -12,16 +12,16 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, n
 t.test('while the store is away what is emitted waits in order, stats tell it, and then it goes out', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, { ...enabled, limits: { pendingEvents: 10 } })
   const { inbox } = await listen(t, `${a.url}/acme`)
-  t.strictSame(a.wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0 })
+  t.strictSame(a.wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0, failures: 0 })
   shared.away()
   const sent = numbers(10).map(async n => await a.wsEvents.emit('acme', 'call', n))
   await t.rejects(a.wsEvents.emit('acme', 'call', 'too many'), { code: `${CODE}PENDING_FULL` })
-  t.match(a.wsEvents.stats(), { rejected: 1, storeFailures: 1, store: { available: false, pendingEvents: 10 } })
+  t.match(a.wsEvents.stats(), { emit: { rejected: 1 }, store: { failures: 1, available: false, pendingEvents: 10 } })
   t.ok(a.wsEvents.stats().store.pendingBytes > 10)
   shared.back()
   await Promise.all(sent)
   t.strictSame(datas(await inbox.got(10)), numbers(10))
-  t.strictSame(a.wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0 })
+  t.strictSame(a.wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0, failures: 0 })
 })
 
 t.test('close() waits 5 s for a store that is away, says what is lost, and its clients come back', async t => {

@@ -21,7 +21,7 @@ for (const transport of transports) {
       plain.socket.onAny((event: string) => { plainHeard.push(event) })
       await a.wsEvents.emit('acme', 'call', 1)
       const gap = new Promise<Ready>(resolve => { socket.once('ws.ready', resolve) })
-      const counted = b.wsEvents.stats().resumed.gap
+      const counted = b.wsEvents.stats().delivery.resumed.gap
       shared.gap()
       await a.wsEvents.emit('acme', 'call', 2)
       const ready = await gap
@@ -34,7 +34,7 @@ for (const transport of transports) {
       t.ok(ready.lastEventId < (ids[2] ?? ''))
       await plain.inbox.got(2)
       t.strictSame(plainHeard, ['call', 'call'], 'who keeps no ids is told nothing')
-      t.equal(b.wsEvents.stats().resumed.gap - counted, 1)
+      t.equal(b.wsEvents.stats().delivery.resumed.gap - counted, 1)
       socket.disconnect()
       plain.socket.disconnect()
     }
@@ -80,7 +80,7 @@ t.test('of thousands, nobody gets what is newer before it is told, and others ha
       socket.onAny((event: string, { data }: Message) => { own.push(event === 'ws.ready' ? 'gap' : data) })
     }))
   }
-  const told = () => fastify.wsEvents.stats().resumed.gap
+  const told = () => fastify.wsEvents.stats().delivery.resumed.gap
   onGap('head')
   const first = told()
   void fastify.wsEvents.emit('acme', 'call', 1)
@@ -205,7 +205,7 @@ t.test('who resumes after a gap, from an id that is less than those before it, i
   t.equal(ready.recovered, true)
   await a.wsEvents.emit('acme', 'call', 2)
   t.strictSame(datas(await inbox.got(1)), [2])
-  t.equal(a.wsEvents.stats().replayed, 0, 'live, and not by a replay that had found no end')
+  t.equal(a.wsEvents.stats().delivery.replayed, 0, 'live, and not by a replay that had found no end')
 })
 
 t.test('the client of this package takes a gap at any time, and goes on', async t => {

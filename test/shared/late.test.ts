@@ -27,12 +27,12 @@ t.test('a node that starts while the store is away says so, and serves when it c
   const waiting = connect(t, `${url}/acme`)
   const inbox = new Inbox(waiting)
   t.match(await outcomeOf(waiting), { word: 'comes back', comesBack: true })
-  t.match(wsEvents.stats(), { refused: { STORE_UNAVAILABLE: 1 }, store: { available: false }, admitted: 0 })
+  t.match(wsEvents.stats(), { clients: { refused: { STORE_UNAVAILABLE: 1 }, admitted: 0 }, store: { available: false } })
   shared.back()
   await admitted(waiting)
   await wsEvents.emit('acme', 'call', 1)
   t.strictSame(datas(await inbox.got(1)), [1])
-  t.match(wsEvents.stats(), { store: { available: true }, connections: 1 })
+  t.match(wsEvents.stats(), { store: { available: true }, clients: { connections: 1 } })
 })
 
 t.test('until then routes and configs answer that the store is not available', async t => {
@@ -72,7 +72,7 @@ for (const globalEvents of [false, true]) {
     })
     const others = [wsEvents.emit('acme', 'chats.set', null), wsEvents.emit('nobody', 'call', {})]
     t.equal(wsEvents.stats().store.pendingEvents, 52 + (globalEvents ? 0 : 1), 'and in traditional mode what breaks off the past of the root')
-    t.equal(wsEvents.stats().emitted, 0)
+    t.equal(wsEvents.stats().emit.accepted, 0)
     shared.back()
     // In the moment of loading, and after it.
     for (let n = 50; n < 100; n++) {
@@ -84,7 +84,7 @@ for (const globalEvents of [false, true]) {
     t.strictSame((await Promise.all(others)).map(({ skipped }) => skipped), ['filtered', 'not-set'])
     const arrived = await inbox.got(globalEvents ? 102 : 100)
     t.strictSame(arrived.filter(({ event, instance }) => event === 'call' && instance === 'acme').map(({ data }) => data), numbers(100).map(n => ({ n })), 'on another node')
-    t.strictSame(wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0 })
+    t.strictSame(wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0, failures: 0 })
   })
 }
 
@@ -94,12 +94,12 @@ t.test('as much waits as the limits say, and not more', async t => {
     const sent = numbers(3).map(async n => await wsEvents.emit('acme', 'call', n))
     const full = 'pendingEvents' in limits ? null : 'x'.repeat(900)
     await t.rejects(wsEvents.emit('acme', 'call', full), { code: `${CODE}PENDING_FULL`, statusCode: 503 })
-    t.match(wsEvents.stats(), { rejected: 1, storeFailures: 1, emitted: 0, store: { pendingEvents: 3 } })
+    t.match(wsEvents.stats(), { emit: { rejected: 1, accepted: 0 }, store: { failures: 1, pendingEvents: 3 } })
     t.equal(lines.filter(({ msg }) => msg === 'an event was not emitted').length, 1)
     shared.back()
     await Promise.all(sent)
     t.type((await wsEvents.emit('acme', 'call', full)).id, 'string', 'when it is back there is room')
-    t.strictSame(wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0 })
+    t.strictSame(wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0, failures: 0 })
   }
 })
 
@@ -115,7 +115,7 @@ t.test('close() rejects what still waits, each once, and does not wait for the s
   const waiting = numbers(3).map(async n => { await t.rejects(wsEvents.emit('acme', 'call', n), { code: `${CODE}CLOSED` }) })
   await fastify.close()
   await Promise.all(waiting)
-  t.match(wsEvents.stats(), { rejected: 3, storeFailures: 0, store: { pendingEvents: 0, pendingBytes: 0 } })
+  t.match(wsEvents.stats(), { emit: { rejected: 3 }, store: { failures: 0, pendingEvents: 0, pendingBytes: 0 } })
   t.equal(lines.filter(({ msg }) => msg === 'an event was not emitted').length, 3)
 })
 

@@ -35,7 +35,7 @@ t.test('curl -N with a key shows events; without one it says why not', { skip: w
   await wsEvents.emit('acme', 'call', { text: 'é' })
   t.strictSame(datas(await curl.got(1)), [{ text: 'é' }])
   await curl.kill()
-  await eventually(() => wsEvents.stats().connections === 0)
+  await eventually(() => wsEvents.stats().clients.connections === 0)
   t.equal(await new Curl(t, `${url}/instance/acme/events`, ['--fail']).ended, 22, 'an HTTP error')
   const ended = new Curl(t, `${url}/instance/acme/events`, ['-H', 'authorization: Bearer key'])
   await ended.ready()

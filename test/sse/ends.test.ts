@@ -57,7 +57,7 @@ t.test('who may read is who may connect, by the global key, verify, and addresse
     ['/instance/acme/events', { apikey: 'acme', origin: 'https://elsewhere.example' }, 'in']
   ]
   for (const [path, headers, word] of cases) t.equal(await outcome(`${url}${path}`, headers), word, `${path} ${JSON.stringify(headers)}`)
-  t.match(fastify.wsEvents.stats().refused, { UNAUTHORIZED: 6, FORBIDDEN: 8, NOT_SET: 2, INSTANCE_DISABLED: 2, VERIFY_FAILED: 2 })
+  t.match(fastify.wsEvents.stats().clients.refused, { UNAUTHORIZED: 6, FORBIDDEN: 8, NOT_SET: 2, INSTANCE_DISABLED: 2, VERIFY_FAILED: 2 })
   const open = await startServer(t, enabled)
   t.equal(await outcome(at(open.url)), 'in')
   t.equal(await outcome(at(open.url), { origin: 'https://elsewhere.example' }), '401 UNAUTHORIZED', 'the address of its visitor does not count')
@@ -90,7 +90,7 @@ t.test('a key that runs out is asked again: a narrower grant holds, and a revoke
   t.strictSame(datas(await stream.got(1)), [2])
   keyring.revoke('key')
   t.equal(await stream.ended, true)
-  t.match(wsEvents.stats(), { instanceClients: 0, refused: { FORBIDDEN: 1 } })
+  t.match(wsEvents.stats(), { clients: { inInstances: 0, refused: { FORBIDDEN: 1 } } })
   t.equal(await outcome(at(url), { apikey: 'key' }), '403 FORBIDDEN', 'and it does not come in again')
   const other = await EventStream.open(t, at(url), { apikey: 'other' })
   keyring.give('other', () => { throw new Error('down') })
@@ -165,9 +165,9 @@ t.test('limits count streams as they count clients', async t => {
     const { wsEvents, url } = await limited({ [limit]: 1 })
     const first = await EventStream.open(t, at(url))
     await t.rejects(EventStream.open(t, at(url)), new RegExp(`^429 .*LIMIT_REACHED.*${limit}|^429 .*${limit}.*LIMIT_REACHED`))
-    t.match(wsEvents.stats(), { connections: 1, limited: { [limit]: 1 }, refused: { LIMIT_REACHED: 1 } })
+    t.match(wsEvents.stats(), { clients: { connections: 1, refused: { LIMIT_REACHED: 1 } }, limits: { [limit]: 1 } })
     first.cut()
-    await eventually(() => wsEvents.stats().connections === 0)
+    await eventually(() => wsEvents.stats().clients.connections === 0)
     await EventStream.open(t, at(url))
   }
   const { url } = await limited({ refusalsPerMinute: 4 }, { apikey: 'key' })

@@ -42,7 +42,7 @@ t.test('pages follow each other to the end, and go on from there', async t => {
     t.strictSame(sizes, [10, 10, 5])
     t.match(await page(`${at}?after=${last.lastEventId}`), { events: [], lastEventId: last.lastEventId, more: false })
   }
-  t.match(wsEvents.stats(), { connections: 0, admitted: 0, delivered: 0 }, 'who reads a page is no client')
+  t.match(wsEvents.stats(), { clients: { connections: 0, admitted: 0 }, delivery: { delivered: 0 } }, 'who reads a page is no client')
 })
 
 t.test('a page has whole messages; 100 where the caller does not say, and no more than is good for the server', async t => {

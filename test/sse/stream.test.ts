@@ -27,7 +27,7 @@ t.test('a stream begins with where it is, and has what Socket.IO clients get, ea
   t.strictSame(await stream.got(2), await inbox.got(2))
   t.strictSame(stream.events.slice(1).map(({ id, name }) => [id, name]), inbox.messages.map(({ id, event }) => [id, event]))
   t.strictSame(stream.unknown, [])
-  t.equal(wsEvents.stats().delivered, 4)
+  t.equal(wsEvents.stats().delivery.delivered, 4)
 })
 
 t.test('binary parts are base64 in an object', async t => {
@@ -49,7 +49,7 @@ t.test('the root has the events of all instances in global mode, with filters by
   }
   t.equal((await all.got(9)).length, 9)
   t.strictSame(datas(await some.got(4)), ['a call', 'a messages.set', 'b call', 'b messages.set'])
-  t.match(wsEvents.stats(), { rootClients: 2, connections: 2, admitted: 2 })
+  t.match(wsEvents.stats(), { clients: { atRoot: 2, connections: 2, admitted: 2 } })
 })
 
 t.test('there is no root in traditional mode, no route without routes, and a prefix where it is set', async t => {
@@ -116,8 +116,8 @@ t.test('a client that comes back with its last id misses nothing and gets nothin
     await last.until(() => last.messages.some(({ data }) => (data as { number: number }).number === next - 1))
     numbers.push(...last.messages.map(({ data }) => (data as { number: number }).number))
     t.strictSame(numbers, Array.from({ length: next }, (empty, number) => number))
-    await eventually(() => wsEvents.stats().instanceClients === 1)
-    t.match(wsEvents.stats(), { connections: 1, resumed: { recovered: 10, gap: 0, fresh: 1 } })
+    await eventually(() => wsEvents.stats().clients.inInstances === 1)
+    t.match(wsEvents.stats(), { clients: { connections: 1 }, delivery: { resumed: { recovered: 10, gap: 0, fresh: 1 } } })
   }
 })
 
@@ -133,7 +133,7 @@ t.test('a long past is brought at the pace of the reader, and the switch to what
   late.resume()
   for (let number = 500; number < 600; number++) await wsEvents.emit('acme', 'call', { number, text })
   t.strictSame((await late.got(600)).map(({ data }) => (data as { number: number }).number), Array.from({ length: 600 }, (empty, number) => number))
-  t.equal(wsEvents.stats().slow, 0)
+  t.equal(wsEvents.stats().delivery.slowConsumers, 0)
 })
 
 t.test('an id that leads nowhere is a gap, and is told', async t => {
@@ -170,14 +170,14 @@ t.test('a reader that stalls is ended, and the others notice nothing', async t =
   const { inbox } = await listen(t, `${url}/acme`)
   const other = await EventStream.open(t, at(url))
   let emitted = 0
-  while (wsEvents.stats().slow === 0) {
+  while (wsEvents.stats().delivery.slowConsumers === 0) {
     await wsEvents.emit('acme', 'call', 'x'.repeat(50_000))
     emitted++
     await other.got(emitted)
   }
   stalled.resume()
   t.equal(await stalled.ended, false, 'not as if it was over: it comes back')
-  t.match(wsEvents.stats(), { slow: 1, limited: { queuedBytes: 1 }, connections: 2 })
+  t.match(wsEvents.stats(), { delivery: { slowConsumers: 1 }, limits: { queuedBytes: 1 }, clients: { connections: 2 } })
   t.equal((await other.got(emitted)).length, emitted)
   t.equal((await inbox.got(emitted)).length, emitted)
 })
@@ -202,17 +202,17 @@ t.test('nothing is left of clients that have gone, also where one waited behind 
   const { wsEvents } = fastify
   const streams = await Promise.all(Array.from({ length: 50 }, async () => await EventStream.open(t, at(url))))
   await Promise.all(streams.map(async stream => await stream.ready()))
-  t.match(wsEvents.stats(), { connections: 50, instanceClients: 50 })
+  t.match(wsEvents.stats(), { clients: { connections: 50, inInstances: 50 } })
   for (const stream of streams) stream.cut()
-  await eventually(() => wsEvents.stats().connections === 0)
+  await eventually(() => wsEvents.stats().clients.connections === 0)
   const { connect } = await import('node:net')
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => { socket.destroy() })
   socket.write('GET /instance/acme/events HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(5))
-  await eventually(() => wsEvents.stats().connections === 5)
+  await eventually(() => wsEvents.stats().clients.connections === 5)
   socket.destroy()
-  await eventually(() => wsEvents.stats().connections === 0)
-  t.match(wsEvents.stats(), { instanceClients: 0, rootClients: 0 })
+  await eventually(() => wsEvents.stats().clients.connections === 0)
+  t.match(wsEvents.stats(), { clients: { inInstances: 0, atRoot: 0 } })
   t.strictSame(wsEvents.clients(), [])
 })
 
@@ -224,11 +224,11 @@ t.test('a client that leaves while its key is checked holds nothing', async t =>
   const outgoing = request(at(url), { agent: false, headers: { apikey: 'key' } })
   outgoing.on('error', () => {}).end()
   await eventually(() => isAsked)
-  t.equal(wsEvents.stats().connections, 1)
+  t.equal(wsEvents.stats().clients.connections, 1)
   outgoing.destroy()
   // So that the server has heard of it.
   await fetch(`${url}/nothing`)
   answer()
-  await eventually(() => wsEvents.stats().connections === 0)
-  t.match(wsEvents.stats(), { admitted: 0, instanceClients: 0 })
+  await eventually(() => wsEvents.stats().clients.connections === 0)
+  t.match(wsEvents.stats(), { clients: { admitted: 0, inInstances: 0 } })
 })
