@@ -23,7 +23,7 @@ export const errors = {
    */
   UNAUTHORIZED: coded('UNAUTHORIZED', 'a key is needed: give it as auth.apikey or the query apikey (clients), or in the header apikey or Authorization: Bearer', 401),
   FORBIDDEN: coded('FORBIDDEN', 'the key that came does not open %s', 403),
-  ORIGIN_NOT_ALLOWED: coded('ORIGIN_NOT_ALLOWED', 'pages from the origin "%s" may not connect: list it in the option cors (CORS_ORIGIN)', 403),
+  ORIGIN_NOT_ALLOWED: coded('ORIGIN_NOT_ALLOWED', 'pages from the origin "%s" may not connect: list it in the option cors', 403),
   VERIFY_FAILED: coded('VERIFY_FAILED', 'the key could not be checked just now: try again', 503),
   LIMIT_REACHED: coded('LIMIT_REACHED', 'the limit %s is reached', 429),
 

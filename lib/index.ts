@@ -32,6 +32,9 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   const settings = readSettings(options as Readonly<Record<string, unknown>>)
   claim(fastify)
   const logger = fastify.log.child({ plugin: 'fastify-ws-events' })
+  for (const { variable, option } of settings.unread) {
+    logger.info(`the environment variable ${variable} is not read: set the option ${option}, or evolution: true`)
+  }
   const catalogue = new Catalogue(settings.events)
   checkDefault(settings, catalogue)
   const metrics = settings.metrics === null ? null : await Metrics.load(settings.metrics.registry, catalogue)

@@ -15,6 +15,8 @@ import type { InstanceConfigInput, Limits, MetricsRegistry, Mode, TrustProxy, Ve
 export interface Settings {
   readonly mode: Mode
   readonly evolution: boolean
+  /** Of Evolution's local times; `null`: not known. */
+  readonly timeZone: string | null
   /** Trimmed. */
   readonly apikeys: readonly string[]
   readonly verify: Verify | null
@@ -35,6 +37,13 @@ export interface Settings {
   readonly socketio: SocketIOOption
   readonly fastPath: boolean
   readonly metrics: { readonly registry: MetricsRegistry } | null
+  /** Variables that are set and not read, because the option `evolution` is not there, with their options. */
+  readonly unread: readonly UnreadVariable[]
+}
+
+export interface UnreadVariable {
+  readonly variable: string
+  readonly option: string
 }
 
 /** What a variable's text stands for; `undefined` when it cannot be understood. */
@@ -76,11 +85,17 @@ const retention = {
   maxBytes: bound('bytes')
 } satisfies Record<keyof Retention, TSchema>
 
-/** Every option: what it may be, its variable, how the variable's text is read, and its default. */
+/**
+ * Every option: what it may be, its variable, how the variable's text is read, and its default. `withEvolution`: the
+ * variable's name is generic, so it may belong to another plugin, and is read only with the option `evolution`.
+ */
 export const optionSchemas = {
   enabled: bool({ env: 'WEBSOCKET_ENABLED', fromText: asBoolean, default: true }),
   globalEvents: bool({ env: 'WEBSOCKET_GLOBAL_EVENTS', fromText: asBoolean, default: false }),
-  evolution: bool({ default: false }),
+  evolution: Type.Union([Type.Boolean(), optional({ timeZone: Type.String() }, '')], {
+    allowed: 'true, false, or { timeZone } where timeZone is an IANA time zone such as "America/Sao_Paulo"',
+    default: false
+  }),
   apikey: list('a key or a list of keys, none of them blank', { env: 'AUTHENTICATION_API_KEY', fromText: asText, secret: true }),
   verify: func('a function of { apikey, instance, address, headers }'),
   allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', { env: 'WEBSOCKET_ALLOWED_HOSTS', fromText: asList }),
@@ -88,8 +103,8 @@ export const optionSchemas = {
     allowed: 'true, false, addresses or CIDR blocks of the proxies, or a function of (address, hop); a number of hops cannot tell whether the nearest one is a proxy at all',
     default: false
   }),
-  cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', fromText: asList }),
-  serverUrl: Type.String({ env: 'SERVER_URL', fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
+  cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', withEvolution: true, fromText: asList }),
+  serverUrl: Type.String({ env: 'SERVER_URL', withEvolution: true, fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
   // Its text may have a password in it.
   store: Type.Union([Type.String(), Type.Object({})], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", "redis://HOST", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
   configs: Type.Object({}, { allowed: 'an object of functions { get, set, delete, list }' }),
@@ -114,6 +129,7 @@ export const optionSchemas = {
   env: Type.Union([Type.Literal(false), Type.Record(Type.String(), Type.Union([Type.String(), Type.Undefined()]))], { allowed: 'an object of strings, or false', default: 'process.env' })
 } satisfies Record<keyof WsEventsOptions, TSchema>
 
+type OptionSchema = TSchema & { env?: string, fromText?: FromText, withEvolution?: true }
 type OptionName = keyof typeof optionSchemas
 const optionNames = Object.keys(optionSchemas) as OptionName[]
 const allOptions = Type.Partial(Type.Object(optionSchemas), { additionalProperties: false })
@@ -135,7 +151,8 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
   const hasKeys = use.apikey !== undefined || use.verify !== undefined
   return {
     mode: use.enabled === false ? 'disabled' : use.globalEvents === true ? 'global' : 'traditional',
-    evolution: use.evolution ?? optionSchemas.evolution.default,
+    evolution: isEvolution(use.evolution),
+    timeZone: typeof use.evolution === 'object' ? use.evolution.timeZone ?? null : null,
     apikeys: asArray(use.apikey).map(key => key.trim()),
     verify: use.verify ?? null,
     allowedHosts: use.allowedHosts === undefined && !hasKeys ? ['loopback'] : asListed(use.allowedHosts),
@@ -156,9 +173,13 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     routes: use.routes === false ? null : { prefix: use.routes?.prefix ?? '' },
     socketio: use.socketio ?? {},
     fastPath: use.fastPath ?? optionSchemas.fastPath.default,
-    metrics: use.metrics ?? null
+    metrics: use.metrics ?? null,
+    unread: unreadVariables(options)
   }
 }
+
+/** `{ timeZone }` is `true` and more. */
+const isEvolution = (option: unknown): boolean => option !== undefined && option !== false
 
 const asArray = (value: string | readonly string[] | undefined): readonly string[] =>
   value === undefined ? [] : typeof value === 'string' ? [value] : value
@@ -171,12 +192,27 @@ function withoutFastifys (given: Readonly<Record<string, unknown>>): Record<stri
   return Object.fromEntries(Object.entries(given).filter(([name, value]) => value !== undefined && !FASTIFY_OPTIONS.includes(name)))
 }
 
+type Environment = Readonly<Record<string, string | undefined>>
+
+const environmentOf = ({ env }: Record<string, unknown>): Environment => env === false ? {} : (env ?? process.env) as Environment
+
+function unreadVariables (options: Record<string, unknown>): UnreadVariable[] {
+  if (isEvolution(options.evolution)) return []
+  const env = environmentOf(options)
+  return optionNames.flatMap(option => {
+    const { env: variable, withEvolution } = optionSchemas[option] as OptionSchema
+    const isUnread = withEvolution === true && variable !== undefined && options[option] === undefined
+    return isUnread && (env[variable]?.trim() ?? '') !== '' ? [{ variable, option }] : []
+  })
+}
+
 function readEnvironment (options: Record<string, unknown>): Record<string, unknown> {
-  const env = options.env === false ? {} : (options.env ?? process.env) as Readonly<Record<string, string | undefined>>
+  const env = environmentOf(options)
   const found: Record<string, unknown> = {}
   for (const name of optionNames) {
-    const { env: variable, fromText } = optionSchemas[name] as TSchema & { env?: string, fromText?: FromText }
-    const text = variable === undefined ? undefined : env[variable]?.trim()
+    const { env: variable, fromText, withEvolution } = optionSchemas[name] as OptionSchema
+    const isRead = variable !== undefined && (withEvolution !== true || isEvolution(options.evolution))
+    const text = isRead ? env[variable]?.trim() : undefined
     if (options[name] !== undefined || text === undefined || text === '') continue
     const value = fromText?.(text)
     if (value === undefined) throw unfit(`the environment variable ${variable}`, optionSchemas[name], text)
@@ -189,6 +225,8 @@ function readEnvironment (options: Record<string, unknown>): Record<string, unkn
 /** What a schema cannot say of single options. */
 const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   apikey: (keys: string | string[]) => asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== ''),
+  evolution: (evolution: boolean | { timeZone?: string }) =>
+    typeof evolution === 'boolean' || evolution.timeZone === undefined || isTimeZone(evolution.timeZone),
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),
   trustProxy: (trust: TrustProxy) => typeof trust === 'boolean' || typeof trust === 'function' || areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
   cors: (origins: string | string[]) => asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
@@ -199,6 +237,15 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   metrics: ({ registry }: { registry: Partial<MetricsRegistry> }) => [registry.registerMetric, registry.getSingleMetric, registry.removeSingleMetric].every(isFunction),
   serverUrl: (url: string) => /^https?:\/\//.test(url) && URL.canParse(url),
   routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
+}
+
+/** A zone by its name, such as `UTC`. An offset such as `-03:00` is none: it knows no summer time. */
+function isTimeZone (name: string): boolean {
+  try {
+    return /^[a-z]/i.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== null
+  } catch {
+    return false
+  }
 }
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'

@@ -394,10 +394,12 @@ export interface WsEventsOptions {
    */
   globalEvents?: boolean | undefined
   /**
-   * Serve Evolution API's clients as they are: its routes, and its manners at the root.
+   * Serve Evolution API's clients as they are: its routes, and its manners at the root. `{ timeZone }` is the same, and
+   * names the IANA time zone of the Evolution API, such as `America/Sao_Paulo`: it is kept for the local times of
+   * Evolution's webhooks, and changes nothing else.
    * @default false
    */
-  evolution?: boolean | undefined
+  evolution?: boolean | { timeZone?: string | undefined } | undefined
   /**
    * The global key, or several (for rotation): opens the root, every instance and every route.
    * Environment: `AUTHENTICATION_API_KEY`.
@@ -421,12 +423,12 @@ export interface WsEventsOptions {
    */
   trustProxy?: TrustProxy | undefined
   /**
-   * Origins of pages that may connect, or `*`. Environment: `CORS_ORIGIN` (commas).
+   * Origins of pages that may connect, or `*`. Environment: `CORS_ORIGIN` (commas), read only with `evolution`.
    * @default none
    */
   cors?: string | readonly string[] | undefined
   /**
-   * `server_url` in each message. Environment: `SERVER_URL`.
+   * `server_url` in each message. Environment: `SERVER_URL`, read only with `evolution`.
    * @default none
    */
   serverUrl?: string | undefined

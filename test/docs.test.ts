@@ -90,10 +90,12 @@ t.test('the README has every option, with its variable and its default', async t
   t.strictSame(firstColumn(rows).toSorted(), Object.keys(optionSchemas).toSorted())
   const members = membersOf('WsEventsOptions')
   t.strictSame([...members.keys()].toSorted(), Object.keys(optionSchemas).toSorted(), 'and so has the type')
-  for (const [name, variable, byDefault] of rows) {
+  for (const [name, variable, byDefault, meaning] of rows) {
     const schema: { env?: string, default?: unknown } = optionSchemas[plain(name) as keyof typeof optionSchemas]
     const member = members.get(plain(name))
     t.equal(plain(variable), schema.env ?? '', `${name}: the variable`)
+    t.equal(/read only with `evolution`/.test(member?.comment ?? ''), 'withEvolution' in schema, `${name}: when it is read, in TSDoc`)
+    t.equal(/read only with `evolution`/.test(meaning ?? ''), 'withEvolution' in schema, `${name}: when it is read`)
     t.strictSame(member?.comment.match(/Environment:\s+(?:\* )?`(\w+)`/)?.[1], schema.env, `${name}: the variable in TSDoc`)
     if (member?.byDefault === undefined) {
       t.equal(byDefault, `[below](#${plain(name)})`, `${name}: a table of its own`)

@@ -7,6 +7,7 @@ import { optionSchemas, readSettings } from '../lib/options.js'
 import { memoryStore } from '../lib/stores/memory/index.js'
 import type { Store } from '../lib/stores/store.js'
 import { listen } from './helpers/client.js'
+import { recordLog } from './helpers/log.js'
 import { register, registrationError } from './helpers/register.js'
 import { startServer } from './helpers/server.js'
 
@@ -114,8 +115,12 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
   evolution: {
     setting: 'evolution',
     byDefault: false,
-    good: [[true, true], [false, false]],
-    bad: [{ value: 'on', says: /true or false/ }]
+    good: [[true, true], [false, false], [{}, true], [{ timeZone: undefined }, true], [{ timeZone: 'UTC' }, true]],
+    bad: [
+      { value: 'on', says: /true, false, or \{ timeZone \}/ },
+      { value: { timezone: 'UTC' }, says: /\{ timeZone \}/ },
+      ...['', 'America/Sao_Paolo', '-03:00', '+0300', 'UTC ', 5, null].map(timeZone => ({ value: { timeZone }, says: /IANA time zone/ }))
+    ]
   },
   apikey: {
     setting: 'apikeys',
@@ -240,6 +245,8 @@ interface VariableRow {
   readonly option: keyof typeof rows
   readonly good: ReadonlyArray<readonly [text: string, setting: unknown]>
   readonly bad: ReadonlyArray<readonly [text: string, says: RegExp]>
+  /** Options without which the variable is not read. */
+  readonly when?: object
   /** A value of the option, to win over the first good text. */
   readonly wins: readonly [value: unknown, setting: unknown]
 }
@@ -273,6 +280,7 @@ const variables: Record<string, VariableRow> = {
     option: 'cors',
     good: [['https://a.example', ['https://a.example']], ['https://a.example, https://b.example', ['https://a.example', 'https://b.example']], ['*', ['*']]],
     bad: [['a.example', /origins such as https:/], ['https://a.example,/x', /origins such as https:/]],
+    when: { evolution: true },
     wins: ['https://c.example', ['https://c.example']]
   },
   WEBSOCKET_STORE: {
@@ -285,6 +293,7 @@ const variables: Record<string, VariableRow> = {
     option: 'serverUrl',
     good: [['https://api.example', 'https://api.example']],
     bad: [['api', /URL such as https:.*"api"/]],
+    when: { evolution: true },
     wins: ['https://other.example', 'https://other.example']
   }
 }
@@ -318,9 +327,9 @@ for (const [option, { bad }] of Object.entries(rows)) {
   })
 }
 
-for (const [variable, { option, good, bad, wins }] of Object.entries(variables)) {
+for (const [variable, { option, good, bad, wins, when = {} }] of Object.entries(variables)) {
   const { setting, byDefault } = rows[option]
-  const read = (options: object, text?: string) => settingAt(setting, options, { [variable]: text })
+  const read = (options: object, text?: string) => settingAt(setting, { ...when, ...options }, { [variable]: text })
 
   t.test(`${variable} wins over the default of ${option}, and the option over ${variable}`, async t => {
     for (const [text, expected] of good) t.same(read({}, text), expected, JSON.stringify(text))
@@ -333,7 +342,7 @@ for (const [variable, { option, good, bad, wins }] of Object.entries(variables))
   if (bad.length === 0) continue
   t.test(`a bad ${variable} fails the registration, by its name and with what is allowed`, async t => {
     for (const [text, says] of bad) {
-      const error = await registrationError(t, { env: { [variable]: text } })
+      const error = await registrationError(t, { ...when, env: { [variable]: text } })
       t.equal(error.code, OPTION, text)
       t.match(error.message, variable)
       t.match(error.message, says)
@@ -341,13 +350,44 @@ for (const [variable, { option, good, bad, wins }] of Object.entries(variables))
   })
 }
 
+t.test('generic variables belong to others, and are read with evolution alone', async t => {
+  const env = { CORS_ORIGIN: 'https://a.example', SERVER_URL: 'https://api.example' }
+  const readBy = (options: object) => [settingAt('cors', options, env), settingAt('serverUrl', options, env)]
+  for (const evolution of [undefined, false]) t.strictSame(readBy({ evolution }), [null, null])
+  for (const evolution of [true, {}, { timeZone: 'UTC' }]) {
+    t.strictSame(readBy({ evolution }), [['https://a.example'], 'https://api.example'])
+  }
+  await register(t, { env: { CORS_ORIGIN: 'no origin', SERVER_URL: 'no URL' } })
+})
+
+t.test('the log says that a generic variable is set and not read, and how its value counts', async t => {
+  const env = { CORS_ORIGIN: 'https://a.example', SERVER_URL: 'https://api.example' }
+  const hints = async (given: object): Promise<string[]> => {
+    const { lines, fastify: options } = recordLog('info')
+    const fastify = Fastify(options)
+    t.teardown(async () => { await fastify.close() })
+    await fastify.register(wsEvents, { env, ...given })
+    return lines.map(({ msg }) => msg).filter(msg => msg.includes('is not read'))
+  }
+  t.match(await hints({}), [/CORS_ORIGIN is not read.*option cors.*evolution: true/, /SERVER_URL is not read.*option serverUrl/])
+  t.match(await hints({ cors: '*' }), [/SERVER_URL is not read/])
+  t.strictSame(await hints({ evolution: true }), [])
+  t.strictSame(await hints({ env: { CORS_ORIGIN: ' ' } }), [])
+})
+
+t.test('the time zone of Evolution is a setting of its own', async t => {
+  const zoneOf = (evolution: unknown) => settingsOf({ evolution } as object).timeZone
+  for (const evolution of [undefined, true, false, {}]) t.equal(zoneOf(evolution), null)
+  for (const timeZone of ['UTC', 'America/Sao_Paulo', 'Asia/Kolkata']) t.equal(zoneOf({ timeZone }), timeZone)
+})
+
 t.test('a store says how much it remembers where the option retention does not', async t => {
   t.same(settingsOf({ store: ownStore, retention: { maxEvents: 7 } }).retention, { maxAge: 1, maxEvents: 7, maxBytes: 3 })
   t.same(settingsOf({ store: 'lmdb:./data' }).retention, { maxAge: 24 * 3_600_000, maxEvents: 100_000, maxBytes: 64 * MiB })
 })
 
 t.test('a variable that is not used need not be good: the option is there', async t => {
-  await register(t, { serverUrl: 'https://api.example', env: { SERVER_URL: 'nonsense' } })
+  await register(t, { evolution: true, serverUrl: 'https://api.example', env: { SERVER_URL: 'nonsense' } })
 })
 
 t.test('no other variable is read', async t => {
@@ -362,7 +402,7 @@ t.test('no other variable is read', async t => {
 t.test('without the option env it is the environment of the process, read once', async t => {
   process.env.SERVER_URL = 'https://first.example'
   t.teardown(() => { delete process.env.SERVER_URL })
-  const { fastify, url } = await startServer(t, { env: undefined, defaultConfig: { enabled: true } })
+  const { fastify, url } = await startServer(t, { env: undefined, evolution: true, defaultConfig: { enabled: true } })
   process.env.SERVER_URL = 'https://second.example'
   const { inbox } = await listen(t, `${url}/acme`)
   await fastify.wsEvents.emit('acme', 'call', null)
@@ -470,7 +510,7 @@ t.test('whatever is wrong, no key shows in the error', async t => {
     { apiKey: SECRET },
     { verify: SECRET },
     { env: { AUTHENTICATION_API_KEY: SECRET, WEBSOCKET_ENABLED: 'yes' } },
-    { env: { AUTHENTICATION_API_KEY: SECRET, SERVER_URL: 'x' } }
+    { evolution: true, env: { AUTHENTICATION_API_KEY: SECRET, SERVER_URL: 'x' } }
   ]
   for (const options of cases) {
     const error = await registrationError(t, options)

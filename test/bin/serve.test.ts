@@ -74,8 +74,8 @@ t.test('where events are served to curl, the command is there, with the key wher
 })
 
 t.test('.env of the folder counts', async t => {
-  const outcome = await runToEnd(folder(t, [['.env', 'SERVER_URL=nonsense\n']]), ['--port', '0'])
-  t.match(outcome, { code: 1, stdout: '', stderr: /^Cannot start: the environment variable SERVER_URL.*\(FST_ERR_WS_EVENTS_INVALID_OPTION\)\n$/ })
+  const outcome = await runToEnd(folder(t, [['.env', 'WEBSOCKET_STORE=nonsense\n']]), ['--port', '0'])
+  t.match(outcome, { code: 1, stdout: '', stderr: /^Cannot start: the environment variable WEBSOCKET_STORE.*\(FST_ERR_WS_EVENTS_INVALID_OPTION\)\n$/ })
 })
 
 t.test('a port in use has a code of its own, and the message says how to take another one', async t => {

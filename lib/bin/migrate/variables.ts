@@ -24,7 +24,7 @@ const noEffect = (text: string): Judge => value => value === undefined ? undefin
 /** Whether registering would take the variable as it is. */
 export function isUnderstood (name: string, value: string): boolean {
   try {
-    readSettings({ env: { [name]: value } })
+    readSettings({ evolution: true, env: { [name]: value } })
     return true
   } catch (error) {
     if (errorName(error) !== 'INVALID_OPTION') throw error
