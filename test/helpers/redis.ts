@@ -159,7 +159,8 @@ export async function startSentinel (t: Scope, master: RedisServer, { downAfter 
   return sentinel
 }
 
-async function clusterPort (): Promise<number> {
+/** A free port for a node of a cluster. */
+export async function clusterPort (): Promise<number> {
   for (;;) {
     const port = await freePort()
     if (port + TO_BUS < 65_536) return port
@@ -167,12 +168,12 @@ async function clusterPort (): Promise<number> {
 }
 
 /** A cluster of masters that share the slots, when each says that it is whole. */
-export async function startCluster (t: Scope, masters: number): Promise<RedisServer[]> {
+export async function startCluster (t: Scope, masters: number, setup: RedisSetup = {}): Promise<RedisServer[]> {
   const nodes: RedisServer[] = []
   // A node that has met nobody does not know its own address.
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-announce-ip', HOST]
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-announce-ip', HOST, ...setup.args ?? []]
   for (let at = 0; at < masters; at++) {
-    nodes.push(await startAt(t, await clusterPort(), { args }))
+    nodes.push(await startAt(t, await clusterPort(), { ...setup, args }))
   }
   const [first, ...others] = nodes.map(node => node.connect())
   const slot = (at: number): number => Math.ceil(at * SLOTS / masters)

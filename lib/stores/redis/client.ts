@@ -21,14 +21,13 @@ export function pauseBefore (attempt: number): number {
 }
 
 // What is sent again, and when, is decided here and not by ioredis: an append must not overtake another.
-const OWN = {
-  lazyConnect: true,
-  enableOfflineQueue: false,
+// Shared by a single connection and by each connection that a Cluster makes to its nodes.
+const OWN_CONNECTION = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
-  enableAutoPipelining: false,
   // What was not answered fails when its connection closes. Else ioredis forgets it, and it never settles.
   maxRetriesPerRequest: 0,
+  // A Cluster without a prefix of its own takes this one.
   keyPrefix: '',
   protocol: 2,
   replyMapping: 'legacy',
@@ -36,7 +35,16 @@ const OWN = {
   commandTimeout: undefined,
   // A server that does not say goodbye must not keep the process.
   disconnectTimeout: 500,
-  connectionName: 'fastify-ws-events',
+  connectionName: 'fastify-ws-events'
+} satisfies RedisOptions
+
+const OWN = {
+  ...OWN_CONNECTION,
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  enableAutoPipelining: false,
+  // Of a Sentinel: a replica takes no writes.
+  role: 'master',
   retryStrategy: pauseBefore,
   // Where a master becomes a replica behind the same address, the connection must find the new one.
   reconnectOnError: (error: Error) => error.message.includes('READONLY')
@@ -47,8 +55,9 @@ const OWN_CLUSTER = {
   enableOfflineQueue: false,
   enableAutoPipelining: false,
   keyPrefix: '',
-  clusterRetryStrategy: pauseBefore,
-  redisOptions: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
+  // What a replica answers may be old.
+  scaleReads: 'master',
+  clusterRetryStrategy: pauseBefore
 } satisfies ClusterOptions
 
 /** @throws Error that says what to install */
@@ -72,9 +81,14 @@ function withoutOwn (url: string): string {
 
 /** A connection of our own, not connected yet. What the host gave is neither used nor closed: it is only asked where to. */
 export function makeClient ({ Redis }: Pick<typeof Ioredis, 'Redis'>, { url, options, client }: Address): RedisClient {
-  if (client !== undefined) return isCluster(client) ? client.duplicate([], OWN_CLUSTER) : client.duplicate(OWN)
+  if (client !== undefined) return isCluster(client) ? duplicateCluster(client) : client.duplicate(OWN)
   const all = { ...options, ...OWN }
   return url === undefined ? new Redis(all) : new Redis(withoutOwn(url), all)
+}
+
+/** ioredis 5 takes `redisOptions`, with password, user and TLS, whole from one side: so they are merged here. */
+function duplicateCluster (client: Cluster): Cluster {
+  return client.duplicate([], { ...OWN_CLUSTER, redisOptions: { ...client.options.redisOptions, ...OWN_CONNECTION } })
 }
 
 /** The number of the database that it uses. A Cluster has one. */
