@@ -5,7 +5,7 @@ import { errors } from '../errors.js'
 import { instanceName } from '../names.js'
 import { registeredOn } from '../registered.js'
 import { withoutQuery } from '../routes/log.js'
-import { schemaErrorFormatter, validatorCompiler } from '../routes/validation.js'
+import { compilers } from '../routes/validation.js'
 import { readAssets } from './assets.js'
 import { readState, stateSchema } from './state.js'
 
@@ -48,8 +48,7 @@ const monitor: FastifyPluginAsync = async fastify => {
 
   fastify.get<{ Querystring: Query }>('/state', {
     schema: { hide: true, querystring: Type.Object({ instance: Type.Optional(Type.String()) }, { additionalProperties: false }), response: { 200: stateSchema } } as object,
-    validatorCompiler,
-    schemaErrorFormatter,
+    ...compilers,
     logSerializers: withoutQuery(fastify.log),
     handler: async (request, reply) => {
       const { headers, socket } = request.raw

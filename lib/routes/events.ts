@@ -11,7 +11,7 @@ import { preferred } from './accept.js'
 import type { RouteParts } from './instance.js'
 import { documented } from './openapi.js'
 import { DEFAULT_LIMIT } from './schemas.js'
-import { queryValidatorCompiler, schemaErrorFormatter } from './validation.js'
+import { compilers, queryValidatorCompiler } from './validation.js'
 
 interface EventsParts extends Pick<RouteParts, 'prefix' | 'schemas' | 'logSerializers'> {
   /** Left out when the plugin is disabled. */
@@ -57,8 +57,8 @@ function addRoute (fastify: FastifyInstance, { streams, logSerializers }: Events
     logSerializers,
     // The key is looked at first, by the same check that lets a client in.
     attachValidation: true,
+    ...compilers,
     validatorCompiler: queryValidatorCompiler,
-    schemaErrorFormatter,
     // Whether there is a stream is our decision, and its heartbeats are one timer for all.
     sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {

@@ -5,13 +5,13 @@ import type { InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { BODY_LIMIT, type RouteParts } from './instance.js'
 import { documented } from './openapi.js'
-import { schemaErrorFormatter, validator, validatorCompiler } from './validation.js'
+import { compilers, validator, validatorCompiler } from './validation.js'
 
 interface Params { instance: string }
 
 /** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
 export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
-  const common = { logSerializers, config: documented, onRequest: accessHook(access, 'instance'), validatorCompiler, schemaErrorFormatter, errorHandler }
+  const common = { logSerializers, config: documented, onRequest: accessHook(access, 'instance'), ...compilers, errorHandler }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput | { websocket: InstanceConfigInput } }>({
     ...common,

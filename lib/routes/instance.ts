@@ -7,7 +7,7 @@ import { accessHook } from './access-hook.js'
 import { documented } from './openapi.js'
 import type { LogSerializers } from './log.js'
 import type { routeSchemas } from './schemas.js'
-import { schemaErrorFormatter, validatorCompiler } from './validation.js'
+import { compilers } from './validation.js'
 
 /** What routes do with configs. */
 export interface Configs {
@@ -36,7 +36,7 @@ const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURICompon
 /** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
 export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
   const url = `${prefix}/instance/:name/websocket`
-  const common = { url, logSerializers, config: documented, onRequest: accessHook(access, 'name'), validatorCompiler, schemaErrorFormatter }
+  const common = { url, logSerializers, config: documented, onRequest: accessHook(access, 'name'), ...compilers }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput }>({
     ...common,
