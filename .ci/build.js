@@ -1,5 +1,7 @@
 // Makes dist/ of lib/: JavaScript by esbuild, one file for each way in; `npm run build` then adds the types.
-import { build } from 'esbuild'
+// `npm run cluster` and its like load it by --import before the program, and `exec` it: npm signals only the shell that it
+// starts, which passes nothing on.
+import { build, stop } from 'esbuild'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
@@ -64,3 +66,6 @@ writeFileSync(new URL('dist/bin/session.jsonl.br', root), brotliCompressSync(ses
 
 // npm does this when it installs the package; here for who runs it from the clone.
 chmodSync(new URL('dist/bin/index.js', root), 0o755)
+
+// Its process would live as long as the program.
+await stop()

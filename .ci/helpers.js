@@ -67,17 +67,30 @@ export class Program {
     return this.#orExit(once(emitter, event, { signal: AbortSignal.timeout(seconds * 1000) }), `"${event}"`)
   }
 
-  /** Ends it as Ctrl-C in a terminal does: by SIGINT to it and to all that it has started. For one that is `detached`. */
-  async interrupt (seconds = 10) {
+  /**
+   * Ends it as Ctrl-C in a terminal does: by SIGINT to it and to all that it has started. For one that is `detached`.
+   * Answers its exit code, or the signal that ended it.
+   */
+  async interrupt (seconds = 30) {
     const group = -this.#child.pid
     const timer = setTimeout(() => { process.kill(group, 'SIGKILL') }, seconds * 1000)
     process.kill(group, 'SIGINT')
-    await this.#exit
+    const [code, signal] = await this.#exit
     clearTimeout(timer)
+    return signal ?? code
+  }
+
+  /** Ends what it has left behind. For one that is `detached`. */
+  kill () {
+    try {
+      process.kill(-this.#child.pid, 'SIGKILL')
+    } catch (err) {
+      if (err.code !== 'ESRCH') throw err
+    }
   }
 
   /** Sends it SIGTERM. Answers its exit code, or the signal that ended it. */
-  async stop (seconds = 10) {
+  async stop (seconds = 30) {
     const timer = setTimeout(() => { this.#child.kill('SIGKILL') }, seconds * 1000)
     this.#child.kill('SIGTERM')
     const [code, signal] = await this.#exit
