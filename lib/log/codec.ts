@@ -40,12 +40,12 @@ export function encodeInto (bytes: Buffer, start: number, { event, instance, res
 }
 
 /**
- * @param source memory
- * @param isShared whether it is used again, or part of something larger: then nothing of it is kept
+ * @param bytes of the record and no more
+ * @param isShared whether their memory is used again, or part of something larger: then nothing of it is kept
  * @throws when it is not what {@link encodeRecord} makes
  */
-export function decodeRecord (source: Uint8Array, isShared = true): LogRecord {
-  const bytes = versioned(source)
+export function decodeRecord (bytes: Buffer, isShared = true): LogRecord {
+  checkVersion(bytes)
   const attached = bytes.readUInt32LE(13)
   const part = (from: number, to: number): Buffer => isShared ? Buffer.from(bytes.subarray(from, to)) : bytes.subarray(from, to)
   let at = HEAD + 4 * attached
@@ -60,15 +60,15 @@ export function decodeRecord (source: Uint8Array, isShared = true): LogRecord {
 }
 
 /** Bytes of a record, as retention counts them, without decoding it. */
-export function sizeOfEncoded (source: Uint8Array): number {
-  const bytes = versioned(source)
+export function sizeOfEncoded (bytes: Buffer): number {
+  checkVersion(bytes)
   let size = bytes.readUInt32LE(1) + bytes.readUInt32LE(5) + bytes.readUInt32LE(9)
   for (let left = bytes.readUInt32LE(13); left > 0; left--) size += bytes.readUInt32LE(HEAD + 4 * (left - 1))
   return size
 }
 
-function versioned (source: Uint8Array): Buffer {
-  if (source[0] !== VERSION) throw new Error(`a record of layout ${source[0]} where ${VERSION} is known: it was written by another version, or is damaged`)
-  // LMDB gives a large value as a plain view of its file.
-  return Buffer.isBuffer(source) ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+function checkVersion (bytes: Buffer): void {
+  if (bytes[0] !== VERSION) {
+    throw new Error(`a record of layout ${bytes[0]} where ${VERSION} is known: it was written by another version, or is damaged`)
+  }
 }

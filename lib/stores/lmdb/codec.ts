@@ -44,6 +44,12 @@ export const nameKey = {
   }
 }
 
+/**
+ * What lmdb hands out, with its true bounds. lmdb copies small values into one Buffer of 16 MiB and overrides its
+ * `length`: Node 24.15 and later, and Bun, read on to its real end. A large value comes as a plain view of the file.
+ */
+export const bytesOf = (source: Uint8Array): Buffer => Buffer.from(source.buffer, source.byteOffset, source.length)
+
 export function encodeStream ({ name, floor, count, bytes }: StreamState): Buffer {
   const value = Buffer.allocUnsafe(STREAM_HEAD + floor.length + (name === null ? 0 : Buffer.byteLength(name)))
   value[0] = VERSION
@@ -57,10 +63,8 @@ export function encodeStream ({ name, floor, count, bytes }: StreamState): Buffe
 }
 
 /** @throws when it is not what {@link encodeStream} makes */
-export function decodeStream (source: Uint8Array): StreamState {
-  if (source[0] !== VERSION) throw new Error(`a stream of layout ${source[0]} where ${VERSION} is known: the file is damaged`)
-  // lmdb's own Buffer is longer than what it says, and a large value comes as a plain view of the file.
-  const value = Buffer.isBuffer(source) ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+export function decodeStream (value: Buffer): StreamState {
+  if (value[0] !== VERSION) throw new Error(`a stream of layout ${value[0]} where ${VERSION} is known: the file is damaged`)
   const nameAt = STREAM_HEAD + value.readUInt8(18)
   return {
     name: value.readUInt8(1) === 1 ? null : value.toString('utf8', nameAt),

@@ -3,17 +3,24 @@ import type { Database, RootDatabase, RootDatabaseOptions } from 'lmdb'
 import { decodeRecord, encodeRecord, sizeOfEncoded } from '../../log/codec.js'
 import type { LogRecord } from '../../log/event-log.js'
 import type { StoredConfig } from '../store.js'
-import { decodeStream, encodeStream, nameKey, recordKey, type StreamState } from './codec.js'
+import { bytesOf, decodeStream, encodeStream, nameKey, recordKey, type StreamState } from './codec.js'
 import { checkFile, damaged } from './file.js'
 
-/** What is written in this layout. One that is greater is refused. */
-const FORMAT = 1
+/**
+ * The version of the whole file's format. A file of an older one is converted when it is opened (see upgrade.ts), one of
+ * a later one is refused. Format 2 has the layout of 1; its stream names are intact.
+ */
+export const FORMAT = 2
 
 // By its types lmdb has codecs for the root only; it takes them for each database.
-const STREAMS: RootDatabaseOptions = { keyEncoding: 'uint32', encoder: { encode: encodeStream, decode: decodeStream } }
-const RECORDS: RootDatabaseOptions = { keyEncoder: recordKey, encoder: { encode: encodeRecord, decode: decodeRecord } }
-const SIZES: RootDatabaseOptions = { keyEncoder: recordKey, encoder: { encode: neverEncoded, decode: sizeOfEncoded } }
+const STREAMS: RootDatabaseOptions = { keyEncoding: 'uint32', encoder: codec(encodeStream, decodeStream) }
+const RECORDS: RootDatabaseOptions = { keyEncoder: recordKey, encoder: codec(encodeRecord, decodeRecord) }
+const SIZES: RootDatabaseOptions = { keyEncoder: recordKey, encoder: codec(neverEncoded, sizeOfEncoded) }
 const CONFIGS: RootDatabaseOptions = { keyEncoder: nameKey, encoding: 'json' }
+
+function codec<Value> (encode: (value: Value) => Buffer, decode: (bytes: Buffer) => unknown) {
+  return { encode, decode: (source: Uint8Array) => decode(bytesOf(source)) }
+}
 
 function neverEncoded (): never {
   throw new Error('sizes are read only')
@@ -21,9 +28,9 @@ function neverEncoded (): never {
 
 /** What is known of the whole log. */
 export type Meta =
-  /** The layout. */
+  /** The version of the format, in decimal digits. */
   | 'format'
-  /** The first id of this life of the log. Everything that it gave has the same epoch. */
+  /** The first id of this life of the log, or a later one from which on nothing is missing. All since have its epoch. */
   | 'birth'
   /** The newest id that was given to an event. */
   | 'head'
@@ -55,7 +62,7 @@ export function openDatabases ({ open, asBinary }: typeof Lmdb, directory: strin
     const names = [...root.getKeys()]
     if (names.length > 0 && !names.includes('meta')) throw damaged(`it has ${names.slice(0, 3).join(', ')}`)
     const meta = root.openDB<string, Meta>('meta', { encoding: 'string' })
-    checkFormat(meta, names.length === 0)
+    checkFormat(meta, names)
     const records = root.openDB<LogRecord, string>('records', RECORDS)
     return {
       root,
@@ -72,9 +79,14 @@ export function openDatabases ({ open, asBinary }: typeof Lmdb, directory: strin
   }
 }
 
-function checkFormat (meta: Database<string, Meta>, isNew: boolean): void {
+/** @param names of the databases that were there */
+function checkFormat (meta: Database<string, Meta>, names: readonly string[]): void {
+  // A process that was killed while it made the file leaves a database `meta` with nothing in it.
+  const isNew = names.every(name => name === 'meta') && meta.getKeysCount() === 0
   if (isNew) meta.transactionSync(() => { void meta.put('format', String(FORMAT)) })
-  const format = Number(meta.get('format'))
-  if (format > FORMAT) throw new Error(`a newer version of fastify-ws-events wrote it (format ${format}, and this one knows ${FORMAT}): update, or choose another path`)
-  if (format !== FORMAT) throw damaged('it has no format of ours')
+  const found = meta.get('format') ?? ''
+  if (!/^[1-9]\d{0,8}$/.test(found)) throw damaged('it has no format of ours')
+  if (Number(found) > FORMAT) {
+    throw new Error(`a newer version of fastify-ws-events wrote it (format ${found}, and this one knows ${FORMAT}): update, or choose another path`)
+  }
 }

@@ -14,6 +14,7 @@ import { LmdbLog } from './log.js'
 import { takeOwnership } from './owner.js'
 import { Streams } from './streams.js'
 import { Trimmer } from './trim.js'
+import { upgrade } from './upgrade.js'
 
 export interface LmdbStoreOptions {
   /** A directory, from where the process was started. It is made if need be; one process at a time has it. */
@@ -63,6 +64,7 @@ async function open (settings: Required<LmdbStoreOptions>, options: OpenOptions)
   let databases: Databases | undefined
   try {
     databases = openDatabases(lmdb, directory)
+    upgrade(databases, options.logger)
     return start(databases, letGo, settings, options)
   } catch (error) {
     await databases?.root.close()

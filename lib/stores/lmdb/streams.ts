@@ -57,8 +57,10 @@ export class Streams {
     return this.#byName.get(name)
   }
 
+  /** The log knows nothing from before its birth, which may have been moved. */
   floor (name: StreamName): string {
-    return this.#byName.get(name)?.floor ?? this.#birth
+    const floor = this.#byName.get(name)?.floor ?? ''
+    return floor > this.#birth ? floor : this.#birth
   }
 
   /** The stream of a name, a new one if need be. */
