@@ -170,9 +170,9 @@ t.test('events and configs of any size are the same after a restart', async t =>
   const path = t.testdir()
   const store = await openAt(t, path)
   const start = store.log.head('acme')
-  const sizes = [0, 1, 2, 3, 7, 100, 1000, 4000, 5000, 32_767, 32_768, 40_000, 100_000, 20 * 1024 * 1024, 1]
+  const sizes = [0, 1, 2, 3, 7, 100, 1000, 4000, 5000, 32_767, 32_768, 40_000, 100_000, 17_000_000, 1]
   const records = sizes.map(size => {
-    const attachments = [Buffer.alloc(size, 7), Buffer.from('x')]
+    const attachments = [Buffer.alloc(size % 1_000_000, 7), Buffer.from('x')]
     return { instance: 'acme', event: 'call', rest: Buffer.alloc(size, 'é'), attachments }
   })
   for (const record of records) await store.log.append(['acme'], record)
@@ -182,10 +182,11 @@ t.test('events and configs of any size are the same after a restart', async t =>
   const { log, configs } = await openAt(t, path)
   const page = await log.read('acme', start, EVERYTHING)
   if (page === 'gap') throw new Error('a gap')
-  const asText = ({ rest, attachments }: LogRecord): string =>
-    [rest, ...attachments].map(part => part.toString('latin1')).join('|')
+  const bytesIn = ({ rest, attachments }: LogRecord): Buffer => Buffer.concat([rest, ...attachments])
   t.equal(page.length, records.length)
-  for (const [at, record] of records.entries()) t.ok(asText(record) === asText(page[at] ?? record), `${sizes[at]} bytes`)
+  for (const [at, record] of records.entries()) {
+    t.ok(page[at] !== undefined && bytesIn(record).equals(bytesIn(page[at])), `${sizes[at]} bytes`)
+  }
   const listed = new Map<string, unknown>()
   for await (const [name, config] of configs.list()) listed.set(name, config)
   t.strictSame(listed, new Map(events))

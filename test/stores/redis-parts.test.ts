@@ -419,7 +419,7 @@ t.test('joining a log', { skip: withoutRedis }, async t => {
   function newLog () {
     const key = `log-${count++}`
     const join = async (seen: Partial<Joined> = {}): Promise<Joined> => {
-      const [epoch = '', life = '', last = '', birth = ''] = await redis.eval(scripts.join.lua, 1, key, newEpoch(), seen.epoch ?? '', seen.life ?? '', seen.last ?? '', '', '') as string[]
+      const [, epoch = '', life = '', last = '', birth = ''] = await redis.eval(scripts.join.lua, 1, key, newEpoch(), seen.epoch ?? '', seen.life ?? '', seen.last ?? '', '', '') as string[]
       return { epoch, life, last, birth }
     }
     const at = (position: string): bigint => BigInt(position.split('-')[0] ?? '') * 10_000_000n + BigInt(position.split('-')[1] ?? '')

@@ -8,6 +8,9 @@ const PASSING = new RegExp(`^(?:ERR Error running script .*-)?(?:${NAMES})\\b`)
 /** It is a Redis that lacks what is needed. */
 export class TooOld extends Error {}
 
+/** The keys are of a format that this version does not know. */
+export class OtherFormat extends Error {}
+
 const textOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
 
 /** Whether it is an answer of Redis, and not that of a connection that has failed. */
@@ -18,7 +21,7 @@ export const isPassing = (error: unknown): boolean =>
   !(error instanceof errors.STORE_UNAVAILABLE) && (!isAnswer(error) || PASSING.test(textOf(error)))
 
 /** Whether Redis turns us away, and will do so the next time. */
-export const isRefusal = (error: unknown): boolean => error instanceof TooOld || (error instanceof Error && error.cause !== undefined && isRefusal(error.cause)) ||
+export const isRefusal = (error: unknown): boolean => error instanceof TooOld || error instanceof OtherFormat || (error instanceof Error && error.cause !== undefined && isRefusal(error.cause)) ||
   (isAnswer(error) && /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|AUTH|DB index|Client sent AUTH|unknown command|SELECT))/.test(textOf(error)))
 
 export const unavailable = (error: unknown): Error => new errors.STORE_UNAVAILABLE(`Redis: ${textOf(error)}`, { cause: error })

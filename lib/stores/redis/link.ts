@@ -3,10 +3,10 @@ import { inTime } from '../../in-time.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
-import { isPassing, isRefusal, TooOld, unavailable } from './faults.js'
+import { isPassing, isRefusal, OtherFormat, TooOld, unavailable } from './faults.js'
 import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
-import { type Script, scripts } from './scripts.js'
+import { FORMAT, type Script, scripts } from './scripts.js'
 
 /** How long who only wants to know waits for an answer, in ms. */
 const PATIENCE = 5000
@@ -261,10 +261,19 @@ export class Link {
     const seen = this.#seen
     const args = [newEpoch(), seen?.epoch ?? '', seen?.life ?? '', seen === null ? '' : positionOf(seen.last), channel, number]
     const answer = await this.#call(scripts.join, [this.#parts.keys.log], args)
-    const [epoch = '', life = '', last = '', , version = '', policy = ''] = (answer as Buffer[]).map(String)
+    const [format = '', epoch = '', life = '', last = '', , version = '', policy = ''] = (answer as Buffer[]).map(String)
+    if (format !== FORMAT) throw this.#otherFormat(format)
     checkVersion(version)
     if (policy !== '' && policy !== 'noeviction') this.#warnOf(policy)
     return { epoch, name: life, last: idAt(last, epoch) }
+  }
+
+  /** Nothing may be written to it any more, also where it was joined before. */
+  #otherFormat (format: string): Error {
+    const { log } = this.#parts.keys
+    this.#lost()
+    return new OtherFormat(`its keys (${log}, …) have format ${JSON.stringify(format)}, and this version of fastify-ws-events knows ${FORMAT}: ` +
+      'use the version that wrote them on every node, or choose another prefix')
   }
 
   #warnOf (policy: string): void {

@@ -1,5 +1,11 @@
 import { hash } from 'node:crypto'
 
+/**
+ * The version of the format of all keys of a store. It is in the field `format` of the log; a log without one is of
+ * format 1, and gets it from the first node that joins.
+ */
+export const FORMAT = '1'
+
 /** A script that runs inside Redis, as one step: nobody sees it half done, and it is kept as a whole or not at all. */
 export interface Script {
   readonly name: string
@@ -46,14 +52,17 @@ end
  * KEYS: the log
  * ARGV: an epoch to be used if a new one is needed; what this node has seen: its epoch, life and position, or ''; a
  *   channel to publish to, or ''; a number for it
- * Returns: epoch, life, last, birth, version of Redis; and for who joins, which keys it drops when its memory is full
+ * Returns: format, epoch, life, last, birth, version of Redis; and for who joins, which keys it drops when its memory is
+ *   full. Where the log has another format: that alone, and nothing is changed
  *
- * In the log: `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`; `life`, a
+ * In the log: `format`; `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`; `life`, a
  * name for the time of this server, of how many there were and its own: an old copy may be loaded twice; `breaks`,
  * `life:survived>start` of each change: between the two nothing is left. A start is some seconds ahead, because this
  * server's clock may be behind that of the one before, whose lost ids must not be given again.
  */
 const JOIN = `
+local format = redis.call('HGET', KEYS[1], 'format')
+if format and format ~= '${FORMAT}' then return { format } end
 local info = redis.pcall('INFO', 'server')
 if type(info) == 'table' then info = '' end
 local server = string.match(info, 'run_id:(%w+)') or 'unknown'
@@ -98,13 +107,14 @@ end
 if epoch ~= log[1] or life ~= log[5] then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'birth', birth, 'last', last, 'server', server, 'life', life, 'breaks', breaks)
 end
+if not format then redis.call('HSET', KEYS[1], 'format', '${FORMAT}') end
 if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], table.concat({ ARGV[6], epoch, life, last }, ' ')) end
 local policy = ''
 if ARGV[5] == '' then
   local memory = redis.pcall('INFO', 'memory')
   policy = type(memory) == 'string' and string.match(memory, 'maxmemory_policy:([%w-]+)') or ''
 end
-return { epoch, life, last, birth, string.match(info, 'redis_version:([%d.]+)') or '', policy }
+return { '${FORMAT}', epoch, life, last, birth, string.match(info, 'redis_version:([%d.]+)') or '', policy }
 `
 
 /**
@@ -122,8 +132,8 @@ return { epoch, life, last, birth, string.match(info, 'redis_version:([%d.]+)') 
  * oldest entry.
  */
 const APPEND = `
-local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last')
-if log[1] ~= ARGV[1] or log[2] ~= ARGV[2] then return false end
+local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last', 'format')
+if log[1] ~= ARGV[1] or log[2] ~= ARGV[2] or log[4] ~= '${FORMAT}' then return false end
 local batch = tonumber(ARGV[3])
 local done = redis.call('HMGET', KEYS[2], 'batch', 'epoch', 'first')
 if done[1] and tonumber(done[1]) >= batch then
