@@ -16,8 +16,8 @@ import type { TrustProxy, VerifyAnswer, VerifyRequest } from './types.js'
 
 /** Longest key, in characters. Tokens of several kB exist; more is an attack on the host's check. */
 const MAX_KEY_LENGTH = 8192
-/** How long the host's own check may take, in ms. */
-const VERIFY_TIMEOUT = 10_000
+/** How long a function of the host's may take, in ms. */
+const HOST_TIMEOUT = 10_000
 // Each says that somebody passed the request on. Which of them a proxy sets is its own affair.
 const FORWARDING_HEADERS: ReadonlySet<string> = new Set(['forwarded', 'via', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-envoy-external-address', 'cf-connecting-ip', 'true-client-ip', 'fly-client-ip', 'fastly-client-ip'])
 
@@ -69,12 +69,15 @@ export function bearerKey (headers: IncomingHttpHeaders): string | null {
   return readKey(/^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1])
 }
 
+type Caller = Pick<VerifyRequest, 'apikey' | 'instance' | 'address'>
+
 /** Decides who may connect and call. */
 export class Access {
   readonly #settings: Settings
   readonly #catalogue: Catalogue
   readonly #log: FastifyBaseLogger
-  readonly #keyHashes: readonly Buffer[]
+  /** `null`: the host's function is asked. */
+  readonly #keyHashes: readonly Buffer[] | null
   readonly #trusted: AddressMatcher
   readonly #allowed: (address: string) => boolean
   readonly #serverHost: string | null
@@ -85,7 +88,7 @@ export class Access {
     this.#settings = settings
     this.#catalogue = catalogue
     this.#log = log
-    this.#keyHashes = settings.apikeys.map(key => Buffer.from(hashKey(key), 'base64'))
+    this.#keyHashes = typeof settings.apikeys === 'function' ? null : hashKeys(settings.apikeys)
     this.#trusted = compileTrust(settings.trustProxy)
     this.#allowed = this.#compileAllowed(settings.allowedHosts)
     this.#serverHost = settings.serverUrl === null ? null : new URL(settings.serverUrl).hostname
@@ -164,7 +167,7 @@ export class Access {
    * @throws UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED, CLOSED
    */
   async authorize (apikey: string | null, instance: string | null, peer: Peer, headers: IncomingHttpHeaders): Promise<Grant> {
-    if (apikey !== null && this.#isGlobalKey(apikey)) return { ...KEYLESS, keyHash: hashKey(apikey) }
+    if (apikey !== null && await this.#isGlobalKey(apikey, instance, peer)) return { ...KEYLESS, keyHash: hashKey(apikey) }
     if (apikey === null && this.#needsNoKey(peer)) return KEYLESS
     const grant = await this.#ask({ apikey, instance, address: peer.address, headers }, peer)
     if (grant === false || (instance !== null && grant.instances?.has(instance) === false)) {
@@ -174,10 +177,18 @@ export class Access {
     return grant
   }
 
-  #isGlobalKey (apikey: string): boolean {
+  async #isGlobalKey (apikey: string, instance: string | null, peer: Peer): Promise<boolean> {
+    const keyHashes = this.#keyHashes ?? await this.#askKeys(apikey, instance, peer)
     const given = Buffer.from(hashKey(apikey), 'base64')
     // Every key is compared, so that the time tells nothing of which one is near.
-    return this.#keyHashes.reduce((found, known) => timingSafeEqual(given, known) || found, false)
+    return keyHashes.reduce((found, known) => timingSafeEqual(given, known) || found, false)
+  }
+
+  /** The global keys that are good now. A failure is no answer: it lets nobody in. */
+  async #askKeys (apikey: string, instance: string | null, peer: Peer): Promise<readonly Buffer[]> {
+    const { apikeys } = this.#settings
+    if (typeof apikeys !== 'function') return []
+    return await this.#askHost('apikey', { apikey, instance, address: peer.address }, async () => keysOf(await apikeys()))
   }
 
   #needsNoKey (peer: Peer): boolean {
@@ -199,18 +210,27 @@ export class Access {
 
   async #ask (request: VerifyRequest, peer: Peer): Promise<Grant | false> {
     const { verify } = this.#settings
-    const { apikey, instance, address } = request
+    const { apikey, instance } = request
     if (verify === null || (apikey !== null && apikey.length > MAX_KEY_LENGTH)) return false
     // A page from elsewhere must bring a key: the cookies that come along are its visitor's, not its own.
     if (apikey === null && peer.foreignOrigin !== null) return false
+    const ask = async () => this.#grantOf(await verify(withoutVisitors(request, peer)), apikey)
+    return await this.#askHost('verify', { apikey, instance, address: peer.address }, ask)
+  }
+
+  /**
+   * Asks a function of the host's, for a caller.
+   *
+   * @throws VERIFY_FAILED, CLOSED
+   */
+  async #askHost<Answer> (option: 'apikey' | 'verify', { apikey, instance, address }: Caller, ask: () => Promise<Answer>): Promise<Answer> {
     try {
-      const asked = Promise.resolve().then(() => verify(withoutVisitors(request, peer)))
-      return this.#grantOf(await inTime(asked, VERIFY_TIMEOUT, this.#closing.signal), apikey)
+      return await inTime(ask(), HOST_TIMEOUT, this.#closing.signal)
     } catch (failure) {
       if (this.#closing.signal.aborted) throw new errors.CLOSED()
       // What a client of the host's auth service throws often has the whole request in it.
       const err = withoutKey(failure, apikey)
-      this.#log.error({ err, instance, address }, 'the option verify failed: the caller is told to try again')
+      this.#log.error({ err, instance, address }, `the option ${option} failed: the caller is told to try again`)
       throw Object.assign(new errors.VERIFY_FAILED(), { cause: err })
     }
   }
@@ -255,6 +275,17 @@ function withoutVisitors (request: VerifyRequest, { foreignOrigin }: Peer): Veri
   const { cookie: _, ...headers } = request.headers
   return { ...request, headers }
 }
+
+const hashKeys = (keys: readonly string[]): Buffer[] => keys.map(key => Buffer.from(hashKey(key), 'base64'))
+
+/** @throws TypeError for what is no key: a caller's key must never be compared with it */
+function keysOf (answer: unknown): Buffer[] {
+  const keys: unknown[] = Array.isArray(answer) ? answer : [answer]
+  if (!keys.every(isKey)) throw new TypeError('the option apikey must answer a key or a list of keys, none of them blank')
+  return hashKeys(keys)
+}
+
+const isKey = (key: unknown): key is string => typeof key === 'string' && key.trim() !== ''
 
 /** A ttl that cannot be understood would be one that never ends. */
 function milliseconds (ttl: number): number {

@@ -9,7 +9,7 @@ import type { Retention } from './log/event-log.js'
 import { excerpt } from './names.js'
 import { storeFrom } from './stores/from-text.js'
 import type { HostConfigs, Store } from './stores/store.js'
-import type { InstanceConfigInput, Limits, MetricsRegistry, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
+import type { ApiKeys, ApiKeySource, InstanceConfigInput, Limits, MetricsRegistry, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
 
 /** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
 export interface Settings {
@@ -17,8 +17,8 @@ export interface Settings {
   readonly evolution: boolean
   /** Of Evolution's local times; `null`: not known. */
   readonly timeZone: string | null
-  /** Trimmed. */
-  readonly apikeys: readonly string[]
+  /** Trimmed; or the host's function, asked at each check. */
+  readonly apikeys: readonly string[] | ApiKeySource
   readonly verify: Verify | null
   readonly allowedHosts: readonly string[]
   readonly trustProxy: TrustProxy
@@ -56,7 +56,8 @@ const asList: FromText = splitList
 
 /** `allowed` ends the sentence "must be …" of the error. */
 const bool = (more: object) => Type.Boolean({ allowed: 'true or false', ...more })
-const list = (allowed: string, more: object) => Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))], { allowed, ...more })
+const keyOrKeys = [Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))]
+const list = (allowed: string, more: object) => Type.Union(keyOrKeys, { allowed, ...more })
 // What somebody gives in place of a function may well be a key.
 const func = (allowed: string) => Type.Function([], Type.Unknown(), { allowed, secret: true })
 const limit = (byDefault: number, unit: string) => Type.Integer({ default: byDefault, minimum: 0, maximum: Number.MAX_SAFE_INTEGER, allowed: `a whole number of ${unit}, 0 for no limit` })
@@ -96,7 +97,12 @@ export const optionSchemas = {
     allowed: 'true, false, or { timeZone } where timeZone is an IANA time zone such as "America/Sao_Paulo"',
     default: false
   }),
-  apikey: list('a key or a list of keys, none of them blank', { env: 'AUTHENTICATION_API_KEY', fromText: asText, secret: true }),
+  apikey: Type.Union([...keyOrKeys, Type.Function([], Type.Unknown())], {
+    env: 'AUTHENTICATION_API_KEY',
+    fromText: asText,
+    allowed: 'a key, a list of keys, none of them blank, or a function that answers one of these',
+    secret: true
+  }),
   verify: func('a function of { apikey, instance, address, headers }'),
   allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', { env: 'WEBSOCKET_ALLOWED_HOSTS', fromText: asList }),
   trustProxy: Type.Union([Type.Boolean(), Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 })), Type.Function([], Type.Unknown())], {
@@ -153,7 +159,7 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     mode: use.enabled === false ? 'disabled' : use.globalEvents === true ? 'global' : 'traditional',
     evolution: isEvolution(use.evolution),
     timeZone: typeof use.evolution === 'object' ? use.evolution.timeZone ?? null : null,
-    apikeys: asArray(use.apikey).map(key => key.trim()),
+    apikeys: typeof use.apikey === 'function' ? use.apikey : asArray(use.apikey).map(key => key.trim()),
     verify: use.verify ?? null,
     allowedHosts: use.allowedHosts === undefined && !hasKeys ? ['loopback'] : asListed(use.allowedHosts),
     trustProxy: use.trustProxy ?? optionSchemas.trustProxy.default,
@@ -224,7 +230,8 @@ function readEnvironment (options: Record<string, unknown>): Record<string, unkn
 
 /** What a schema cannot say of single options. */
 const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
-  apikey: (keys: string | string[]) => asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== ''),
+  apikey: (keys: ApiKeys | ApiKeySource) =>
+    typeof keys === 'function' || (asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== '')),
   evolution: (evolution: boolean | { timeZone?: string }) =>
     typeof evolution === 'boolean' || evolution.timeZone === undefined || isTimeZone(evolution.timeZone),
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),

@@ -308,6 +308,11 @@ export interface VerifyGrant {
 export type VerifyAnswer = boolean | VerifyGrant
 export type Verify = (request: VerifyRequest) => VerifyAnswer | Promise<VerifyAnswer>
 
+/** A global key, or several. */
+export type ApiKeys = string | readonly string[]
+/** Gives the global keys that are good now; an empty list: none is. */
+export type ApiKeySource = () => ApiKeys | Promise<ApiKeys>
+
 export type TrustProxy = boolean | string | readonly string[] | ((address: string, hop: number) => boolean)
 
 /** Bounds; `0` is no limit. They hold for the plugin's namespaces, not for the host's. */
@@ -401,11 +406,12 @@ export interface WsEventsOptions {
    */
   evolution?: boolean | { timeZone?: string | undefined } | undefined
   /**
-   * The global key, or several (for rotation): opens the root, every instance and every route.
-   * Environment: `AUTHENTICATION_API_KEY`.
+   * The global key, a list, or a function that gives either, asked at each check, so that keys rotate without a
+   * restart: opens the root, every instance and every route. The function has 10 seconds; while it fails, callers with
+   * a key are told to try again. Environment: `AUTHENTICATION_API_KEY`.
    * @default none
    */
-  apikey?: string | readonly string[] | undefined
+  apikey?: ApiKeys | ApiKeySource | undefined
   /**
    * The host's own check of a key, asked for each namespace and each route, and again after
    * the `ttl` that it answers. It has 10 seconds.

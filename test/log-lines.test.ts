@@ -85,6 +85,12 @@ t.test('clients that are refused', async t => {
   t.equal(instance, `${'x'.repeat(60)}…`)
 })
 
+t.test('a function for the global key that fails', async t => {
+  const { url, line } = await start(t, { apikey: () => { throw new Error('the vault is away') } })
+  connect(t, `${url}/acme`, { auth: { apikey: 'a-key' } })
+  t.match(await line(/^the option apikey failed/), { level: LEVELS.error, instance: 'acme', address: ADDRESS })
+})
+
 t.test('keys that are asked for again', async t => {
   let answer: () => VerifyAnswer = () => ({ ttl: 10 })
   const { url, line } = await start(t, { verify: () => answer() })

@@ -56,6 +56,7 @@ interface Row {
 }
 
 const verify = () => true
+const keySource = () => 'k1'
 const instanceExists = () => false
 const trust = () => true
 
@@ -125,7 +126,7 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
   apikey: {
     setting: 'apikeys',
     byDefault: [],
-    good: [['k1', ['k1']], [' k1\n', ['k1']], [['k1', 'k2 '], ['k1', 'k2']]],
+    good: [['k1', ['k1']], [' k1\n', ['k1']], [['k1', 'k2 '], ['k1', 'k2']], [keySource, keySource]],
     bad: [{ value: '', says: /key/ }, { value: '  ', says: /blank/ }, { value: [], says: /key/ }, { value: ['k1', ' '], says: /blank/ }, { value: 5, says: /key/ }, { value: [5], says: /key/ }]
   },
   verify: {

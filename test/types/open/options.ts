@@ -41,6 +41,10 @@ const others = [
 ] satisfies WsEventsOptions[]
 for (const each of others) await fastify.register(wsEvents, each)
 
+await fastify.register(wsEvents, { apikey: () => 'key' })
+await fastify.register(wsEvents, { apikey: async () => ['new', 'old'] })
+await fastify.register(wsEvents, { evolution: { timeZone: 'America/Sao_Paulo' } })
+
 const verify: Verify = async () => ({ instances: ['acme'] })
 await fastify.register(wsEvents, { verify })
 
@@ -54,6 +58,10 @@ await fastify.register(wsEvents, { limits: { clients: 1 } })
 await fastify.register(wsEvents, { limits: { connections: '1' } })
 // @ts-expect-error -- a schema or true
 await fastify.register(wsEvents, { events: { 'order.paid': false } })
+// @ts-expect-error -- a key or a list
+await fastify.register(wsEvents, { apikey: () => 5 })
+// @ts-expect-error -- a time zone is a name
+await fastify.register(wsEvents, { evolution: { timeZone: -3 } })
 // @ts-expect-error -- verify must answer
 await fastify.register(wsEvents, { verify: () => {} })
 // @ts-expect-error -- a default that says neither enabled nor disabled
