@@ -7,7 +7,10 @@ export type LimitName = keyof Limits
 /** An error with the name of the limit that it is about. */
 const about = <Failure extends Error>(limit: LimitName, error: Failure): Failure => Object.assign(error, { limit })
 
-export const limitReached = (limit: LimitName): Error => about(limit, new errors.LIMIT_REACHED(limit))
+/** @param retryAfter seconds after which the limit is reached no more; left out: not known */
+export function limitReached (limit: LimitName, retryAfter?: number): Error {
+  return Object.assign(about(limit, new errors.LIMIT_REACHED(limit)), retryAfter !== undefined && { retryAfter })
+}
 
 /** The limit that an error is about; `undefined` for any other error. */
 export function limitOf (error: unknown): LimitName | undefined {

@@ -90,7 +90,10 @@ export class Places {
     const { refusalsPerMinute } = this.#limits
     if (refusalsPerMinute === 0) return
     this.#turnMinute()
-    check('refusalsPerMinute', this.#refusals.get(address ?? '') ?? 0, refusalsPerMinute)
+    if ((this.#refusals.get(address ?? '') ?? 0) < refusalsPerMinute) return
+    const left = this.#minute + MINUTE - this.#now()
+    // Never after the minute: the clock may have been set back.
+    throw limitReached('refusalsPerMinute', Math.ceil(Math.min(Math.max(left, 1000), MINUTE) / 1000))
   }
 
   #turnMinute (): void {

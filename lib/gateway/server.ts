@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Server, ServerOptions } from 'socket.io'
 import { errors } from '../errors.js'
 import type { Settings } from '../options.js'
+import { retryAfter } from '../retry-after.js'
 import { recoversConnections } from './internals.js'
 import type { SocketIOOption } from './option.js'
 
@@ -139,11 +140,12 @@ export function addEngineRoute (fastify: FastifyInstance, path: string): void {
 
 /** Tells clients of a server without WebSocket events why nobody answers them. */
 export function addDisabledRoute (fastify: FastifyInstance, socketio: SocketIOOption): void {
-  const { code, statusCode, message } = new errors.DISABLED()
+  const error = new errors.DISABLED()
+  const { code, statusCode, message } = error
   const path = isServer(socketio) ? socketio.path() : socketio.path ?? '/socket.io'
   addRoute(fastify, path, (request, reply) => {
     // Not thrown: clients try for ever, and each try would be an error in the log.
-    void reply.code(503).send({ statusCode, code, error: 'Service Unavailable', message })
+    void reply.code(503).header('retry-after', retryAfter(error)).send({ statusCode, code, error: 'Service Unavailable', message })
   })
 }
 

@@ -4,6 +4,7 @@ import { bearerKey, readKey } from '../access.js'
 import { errors } from '../errors.js'
 import { instanceName } from '../names.js'
 import { registeredOn } from '../registered.js'
+import { retryAfterHook } from '../retry-after.js'
 import { withoutQuery } from '../routes/log.js'
 import { compilers } from '../routes/validation.js'
 import { readAssets } from './assets.js'
@@ -50,6 +51,7 @@ const monitor: FastifyPluginAsync = async fastify => {
     schema: { hide: true, querystring: Type.Object({ instance: Type.Optional(Type.String()) }, { additionalProperties: false }), response: { 200: stateSchema } } as object,
     ...compilers,
     logSerializers: withoutQuery(fastify.log),
+    onError: retryAfterHook,
     handler: async (request, reply) => {
       const { headers, socket } = request.raw
       const instance = request.query.instance === undefined ? null : instanceName(request.query.instance)

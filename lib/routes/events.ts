@@ -7,6 +7,7 @@ import { type Handshake, readId } from '../gateway/handshake.js'
 import type { PastPage } from '../gateway/http/past-pages.js'
 import type { Streams } from '../gateway/http/streams.js'
 import { instanceName } from '../names.js'
+import { retryAfter, retryAfterHook } from '../retry-after.js'
 import { preferred } from './accept.js'
 import type { RouteParts } from './instance.js'
 import { documented } from './openapi.js'
@@ -59,6 +60,7 @@ function addRoute (fastify: FastifyInstance, { streams, logSerializers }: Events
     attachValidation: true,
     ...compilers,
     validatorCompiler: queryValidatorCompiler,
+    onError: retryAfterHook,
     // Whether there is a stream is our decision, and its heartbeats are one timer for all.
     sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {
@@ -142,6 +144,7 @@ const COMMA = Buffer.from(',')
 
 /** Not thrown: clients may try for ever, and each try would be an error in the log. */
 async function sendDisabled (reply: FastifyReply): Promise<void> {
-  const { code, message } = new errors.DISABLED()
-  await reply.code(503).send({ statusCode: 503, code, error: 'Service Unavailable', message })
+  const error = new errors.DISABLED()
+  const { code, message } = error
+  await reply.code(503).header('retry-after', retryAfter(error)).send({ statusCode: 503, code, error: 'Service Unavailable', message })
 }

@@ -1,6 +1,7 @@
 import type { ErrorObject, ValidateFunction } from 'ajv'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import { STATUS_CODES } from 'node:http'
+import { retryAfterHook } from '../retry-after.js'
 import type { InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { BODY_LIMIT, type RouteParts } from './instance.js'
@@ -11,7 +12,14 @@ interface Params { instance: string }
 
 /** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
 export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
-  const common = { logSerializers, config: documented, onRequest: accessHook(access, 'instance'), ...compilers, errorHandler }
+  const common = {
+    logSerializers,
+    config: documented,
+    onRequest: accessHook(access, 'instance'),
+    onError: retryAfterHook,
+    ...compilers,
+    errorHandler
+  }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput | { websocket: InstanceConfigInput } }>({
     ...common,

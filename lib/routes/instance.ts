@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Access } from '../access.js'
 import { errors } from '../errors.js'
 import type { SetResult } from '../instances.js'
+import { retryAfterHook } from '../retry-after.js'
 import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { documented } from './openapi.js'
@@ -36,7 +37,14 @@ const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURICompon
 /** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
 export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
   const url = `${prefix}/instance/:name/websocket`
-  const common = { url, logSerializers, config: documented, onRequest: accessHook(access, 'name'), ...compilers }
+  const common = {
+    url,
+    logSerializers,
+    config: documented,
+    onRequest: accessHook(access, 'name'),
+    onError: retryAfterHook,
+    ...compilers
+  }
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput }>({
     ...common,
