@@ -1,4 +1,5 @@
 import { createError } from '@fastify/error'
+import { RENAMED, withFormerNames } from './renamed.js'
 
 /** What every code of this package starts with. */
 export const CODE_PREFIX = 'FST_ERR_WS_EVENTS_'
@@ -10,7 +11,7 @@ const coded = (name: string, message: string, statusCode: number) =>
  * Every error of this package, by its code without the prefix. Each is a class made with `@fastify/error`, so an
  * error has `code`, `statusCode` and `message`; compare with `instanceof` or by `code`.
  */
-export const errors = {
+export const errors = withFormerNames('errors', {
   /**
    * Registration
    */
@@ -58,7 +59,7 @@ export const errors = {
   STORE_UNAVAILABLE: coded('STORE_UNAVAILABLE', 'the store is not available: %s', 503),
   PENDING_FULL: coded('PENDING_FULL', 'the store is away, and no more events can wait for it (limits.pendingEvents, limits.pendingBytes): emit again when it is back', 503),
   CLOSED: coded('CLOSED', 'the server is shutting down', 503)
-} as const
+} as const, RENAMED.errors)
 
 export type ErrorName = keyof typeof errors
 export type CodedError = InstanceType<(typeof errors)[ErrorName]>

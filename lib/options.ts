@@ -7,6 +7,7 @@ import { evolutionEvents } from './events/evolution.js'
 import type { SocketIOOption } from './gateway/option.js'
 import type { Retention } from './log/event-log.js'
 import { excerpt } from './names.js'
+import { RENAMED } from './renamed.js'
 import { storeFrom } from './stores/from-text.js'
 import type { HostConfigs, Store } from './stores/store.js'
 import type { ApiKeys, ApiKeySource, InstanceConfigInput, Limits, MetricsRegistry, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
@@ -294,6 +295,10 @@ function check (options: Record<string, unknown>, source?: { readonly name: stri
 function checkNames (given: readonly string[], known: readonly string[], group?: string): void {
   const unknown = given.find(name => !known.includes(name))
   if (unknown === undefined) return
+  if (group === undefined && Object.hasOwn(RENAMED.options, unknown)) {
+    const name = RENAMED.options[unknown as keyof typeof RENAMED.options]
+    throw new errors.INVALID_OPTION(`option "${unknown}" is called "${name}" now`)
+  }
   const path = group === undefined ? excerpt(unknown) : `${group}.${excerpt(unknown)}`
   throw new errors.INVALID_OPTION(`option "${path}" is unknown: the options ${group === undefined ? '' : `of "${group}" `}are ${known.join(', ')}`)
 }

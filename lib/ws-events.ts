@@ -18,6 +18,7 @@ import type { Traffic } from './metrics/traffic.js'
 import { excerpt, instanceName } from './names.js'
 import type { Nodes } from './nodes.js'
 import type { Settings } from './options.js'
+import { RENAMED, withFormerNames } from './renamed.js'
 import { namespacesOf, type Route, type Router } from './router.js'
 import type { OpenStore, StoreHealth } from './stores/store.js'
 import type { ClientInfo, DisconnectTarget, EmitOptions, EmitResult, HandleOptions, InstanceConfig, InstanceConfigInput, Mode, SkipReason, Stats, WsEvents } from './types.js'
@@ -209,14 +210,14 @@ export class WsEventsService implements WsEvents {
   stats (): Stats {
     const { gateway, store } = this.#parts
     const { clients, delivery } = gateway?.stats() ?? NOBODY
-    return {
+    return withFormerNames('stats()', {
       emit: { accepted: this.#emits, rejected: this.#rejections, skipped: { ...this.#skipped } },
       clients,
       delivery,
       log: store.log.stats(),
       store: { ...this.#health(), failures: this.#storeFailures },
       limits: { ...this.#parts.limited.counts }
-    }
+    }, RENAMED.stats)
   }
 
   #health (): Omit<Stats['store'], 'failures'> {

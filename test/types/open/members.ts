@@ -1,6 +1,6 @@
 // What the other members take and give.
 import type { FastifyInstance } from 'fastify'
-import type { ClientInfo, InstanceConfig, Message, SkipReason, Stats, WsEvents } from 'fastify-ws-events'
+import { type ClientInfo, errors, type InstanceConfig, type Message, type SkipReason, type Stats, type WsEvents } from 'fastify-ws-events'
 import { exactly } from '../exactly.js'
 
 declare const fastify: FastifyInstance
@@ -61,6 +61,10 @@ exactly<number>()(stats.emit.accepted)
 exactly<number>()(stats.emit.skipped['instance-disabled'])
 exactly<Record<SkipReason, number>>()(stats.emit.skipped)
 exactly<Record<string, number>>()(stats.clients.refused)
+// @ts-expect-error -- its name in 0.1
+void stats.emitted
+// @ts-expect-error -- its name in 0.1
+void errors.LIMIT
 
 exactly<string>()(message.data.text)
 exactly<string | null>()(message.sender)

@@ -50,6 +50,8 @@ await fastify.register(wsEvents, { verify })
 
 // @ts-expect-error -- an unknown option
 await fastify.register(wsEvents, { globalEvent: true })
+// @ts-expect-error -- its name in 0.1
+await fastify.register(wsEvents, { apiKey: 'key' })
 // @ts-expect-error -- an option of the wrong type
 await fastify.register(wsEvents, { globalEvents: 'yes' })
 // @ts-expect-error -- an unknown limit
