@@ -1,4 +1,5 @@
 import { errors } from './errors.js'
+import type { LogRecord } from './log/event-log.js'
 import type { PendingLimits } from './stores/store.js'
 import type { Limits } from './types.js'
 
@@ -12,9 +13,20 @@ export function limitReached (limit: LimitName, retryAfter?: number): Error {
   return Object.assign(about(limit, new errors.LIMIT_REACHED(limit)), retryAfter !== undefined && { retryAfter })
 }
 
+/**
+ * Checks the size of a message, with its binary parts. Its `id` is not there yet, and does not count.
+ *
+ * @throws MESSAGE_TOO_LARGE
+ */
+export function checkMessageSize ({ messageBytes }: Pick<Limits, 'messageBytes'>, { event, rest, attachments }: LogRecord): void {
+  const bytes = attachments.reduce((sum, { length }) => sum + length, rest.length)
+  if (messageBytes === 0 || bytes <= messageBytes) return
+  throw about('messageBytes', new errors.MESSAGE_TOO_LARGE(event, bytes, `limits.messageBytes allows ${messageBytes}`))
+}
+
 /** The limit that an error is about; `undefined` for any other error. */
 export function limitOf (error: unknown): LimitName | undefined {
-  const isOurs = error instanceof errors.LIMIT_REACHED || error instanceof errors.PENDING_FULL
+  const isOurs = error instanceof errors.LIMIT_REACHED || error instanceof errors.PENDING_FULL || error instanceof errors.MESSAGE_TOO_LARGE
   if (isOurs && 'limit' in error) return error.limit as LimitName
   // Of a store of the host's, which need not say which of its two bounds it was.
   return error instanceof errors.PENDING_FULL ? 'pendingEvents' : undefined
@@ -42,6 +54,7 @@ export class LimitCounters {
     namespacesPerConnection: 0,
     idleMs: 0,
     queuedBytes: 0,
+    messageBytes: 0,
     inboundBytes: 0,
     inboundPerSecond: 0,
     pendingEvents: 0,

@@ -74,6 +74,7 @@ const limits = {
   // Timers of Node cannot wait longer.
   idleMs: Type.Integer({ default: 10_000, minimum: 0, maximum: 2 ** 31 - 1, allowed: 'a whole number of milliseconds up to 2147483647, 0 for no limit' }),
   queuedBytes: limit(1024 * 1024, 'bytes'),
+  messageBytes: limit(32 * 1024 * 1024, 'bytes'),
   inboundBytes: limit(64 * 1024, 'bytes'),
   inboundPerSecond: limit(50, 'messages'),
   pendingEvents: limit(10_000, 'events'),

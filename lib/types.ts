@@ -354,6 +354,11 @@ export interface Limits {
    */
   queuedBytes: number
   /**
+   * Bytes of one message to clients, with its binary parts; `emit` rejects a larger one with MESSAGE_TOO_LARGE.
+   * @default 33554432
+   */
+  messageBytes: number
+  /**
    * Bytes of one message from a client.
    * @default 65536
    */
@@ -510,8 +515,8 @@ export interface WsEvents {
    * @param event an event of the catalogue, in either spelling
    * @param data what the clients get as `message.data`; `Buffer`s and typed arrays arrive as binary
    * @returns what became of it. A rejection is logged; not awaiting it is safe
-   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE (if anybody was to get it), STORE_UNAVAILABLE,
-   *   PENDING_FULL, CLOSED
+   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE and MESSAGE_TOO_LARGE (if anybody
+   *   was to get it), STORE_UNAVAILABLE, PENDING_FULL, CLOSED
    */
   emit<Name extends EventName>(instance: string, event: Name, data: EventData<Name>, options?: EmitOptions): Promise<EmitResult>
   /**

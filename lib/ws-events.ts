@@ -6,13 +6,13 @@ import { Backlog, type Held } from './backlog.js'
 import { emitChannel } from './diagnostics/channels.js'
 import { errorName, errors, unreadable } from './errors.js'
 import type { Catalogue, EventSchema, EventType } from './events/catalogue.js'
-import { buildMessage } from './events/message.js'
+import { buildMessage, type MessageParts } from './events/message.js'
 import type { Gateway, GatewayStats } from './gateway/index.js'
 import type { Handlers } from './gateway/handlers.js'
 import { encodeRecord } from './gateway/packet.js'
 import { inTime, STORE_PATIENCE } from './in-time.js'
 import type { Instances } from './instances.js'
-import type { LimitCounters } from './limits.js'
+import { checkMessageSize, type LimitCounters } from './limits.js'
 import type { LogRecord, StreamName } from './log/event-log.js'
 import type { Traffic } from './metrics/traffic.js'
 import { excerpt, instanceName } from './names.js'
@@ -87,20 +87,32 @@ export class WsEventsService implements WsEvents {
   }
 
   #emit (instance: string, spelling: string, data: unknown, options: EmitOptions): EmitResult | Promise<EmitResult> {
-    const { catalogue, router, store, settings } = this.#parts
+    const { catalogue, router, store, settings: { serverUrl } } = this.#parts
     this.#checkOpen()
     const name = instanceName(instance)
     const event = catalogue.get(spelling)
     if (this.mode === 'disabled') return this.#accepted(null, event, router.route(name, event))
     if (this.#backlog.isHolding) {
       catalogue.validate(event, data)
-      return this.#hold({ name, event, record: encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options })) })
+      return this.#hold({ name, event, record: this.#encoded({ event, instance: name, data, serverUrl, options }) })
     }
     const route = router.route(name, event)
     catalogue.validate(event, data)
     if (!store.log.wants(route.streams)) return this.#accepted(null, event, route)
-    const record = encodeRecord(buildMessage({ event, instance: name, data, serverUrl: settings.serverUrl, options }))
+    const record = this.#encoded({ event, instance: name, data, serverUrl, options })
     return this.#remember(route, { event, record }, spelling)
+  }
+
+  #encoded (parts: MessageParts): LogRecord {
+    const { settings: { limits }, limited } = this.#parts
+    const record = encodeRecord(buildMessage(parts))
+    try {
+      checkMessageSize(limits, record)
+    } catch (err) {
+      limited.countIn(err)
+      throw err
+    }
+    return record
   }
 
   #hold (held: Held): Promise<EmitResult> {

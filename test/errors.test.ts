@@ -172,6 +172,15 @@ const rows: Record<ErrorName, Row> = {
       return await rejection(fastify.wsEvents.emit('acme', 'order', { id: 5 }))
     }
   },
+  MESSAGE_TOO_LARGE: {
+    statusCode: 413,
+    says: /"call" has 1\d\d\d bytes, and limits\.messageBytes allows 1000: send a link/,
+    meet: async t => {
+      const { fastify, url } = await startServer(t, { ...open, limits: { messageBytes: 1000 } })
+      await admitted(connect(t, `${url}/acme`))
+      return await rejection(fastify.wsEvents.emit('acme', 'call', 'x'.repeat(1000)))
+    }
+  },
   NOT_SERIALIZABLE: {
     statusCode: 400,
     says: /"call" cannot be sent: .*BigInt/,

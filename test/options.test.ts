@@ -32,6 +32,7 @@ const limitDefaults = {
   namespacesPerConnection: 256,
   idleMs: 10_000,
   queuedBytes: 1024 * 1024,
+  messageBytes: 32 * 1024 * 1024,
   inboundBytes: 64 * 1024,
   inboundPerSecond: 50,
   pendingEvents: 10_000,

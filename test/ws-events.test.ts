@@ -778,7 +778,7 @@ t.test('a client of the root that asks for no instances has all: null', async t 
   t.match(fastify.wsEvents.clients(), [{ instance: null, instances: null, events: evolutionEventNames }])
 })
 
-const NO_LIMITS: Stats['limits'] = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
+const NO_LIMITS: Stats['limits'] = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, messageBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
 
 t.test('stats counts what happens, and is a copy', async t => {
   const { fastify, url } = await startServer(t, { globalEvents: true })

@@ -90,7 +90,7 @@ export interface EventLog {
    *
    * @returns its id, when the event is remembered for good
    * @throws STORE_UNAVAILABLE when it could not be remembered: then it is told to nobody. PENDING_FULL when the store is
-   *   away, and as much waits for it as may
+   *   away, and as much waits for it as may. MESSAGE_TOO_LARGE when the store cannot hold an event of that size
    */
   append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>
 

@@ -33,7 +33,7 @@ export interface HistogramDefinition {
 
 // A series that is there from the start is one whose first step a rate sees.
 const REFUSALS: readonly ErrorName[] = ['UNAUTHORIZED', 'FORBIDDEN', 'ORIGIN_NOT_ALLOWED', 'GLOBAL_DISABLED', 'NOT_SET', 'INSTANCE_DISABLED', 'INVALID_NAME', 'INVALID_FILTER', 'LIMIT_REACHED', 'VERIFY_FAILED', 'STORE_UNAVAILABLE', 'CLOSED']
-const REJECTIONS: readonly string[] = ['INVALID_NAME', 'UNKNOWN_EVENT', 'INVALID_DATA', 'NOT_SERIALIZABLE', 'STORE_UNAVAILABLE', 'PENDING_FULL', 'CLOSED', 'other']
+const REJECTIONS: readonly string[] = ['INVALID_NAME', 'UNKNOWN_EVENT', 'INVALID_DATA', 'NOT_SERIALIZABLE', 'MESSAGE_TOO_LARGE', 'STORE_UNAVAILABLE', 'PENDING_FULL', 'CLOSED', 'other']
 
 const withZeros = (labels: readonly string[], counts: Iterable<readonly [string, number]>): Values =>
   new Map([...labels.map(label => [label, 0] as const), ...counts])

@@ -6,7 +6,7 @@ import { Places } from '../../lib/gateway/places.js'
 import { SocketLink } from '../../lib/gateway/socket-link.js'
 import type { Limits } from '../../lib/types.js'
 
-const none: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
+const none: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, messageBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
 const linkFrom = (address: string | null): SocketLink => SocketLink.of(new EventEmitter() as Connection, address)
 
 /** What a client holds that is in. */

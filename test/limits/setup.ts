@@ -7,7 +7,7 @@ import type { TestServer } from '../helpers/server.js'
 export const enabled: WsEventsOptions = { defaultConfig: { enabled: true } }
 
 /** No limit of any kind. */
-export const UNLIMITED: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
+export const UNLIMITED: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, messageBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
 
 /** The limits that were reached, each with how often. */
 export function reached ({ fastify }: Pick<TestServer, 'fastify'>): Partial<Limits> {

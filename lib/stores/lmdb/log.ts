@@ -1,5 +1,5 @@
 import { errors } from '../../errors.js'
-import { encodeRecord, sizeOfEncoded } from '../../log/codec.js'
+import { encodedSize, encodeRecord, sizeOfEncoded } from '../../log/codec.js'
 import { type EventLog, type LogEntry, type LogListener, type LogPage, type LogRecord, type LogStats, sizeOf, type StreamName, type Watch } from '../../log/event-log.js'
 import type { Ids } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
@@ -104,7 +104,7 @@ export class LmdbLog implements EventLog {
     return streams.length > 0
   }
 
-  /** @throws STORE_UNAVAILABLE, also for an event that is too large, or when the log is closed */
+  /** @throws MESSAGE_TOO_LARGE for an event that no Buffer can hold; STORE_UNAVAILABLE, also when the log is closed */
   append (streams: readonly StreamName[], record: LogRecord): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
@@ -328,8 +328,8 @@ function nothing (): Commit {
 function encoded (record: LogRecord): Buffer {
   try {
     return encodeRecord(record)
-  } catch (error) {
-    throw unavailable('an event is too large', error)
+  } catch (cause) {
+    throw Object.assign(new errors.MESSAGE_TOO_LARGE(record.event, encodedSize(record), 'no Buffer of this Node can hold it'), { cause })
   }
 }
 

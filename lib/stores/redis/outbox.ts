@@ -86,13 +86,13 @@ export class Outbox {
 
   /**
    * @returns the event's id
-   * @throws PENDING_FULL, STORE_UNAVAILABLE
+   * @throws MESSAGE_TOO_LARGE, PENDING_FULL, STORE_UNAVAILABLE
    */
   push (streams: readonly StreamKeys[], record: LogRecord): Promise<string> {
     return new Promise((resolve, reject) => {
       const size = encodedSize(record)
       if (this.#closed !== null) throw this.#closed
-      if (size > MAX_EVENT_BYTES) throw new errors.STORE_UNAVAILABLE(`an event of ${size} bytes is too large for Redis`)
+      if (size > MAX_EVENT_BYTES) throw new errors.MESSAGE_TOO_LARGE(record.event, size, `Redis takes ${MAX_EVENT_BYTES}`)
       if (this.#turn === 0) this.#beginTurn()
       const full = this.#full(size)
       if (full !== undefined) throw full
