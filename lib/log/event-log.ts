@@ -27,7 +27,10 @@ export interface LogEntry extends LogRecord {
   readonly id: string
 }
 
-/** How much of each stream is remembered. What is over any bound is dropped, the oldest first. */
+/**
+ * How much of each stream is remembered. What is over any bound is dropped, the oldest first. The newest event of a
+ * stream is kept even if it alone has more than `maxBytes`.
+ */
 export interface Retention {
   /** Milliseconds. */
   readonly maxAge: number

@@ -44,9 +44,18 @@ export class RecentEvents {
     this.#holes = 0
   }
 
-  /** Drops what is over a bound, the oldest first. */
-  trim (maxEvents: number, maxBytes: number): void {
-    for (let oldest = this.#oldest; oldest !== undefined && (this.size > maxEvents || this.#bytes > maxBytes); oldest = this.#oldest) this.#drop(oldest)
+  get newest (): LogEntry | undefined {
+    return this.#entries.at(-1)
+  }
+
+  /**
+   * Drops what is over a bound, the oldest first.
+   *
+   * @param kept how many events stay, even if they have more than `maxBytes`
+   */
+  trim (maxEvents: number, maxBytes: number, kept = 0): void {
+    const isOver = (): boolean => this.size > maxEvents || (this.size > kept && this.#bytes > maxBytes)
+    for (let oldest = this.#oldest; oldest !== undefined && isOver(); oldest = this.#oldest) this.#drop(oldest)
   }
 
   /** Drops what is older than an id. */

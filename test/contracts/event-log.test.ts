@@ -493,6 +493,20 @@ const FAULTS: Readonly<Record<string, Readonly<Record<string, Breaks>>>> = {
       }
     }
   },
+  'an event of more than maxBytes is kept alone, as the newest of its streams, until the next one comes': {
+    'drops what is larger than a stream may be': {
+      log (log) {
+        const { isOver } = log
+        log.isOver = stream => isOver(stream) || log.bytesOf(stream.entries) > log.settings.retention.maxBytes
+      }
+    },
+    'keeps what came before it': {
+      log (log) {
+        const { isOver } = log
+        log.isOver = stream => isOver(stream) && log.bytesOf(stream.entries.slice(-1)) <= log.settings.retention.maxBytes
+      }
+    }
+  },
   'where a stream remembers a single event, its newest id is no gap, and nor is a stream that had none': {
     'has one floor for all streams': {
       log (log) {
@@ -596,6 +610,19 @@ const FAULTS: Readonly<Record<string, Readonly<Record<string, Breaks>>>> = {
       durable: true,
       reopened (disk) {
         for (const stream of disk.streams.values()) stream.entries = stream.entries.map(entry => ({ ...entry, attachments: [] }))
+      }
+    }
+  },
+  'an event of more than maxBytes is still there': {
+    'drops it when it is opened again': {
+      durable: true,
+      reopened (disk) {
+        for (const stream of disk.streams.values()) {
+          const [large] = stream.entries.filter(({ rest }) => rest.length > 100_000)
+          if (large === undefined) continue
+          stream.entries = []
+          stream.floor = large.id
+        }
       }
     }
   },

@@ -130,7 +130,7 @@ export class ReferenceLog implements EventLog {
 
   isOver = ({ entries }: Stream): boolean => {
     const { maxEvents, maxBytes, maxAge } = this.settings.retention
-    return entries.length > maxEvents || this.bytesOf(entries) > maxBytes || timeOf(entries[0]?.id ?? '') < this.settings.now() - maxAge
+    return entries.length > maxEvents || (entries.length > 1 && this.bytesOf(entries) > maxBytes) || timeOf(entries[0]?.id ?? '') < this.settings.now() - maxAge
   }
 
   // Where many are kept, to count them each time would take long.

@@ -36,6 +36,34 @@ t.test('a client that had received nothing loses nothing', async t => {
   t.strictSame(datas(await second.inbox.got(1)), [1])
 })
 
+for (const [store, retention] of [['memory:', {}], ['lmdb:', { maxBytes: 8 * 1024 * 1024 }]] as const) {
+  t.test(`${store} an event of 12 MB, more than its stream may have, is resumed, and so is a small one after it`, async t => {
+    const { fastify, url } = await startServer(t, { ...enabled, globalEvents: true, store: store === 'lmdb:' ? `lmdb:${t.testdir()}` : store, retention })
+    const large = 'x'.repeat(12_000_000)
+    const before = new Map<string, string>()
+    for (const path of ['/acme', '/']) {
+      const { socket, ready } = await resume(t, url + path, '')
+      before.set(path, ready.lastEventId)
+      socket.disconnect()
+    }
+    const { id } = await fastify.wsEvents.emit('acme', 'call', large)
+    for (const [path, lastEventId] of before) {
+      const { ready, inbox, socket } = await resume(t, url + path, lastEventId)
+      t.match(ready, { recovered: true })
+      const [message] = await inbox.got(1)
+      t.equal(message?.id, id)
+      t.ok(message?.data === large, `${path}: all of it`)
+      socket.disconnect()
+    }
+    await fastify.wsEvents.emit('acme', 'call', 'small')
+    for (const path of before.keys()) {
+      const { ready, inbox } = await resume(t, url + path, id)
+      t.match(ready, { recovered: true })
+      t.strictSame(datas(await inbox.got(1)), ['small'])
+    }
+  })
+}
+
 t.test('a gap is told, and nothing is replayed', async t => {
   const { fastify, url } = await startServer(t, { ...enabled, retention: { maxEvents: 2 } })
   const first = await resume(t, `${url}/acme`, '')

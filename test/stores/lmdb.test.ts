@@ -14,6 +14,7 @@ import { Streams } from '../../lib/stores/lmdb/streams.js'
 import { Trimmer } from '../../lib/stores/lmdb/trim.js'
 import type { OpenStore } from '../../lib/stores/store.js'
 import { configStoreSuite, eventLogSuite, type OpenConfigs, type OpenLog } from '../contracts/index.js'
+import { keepsToTotal } from './total.js'
 import { eventually, latch } from '../helpers/latch.js'
 
 const HOUR = 3_600_000
@@ -214,6 +215,11 @@ t.test('a noisy stream that has all there is to have shortens no quiet one', asy
   t.equal(log.read('noisy', start, 1), 'gap')
   t.equal(log.read('loud', start, 1), 'gap')
   t.ok(log.stats().bytes > 800_000, 'not more is dropped than must be')
+})
+
+t.test('all streams together keep to their bound: of large events the oldest go, and small streams keep all', async t => {
+  const { log } = await openAt(t, t.testdir(), { retention: { maxBytes: 100_000 }, options: { maxTotalBytes: 1_000_000 } })
+  await keepsToTotal(t, log)
 })
 
 t.test('48 hours of events leave 24 behind, in a file that stopped growing', async t => {

@@ -12,6 +12,8 @@ const KEPT_OF_TOTAL = 0.9
 const STEP_RECORDS = 200
 const STEP_BYTES = 1024 * 1024
 
+const UNREADABLE = 'old events could not be read to be dropped'
+
 export interface Bounds extends Retention {
   /** Bytes of all streams together. */
   readonly maxTotalBytes: number
@@ -62,7 +64,7 @@ export class Trimmer {
   check (streams: Iterable<Stream>): void {
     const { maxEvents, maxBytes, maxTotalBytes } = this.#bounds
     for (const stream of streams) {
-      if (stream.count > maxEvents || stream.bytes > maxBytes) this.#due.add(stream)
+      if (stream.count > maxEvents || (stream.count > 1 && stream.bytes > maxBytes)) this.#due.add(stream)
     }
     if (this.#streams.bytes > maxTotalBytes && this.#shrinking.size === 0) this.#shrink()
   }
@@ -127,7 +129,7 @@ export class Trimmer {
     try {
       return this.#trim(stream, room, bytes, keys)
     } catch (error) {
-      this.#logger.error({ err: error, stream: stream.name }, 'old events could not be read to be dropped')
+      this.#logger.error({ err: error, stream: stream.name }, UNREADABLE)
       return true
     }
   }
@@ -152,7 +154,8 @@ export class Trimmer {
 
   #isOver ({ count, bytes, share, floor }: Stream, oldest: string, eldest: string): boolean {
     const { maxEvents, maxBytes } = this.#bounds
-    return count > maxEvents || bytes > Math.min(maxBytes, share) || oldest < eldest || oldest <= floor
+    // The newest event is kept, however large it is.
+    return count > maxEvents || (count > 1 && bytes > Math.min(maxBytes, share)) || oldest < eldest || oldest <= floor
   }
 
   /** The least id that is not too old. */
@@ -164,11 +167,40 @@ export class Trimmer {
   #shrink (): void {
     const streams = [...this.#streams.all()]
     const level = waterLevel(streams.map(({ bytes }) => bytes), this.#bounds.maxTotalBytes * KEPT_OF_TOTAL)
-    for (const stream of streams) {
-      if (stream.bytes <= level) continue
+    const larger = streams.filter(({ bytes }) => bytes > level)
+    const several = larger.filter(({ count }) => count > 1)
+    for (const stream of several) {
       stream.share = level
       this.#shrinking.add(stream)
       this.#due.add(stream)
+    }
+    if (several.length === 0) this.#dropSingle(larger)
+  }
+
+  /** Drops the only event of streams, the oldest first, until all streams together have no more than they may. */
+  #dropSingle (streams: readonly Stream[]): void {
+    const { maxTotalBytes } = this.#bounds
+    const single = streams.map(stream => ({ stream, id: this.#newestOf(stream) })).filter(({ id }) => id !== '').sort((a, b) => a.id < b.id ? -1 : 1)
+    let { bytes } = this.#streams
+    for (const { stream, id } of single) {
+      // The newest of all goes only if it does not fit alone.
+      if (bytes <= maxTotalBytes * (stream === single.at(-1)?.stream ? 1 : KEPT_OF_TOTAL)) return
+      bytes -= stream.bytes
+      stream.floor = id
+      this.#shrinking.add(stream)
+      this.#due.add(stream)
+    }
+  }
+
+  /** The id of a stream's newest event; '' if it cannot be read. */
+  #newestOf ({ newest, prefix, number, name }: Stream): string {
+    if (newest !== '') return newest
+    try {
+      const [key] = this.#sizes.getKeys({ start: prefixOf(number + 1), end: prefix, reverse: true, limit: 1 })
+      return key === undefined ? '' : idOf(key)
+    } catch (error) {
+      this.#logger.error({ err: error, stream: name }, UNREADABLE)
+      return ''
     }
   }
 }

@@ -19,6 +19,8 @@ interface Settings {
   readonly now: () => number
 }
 
+const byNewest = (a: MemoryStream, b: MemoryStream): number => (a.newest?.id ?? '') < (b.newest?.id ?? '') ? -1 : 1
+
 interface Telling {
   readonly entry: LogEntry
   readonly streams: readonly MemoryStream[]
@@ -100,7 +102,7 @@ export class MemoryLog implements EventLog {
     const { maxEvents, maxBytes } = this.#settings.retention
     this.#counting(stream, () => {
       stream.push(entry)
-      stream.trim(maxEvents, maxBytes)
+      stream.trim(maxEvents, maxBytes, 1)
     })
   }
 
@@ -192,11 +194,16 @@ export class MemoryLog implements EventLog {
     }
   }
 
-  /** Shortens those that hold the most. */
+  /** Shortens those that hold the most, to their newest event at least; then those of one large event, the oldest first. */
   #shorten (): void {
     const level = waterLevel([...this.#streams.values()].map(({ bytes }) => bytes), this.#settings.maxTotalBytes * KEPT_SHARE)
-    for (const stream of this.#streams.values()) {
-      if (stream.bytes > level) this.#counting(stream, () => { stream.trim(Infinity, level) })
+    const larger = [...this.#streams.values()].filter(({ bytes }) => bytes > level)
+    for (const stream of larger) this.#counting(stream, () => { stream.trim(Infinity, level, 1) })
+    const single = larger.filter(({ bytes }) => bytes > level).sort(byNewest)
+    for (const stream of single) {
+      // The newest of all goes only if it does not fit alone.
+      if (this.#bytes <= this.#settings.maxTotalBytes * (stream === single.at(-1) ? 1 : KEPT_SHARE)) break
+      this.#counting(stream, () => { stream.clear() })
     }
   }
 }

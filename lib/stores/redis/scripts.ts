@@ -193,7 +193,8 @@ for stream, frame in pairs(frames) do
   end
   bytes = bytes + sizes[stream]
 
-  local isLong = length > maxEvents + 32 or bytes > maxBytes + maxBytes / 16
+  -- The newest event is kept, however large it is.
+  local isLong = length > maxEvents + 32 or (length > 1 and bytes > maxBytes + maxBytes / 16)
   if isLong or oldest < now - maxAge - maxAge / 16 then
     -- Each call drops somewhat more than it adds, and none holds Redis up for long.
     local left = 2 * added[stream] + 1024
@@ -202,7 +203,7 @@ for stream, frame in pairs(frames) do
       local dropped, isDone
       for _, entry in ipairs(page) do
         oldest = parse(entry[1])
-        if length <= maxEvents and bytes <= maxBytes and oldest >= now - maxAge then
+        if length <= maxEvents and (length == 1 or bytes <= maxBytes) and oldest >= now - maxAge then
           isDone = true
           break
         end

@@ -32,6 +32,26 @@ export const reopening: readonly LogTest[] = [
     }
   },
   {
+    name: 'an event of more than maxBytes is still there',
+    needs: 'reopen',
+    retention: { maxBytes: 100_000 },
+    async show (subject) {
+      const [acme, root] = [await follow(subject.log, 'acme'), await follow(subject.log, null)]
+      const [before = ''] = await appendAll(subject.log, ['acme', null], records(1))
+      const [large = ''] = await appendAll(subject.log, ['acme', null], [recordOf(300_000)])
+      for (let time = 0; time < 2; time++) {
+        const log = await subject.reopen()
+        for (let round = 0; round < 5; round++) await appendAll(log, ['other'], records(1))
+        for (const [stream, follower] of [['acme', acme], [null, root]] as const) {
+          await assertRead(log, stream, before, [large], 'after the event before it')
+          assert.equal(await assertNoHole(log, stream, follower.ids()), 1)
+        }
+      }
+      const next = await appendAll(subject.log, ['acme'], records(1))
+      await assertRead(subject.log, 'acme', large, next, 'what came after it')
+    }
+  },
+  {
     name: 'ids go on growing, heads go on, and what comes later follows what was there',
     needs: 'reopen',
     async show (subject) {

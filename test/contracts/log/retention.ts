@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
-import { sizeOf } from '../../../lib/log/event-log.js'
+import { type EventLog, sizeOf } from '../../../lib/log/event-log.js'
 import { eventually, turn } from '../contract-test.js'
 import { Random } from '../random.js'
 import { Appends, appendAll, assertGap, assertNoHole, assertRead, follow, idsOf, type LogTest, readAll, record, recordOf, records, remembered, sameList } from './subject.js'
 
 /** Events that a stream may remember beyond its bound for a while, when it drops many at once. */
 const atMost = (maxEvents: number): number => 2 * maxEvents + 100
+
+/** Lets a log drop what is over its bounds: it may do so along with what it writes later. */
+async function trimmed (log: EventLog): Promise<void> {
+  for (let round = 0; round < 5; round++) await appendAll(log, ['other'], records(1))
+}
 
 const MAX_EVENTS = 50
 const MAX_BYTES = 100_000
@@ -56,6 +61,32 @@ export const retention: readonly LogTest[] = [
       await remembered(log, 'acme', follower.ids())
       await appendAll(log, ['acme'], records(3))
       assert.ok(await remembered(log, 'acme', follower.ids()) >= 3, 'small ones after it are there')
+    }
+  },
+  {
+    name: 'an event of more than maxBytes is kept alone, as the newest of its streams, until the next one comes',
+    retention: { maxBytes: MAX_BYTES },
+    async show ({ log }) {
+      const followers = [['acme', await follow(log, 'acme')], [null, await follow(log, null)]] as const
+      await appendAll(log, ['acme', null], records(3))
+      for (const large of [recordOf(2 * MAX_BYTES), record(0, { attachments: [Buffer.alloc(2 * MAX_BYTES)] }), recordOf(1024 * 1024)]) {
+        const [older = '', before = ''] = idsOf(followers[0][1].told).slice(-2)
+        const [, kept = ''] = await appendAll(log, ['acme', null], [large, large])
+        await trimmed(log)
+        for (const [stream, follower] of followers) {
+          const [other = ''] = idsOf(follower.told).slice(-2)
+          await assertRead(log, stream, other, [kept], 'after the event before it')
+          assert.equal(await assertNoHole(log, stream, follower.ids()), 1, 'it is alone')
+          await assertGap(log, stream, before, 'the large one before it is dropped')
+          await assertGap(log, stream, older, 'and so is all that came before that')
+        }
+        const next = await appendAll(log, ['acme', null], records(3))
+        await trimmed(log)
+        for (const [stream, follower] of followers) {
+          await assertRead(log, stream, kept, next, 'what came after it')
+          assert.equal(await assertNoHole(log, stream, follower.ids()), 3, 'it was dropped for what came after it')
+        }
+      }
     }
   },
   {
