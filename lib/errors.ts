@@ -36,6 +36,7 @@ export const errors = withFormerNames('errors', {
   INSTANCE_DISABLED: coded('INSTANCE_DISABLED', 'the events of instance "%s" are disabled: PUT /instance/%s/websocket with {"enabled":true}', 403),
   INSTANCE_UNKNOWN: coded('INSTANCE_UNKNOWN', 'there is no instance "%s"', 404),
   HOST_NAMESPACE: coded('HOST_NAMESPACE', 'the namespace /%s was made by the application itself: give the instance another name', 409),
+  ALREADY_JOINED: coded('ALREADY_JOINED', 'this connection is in the instance "%s" already, or joining it, as %s: leave that first, or use the same spelling', 409),
   INVALID_NAME: coded('INVALID_NAME', 'the instance name %s %s', 400),
 
   /**

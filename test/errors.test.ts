@@ -149,6 +149,14 @@ const rows: Record<ErrorName, Row> = {
       return await rejection(fastify.wsEvents.set('admin', { enabled: true }))
     }
   },
+  ALREADY_JOINED: {
+    statusCode: 409,
+    says: /in the instance "acme" already, or joining it, as \/acme: leave that first/,
+    meet: async t => {
+      const socket = await admitted(connect(t, `${(await startServer(t, open)).url}/acme`))
+      return await refused(socket.io.socket('/%61cme'))
+    }
+  },
   INVALID_NAME: {
     statusCode: 400,
     says: /"a\/b" has "\/" in it: none of \/ \\ , \? # %/,

@@ -2,6 +2,7 @@ import type { Socket } from 'socket.io'
 import { type Access, hashKey } from '../access.js'
 import { type CodedError, errorName, type ErrorName, errors } from '../errors.js'
 import { type LimitCounters, limitOf, limitReached } from '../limits.js'
+import { excerpt } from '../names.js'
 import { type Admission, type Admittance, isPassing, refusalOf, targetOf } from './admission.js'
 import { keyOf } from './handshake.js'
 import type { Hold } from './holds.js'
@@ -9,6 +10,7 @@ import { type Connection, endConnection, namespaceCount } from './internals.js'
 import type { Places } from './places.js'
 import { askedOf, type Reports } from './reports.js'
 import { SocketLink } from './socket-link.js'
+import type { SocketSubscriber } from './socket-subscriber.js'
 import type { Admitted } from './subscriber.js'
 import type { Writer } from './writer.js'
 
@@ -66,6 +68,8 @@ export class Arrivals {
         const link = SocketLink.of(conn, peer.address)
         if (link.ended) throw limitReached('namespacesPerConnection')
         this.#checkRate(link)
+        checkSpelling(socket, link)
+        link.join(socket)
         return await this.#parts.admission.admit(socket, link, peer)
       })
     } catch (error) {
@@ -177,6 +181,20 @@ export class Arrivals {
   }
 }
 
+/**
+ * Checks that a client asks for an instance by the spelling by which its connection is in it, or is joining it. The
+ * same spelling takes the place of the first, as Socket.IO's own client expects.
+ *
+ * @throws ALREADY_JOINED
+ */
+function checkSpelling (socket: Socket, link: SocketLink): void {
+  const instance = instanceAt(socket)
+  if (typeof instance !== 'string') return
+  const clients = [...link.joining, ...link.subscribers.map(subscriber => (subscriber as SocketSubscriber).socket)]
+  const other = clients.find(({ nsp }) => nsp.name !== socket.nsp.name && instanceAt({ nsp }) === instance)
+  if (other !== undefined) throw new errors.ALREADY_JOINED(instance, excerpt(other.nsp.name))
+}
+
 /** Ends a connection; resolves when it has ended. */
 async function ended (connection: Connection): Promise<void> {
   if (connection.readyState === 'closed') return
@@ -194,7 +212,7 @@ function servesAnother (socket: Socket, { subscribers }: SocketLink): boolean {
 }
 
 /** The instance whose namespace a client asks for; `undefined` for the root and for what is no name. */
-function instanceAt (socket: Socket): string | null | undefined {
+function instanceAt (socket: Pick<Socket, 'nsp'>): string | null | undefined {
   try {
     return targetOf(socket.nsp.name)
   } catch {

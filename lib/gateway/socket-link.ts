@@ -1,3 +1,4 @@
+import type { Socket } from 'socket.io'
 import { type Connection, endConnection } from './internals.js'
 import { Link } from './link.js'
 import { drained, queuedBytes } from './wire.js'
@@ -24,6 +25,8 @@ interface Way {
   readonly fast: FastSocket | undefined
 }
 
+const NONE: readonly Socket[] = []
+
 /** Where a connection keeps its link: a property takes less memory than a map of all connections. */
 const LINK = Symbol('fastify-ws-events.link')
 
@@ -32,6 +35,8 @@ export class SocketLink extends Link {
   readonly connection: Connection
   /** Clients on it that were refused. */
   refusals = 0
+  /** Clients on it that are being checked. Mostly none, so the list is made anew at each change, as that of its clients. */
+  joining: readonly Socket[] = NONE
   /** The second in which a client asked last to come in, and how many did so in it. */
   #second = 0
   #asked = 0
@@ -74,6 +79,16 @@ export class SocketLink extends Link {
     if (second !== this.#second) this.#asked = 0
     this.#second = second
     return ++this.#asked
+  }
+
+  /** Notes that a client is being checked, until it is in, refused or gone. */
+  join (socket: Socket): void {
+    this.joining = [...this.joining, socket]
+  }
+
+  settled (socket: Socket): void {
+    const others = this.joining.filter(other => other !== socket)
+    this.joining = others.length === 0 ? NONE : others
   }
 
   protected endNow (): void {

@@ -45,7 +45,10 @@ export class Sockets {
     this.namespaces = new Namespaces(io, {
       guard: async socket => await arrivals.check(socket),
       connected: socket => { this.#connected(socket) },
-      settled: socket => { arrivals.settled(socket) }
+      settled: socket => {
+        SocketLink.of(socket.conn, null).settled(socket)
+        arrivals.settled(socket)
+      }
     })
     if (servesRoot) this.namespaces.serveRoot()
     if (own) io.engine.on('connection', (connection: Connection) => { this.#came(connection) })

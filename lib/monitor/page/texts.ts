@@ -73,6 +73,7 @@ const en = {
   VERIFY_FAILED: 'The server could not check the key just now. It is tried again.',
   STORE_UNAVAILABLE: 'The server’s store does not answer just now. It is tried again.',
   CLOSED: 'The server is shutting down. It is tried again.',
+  ALREADY_JOINED: 'This connection is in that instance already, under another spelling.',
   HOST_NAMESPACE: 'This namespace is the application’s own.',
   INSTANCE_UNKNOWN: 'The application has no such instance.'
 }
@@ -153,6 +154,7 @@ const pt: Record<TextName, string> = {
   VERIFY_FAILED: 'O servidor não conseguiu verificar a chave agora. Ele tenta de novo.',
   STORE_UNAVAILABLE: 'O armazenamento do servidor não responde agora. Ele tenta de novo.',
   CLOSED: 'O servidor está sendo desligado. A página tenta de novo.',
+  ALREADY_JOINED: 'Esta conexão já está nessa instância, com outra grafia.',
   HOST_NAMESPACE: 'Este espaço de nomes é da própria aplicação.',
   INSTANCE_UNKNOWN: 'A aplicação não tem esta instância.'
 }
