@@ -2,7 +2,7 @@ import { errors, unreadable } from './errors.js'
 import type { Catalogue, EventType } from './events/catalogue.js'
 import { EventBits, type EventSet, eventSet, includes, listEvents } from './events/event-set.js'
 import { excerpt, instanceName } from './names.js'
-import type { ConfigStore, StoredConfig } from './stores/store.js'
+import type { ConfigChange, ConfigStore, StoredConfig } from './stores/store.js'
 import type { InstanceConfig, InstanceConfigInput } from './types.js'
 
 /** A config in force: what an event is held against when it is emitted. */
@@ -162,14 +162,9 @@ export class Instances {
     this.#hooks.allow(name)
     return await this.#inTurn(name, async () => {
       const before = await this.#store.get(name)
-      const keeps = !given.enabled && given.events === null && before !== null
-      const stored = keeps ? { ...given, events: before.events } : given
       // What another node has emitted while it removed an instance of this name is not the past of this one.
       if (before === null && this.#byDefault === null) await this.#hooks.created(name)
-      await this.#store.set(name, stored)
-      // Where others change configs too, the store says of which generation this one is.
-      const kept = this.#store.watch === undefined ? stored : await this.#store.get(name) ?? stored
-      const force = this.#force(kept)
+      const force = this.#force(await this.#store.set(name, given))
       this.#inForce.set(name, force)
       await this.#hooks.changed(name)
       return { config: this.#shown(name, force), created: before === null }
@@ -219,7 +214,7 @@ export class Instances {
     }
   }
 
-  #read (input: InstanceConfigInput): StoredConfig {
+  #read (input: InstanceConfigInput): ConfigChange {
     try {
       return this.#checked(input)
     } catch (thrown) {
@@ -227,7 +222,7 @@ export class Instances {
     }
   }
 
-  #checked (input: InstanceConfigInput): StoredConfig {
+  #checked (input: InstanceConfigInput): ConfigChange {
     if (typeof input !== 'object' || input === null) throw new errors.INVALID_DATA('the config of an instance must be { enabled, events? }')
     const { enabled, events, ...unknown } = input
     const [key] = Object.keys(unknown)
@@ -235,7 +230,9 @@ export class Instances {
     if (typeof enabled !== 'boolean') throw new errors.INVALID_DATA('enabled must be true or false')
     if (events !== undefined && !Array.isArray(events)) throw new errors.INVALID_DATA('events must be a list of event names')
     const set = eventSet(this.#catalogue, (events ?? []).map((name: string) => this.#catalogue.get(name)))
-    return { enabled, events: set === null ? null : this.#constants(set) }
+    // Evolution's manager sends an empty list when it switches an instance off.
+    const keepEvents = events === undefined || (!enabled && events.length === 0)
+    return { enabled, events: set === null ? null : this.#constants(set), keepEvents }
   }
 
   #force ({ enabled, events, generation }: StoredConfig): Force {

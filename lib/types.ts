@@ -66,8 +66,8 @@ export interface InstanceConfigInput {
   /** Whether the instance's namespace is served. */
   enabled: boolean
   /**
-   * The events that it sends, in either spelling. Left out or empty: all, those of a later catalogue too; with
-   * `enabled: false`, the stored list stays.
+   * The events that it sends, in either spelling. Empty: all, those of a later catalogue too. Left out, or empty with
+   * `enabled: false`: the stored list stays; where none is stored, all.
    */
   events?: readonly string[] | undefined
 }

@@ -210,6 +210,30 @@ t.test('find answers null for what was never set, and what removed leaves behind
   t.strictSame(await get('/websocket/find/acme'), { status: 200, body: null })
 })
 
+t.test('a list of events outlives that its instance is switched off and on, by every route and call', async t => {
+  for (const store of ['memory:', `lmdb:${t.testdir()}`]) {
+    const { fastify } = await startServer(t, { evolution: true, store })
+    const put = async (payload: object) => (await fastify.inject({ method: 'PUT', url: '/instance/acme/websocket', payload })).json()
+    const post = async (payload: object) => (await fastify.inject({ method: 'POST', url: '/websocket/set/acme', payload })).json()
+    const events = ['MESSAGES_UPSERT', 'CALL']
+    await put({ enabled: true, events: ['call', 'messages.upsert'] })
+    const steps: ReadonlyArray<readonly [boolean, () => Promise<unknown>]> = [
+      [false, async () => await put({ enabled: false })],
+      [true, async () => await put({ enabled: true })],
+      [false, async () => await post({ websocket: { enabled: false, events: [] } })],
+      [true, async () => await post({ websocket: { enabled: true } })],
+      [false, async () => await post({ enabled: false })],
+      [true, async () => await fastify.wsEvents.set('acme', { enabled: true })]
+    ]
+    for (const [enabled, set] of steps) {
+      t.strictSame(await set(), { instance: 'acme', enabled, events })
+      t.strictSame((await fastify.inject('/websocket/find/acme')).json(), { instance: 'acme', enabled, events })
+    }
+    t.strictSame((await put({ enabled: true, events: [] })).events.length > 20, true, 'an empty list is all')
+    await fastify.close()
+  }
+})
+
 t.test('set answers 201 each time', async t => {
   const { url } = await startServer(t, options)
   const { post } = http(url)

@@ -4,7 +4,7 @@ import { Catalogue } from '../lib/events/catalogue.js'
 import { evolutionEvents } from '../lib/events/evolution.js'
 import { Instances } from '../lib/instances.js'
 import { MemoryConfigStore } from '../lib/stores/memory/configs.js'
-import type { ConfigStore, StoredConfig } from '../lib/stores/store.js'
+import type { ConfigChange, ConfigStore, StoredConfig } from '../lib/stores/store.js'
 import type { InstanceConfig, InstanceConfigInput } from '../lib/types.js'
 
 const catalogue = new Catalogue(evolutionEvents)
@@ -43,10 +43,10 @@ class SlowStore extends MemoryConfigStore {
   readonly calls: string[] = []
   readonly #doors: Array<() => void> = []
 
-  override async set (name: string, config: StoredConfig): Promise<void> {
+  override async set (name: string, config: ConfigChange): Promise<StoredConfig> {
     this.calls.push(`set ${name} ${String(config.enabled)}`)
     await new Promise<void>(resolve => { this.#doors.push(resolve) })
-    await super.set(name, config)
+    return await super.set(name, config)
   }
 
   /** Lets the newest call that waits go on. */
@@ -97,14 +97,50 @@ t.test('the list in force is in constant names and the order of the catalogue, e
   t.strictSame(await listed(instances), [config])
 })
 
-t.test('disabling without a list keeps the stored one, and enabling without a list does not', async t => {
+t.test('a list that is left out keeps the stored one, and means all where there is none', async t => {
+  const { instances } = setUp()
+  const set = async (input: InstanceConfigInput) => (await instances.set('acme', input)).config
+  t.strictSame((await set({ enabled: true })).events, ALL)
+  await set({ enabled: true, events: ['CALL', 'chats.set'] })
+  const two = ['CHATS_SET', 'CALL']
+  for (const enabled of [false, true, true, false, false, true]) {
+    t.strictSame(await set({ enabled }), { instance: 'acme', enabled, events: two }, String(enabled))
+    t.strictSame(await instances.find('acme'), { instance: 'acme', enabled, events: two })
+  }
+  t.equal(instances.standing('acme', catalogue.get('chats.update')), 'filtered', 'and it is in force')
+  t.strictSame((await set({ enabled: false, events: [] })).events, two)
+  t.strictSame((await set({ enabled: true, events: undefined })).events, two)
+  t.strictSame((await set({ enabled: true, events: [] })).events, ALL)
+  t.strictSame((await set({ enabled: false })).events, ALL)
+  await set({ enabled: true, events: ['CALL'] })
+  await instances.remove('acme')
+  t.strictSame((await set({ enabled: true })).events, ALL, 'what was removed is forgotten')
+})
+
+t.test('all that was stored stays all in a later catalogue, and a list stays what it was, also by names that it lacks', async t => {
+  const larger = new Catalogue(['call', 'chats.set', 'chats.update'])
+  for (const [events, expected] of [[[], ['CALL', 'CHATS_SET', 'CHATS_UPDATE']], [['call'], ['CALL']]] as const) {
+    const store = new MemoryConfigStore()
+    await setUp({ catalogue: new Catalogue(['call', 'chats.set']), store }).instances.set('acme', { enabled: true, events })
+    const { instances } = setUp({ catalogue: larger, store })
+    await instances.load()
+    await instances.set('acme', { enabled: false })
+    t.strictSame((await instances.set('acme', { enabled: true })).config.events, expected)
+  }
+  const store = new MemoryConfigStore()
+  await setUp({ catalogue: larger, store }).instances.set('acme', { enabled: true, events: ['call', 'chats.update'] })
+  await setUp({ catalogue: new Catalogue(['call', 'chats.set']), store }).instances.set('acme', { enabled: false })
+  t.strictSame((await setUp({ catalogue: larger, store }).instances.set('acme', { enabled: true })).config.events, ['CALL', 'CHATS_UPDATE'])
+})
+
+t.test('disabling without a list keeps the stored one', async t => {
   for (const events of [undefined, []]) {
     const { instances } = setUp()
     await instances.set('acme', { enabled: true, events: ['CALL'] })
     t.strictSame((await instances.set('acme', { enabled: false, events })).config, { instance: 'acme', enabled: false, events: ['CALL'] })
     t.strictSame(await instances.find('acme'), { instance: 'acme', enabled: false, events: ['CALL'] })
     t.strictSame((await instances.set('acme', { enabled: false, events: ['CHATS_SET'] })).config.events, ['CHATS_SET'], 'a list that is given counts')
-    t.strictSame((await instances.set('acme', { enabled: true, events })).config.events, ALL)
+    t.strictSame((await instances.set('acme', { enabled: true, events: [] })).config.events, ALL)
     t.strictSame((await instances.set('acme', { enabled: false, events })).config.events, ALL, 'all stays all')
   }
 })
@@ -292,7 +328,7 @@ t.test('whatever is set, the answer, find and list agree, and the standing follo
     for (const input of inputs) {
       const { config } = await instances.set('acme', input)
       const given = input.events === undefined || input.events.length === 0 ? null : ALL.filter(name => input.events?.some(event => catalogue.get(event).constant === name))
-      stored = given ?? (input.enabled ? ALL : stored)
+      stored = given ?? (input.enabled && input.events !== undefined ? ALL : stored)
       t.strictSame(config, { instance: 'acme', enabled: input.enabled, events: stored })
       t.strictSame(await instances.find('acme'), config)
       for (const event of catalogue.events) {

@@ -81,7 +81,7 @@ export function routeSchemas (catalogue: Catalogue) {
   // No `enum`: both spellings are taken, and an unknown name is answered with the nearest one.
   const events = Type.Array(Type.String({ maxLength: 200 }), {
     maxItems: 10_000,
-    description: `Events to send, in either spelling (MESSAGES_UPSERT, messages.upsert). Left out or empty: all. One or more of ${names.join(', ')}`,
+    description: `Events to send, in either spelling (MESSAGES_UPSERT, messages.upsert). Empty: all. Left out, or empty with enabled false: the stored list stays; all where there is none. One or more of ${names.join(', ')}`,
     examples: [names.slice(0, 2)]
   })
   const body = Type.Object({

@@ -1,5 +1,6 @@
 import { errors } from '../errors.js'
-import type { ConfigStore, HostConfigs, StoredConfig } from './store.js'
+import { changedConfig } from './changed.js'
+import type { ConfigChange, ConfigStore, HostConfigs, StoredConfig } from './store.js'
 
 /** A host's own place for configs as a {@link ConfigStore}: what it answers is checked, and what it throws has a code. */
 export class HostConfigStore implements ConfigStore {
@@ -14,8 +15,10 @@ export class HostConfigStore implements ConfigStore {
     return found === null || found === undefined ? null : this.#checked('get', name, found)
   }
 
-  async set (name: string, config: StoredConfig): Promise<void> {
+  async set (name: string, change: ConfigChange): Promise<StoredConfig> {
+    const config = changedConfig(change, change.keepEvents === true ? await this.get(name) : null)
     await this.#ask('set', async () => await this.#host.set(name, config))
+    return config
   }
 
   async delete (name: string): Promise<boolean> {

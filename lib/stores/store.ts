@@ -12,6 +12,15 @@ export interface StoredConfig {
   readonly generation?: string | undefined
 }
 
+/** What a config is to be. */
+export interface ConfigChange {
+  readonly enabled: boolean
+  /** Constant names, `MESSAGES_UPSERT`; `null` for all, those of a later catalogue too. */
+  readonly events: readonly string[] | null
+  /** `true`: the stored list stays, and `events` is for a name without a config. */
+  readonly keepEvents?: boolean | undefined
+}
+
 /**
  * Where configs are kept. Names are instance names, NFC-normalized; a stored config is never changed in place.
  * Calls for one name do not overlap: the plugin waits for the one before.
@@ -19,8 +28,14 @@ export interface StoredConfig {
 export interface ConfigStore {
   /** The config of a name, or `null` if it was never set or is deleted. */
   get(name: string): Promise<StoredConfig | null>
-  /** Puts a config in place of the one before. What has resolved is seen by every later `get` and `list`. */
-  set(name: string, config: StoredConfig): Promise<void>
+  /**
+   * Puts a config in place of the one before. What has resolved is seen by every later `get` and `list`. Where other
+   * processes change configs too, a stored list is kept in the same step that writes: a list that another process sets
+   * meanwhile is never lost.
+   *
+   * @returns what is stored now
+   */
+  set(name: string, change: ConfigChange): Promise<StoredConfig>
   /** Forgets a config; resolves to whether there was one. */
   delete(name: string): Promise<boolean>
   /** All configs, each name once, in no particular order. One that is set or deleted meanwhile may show or not. */

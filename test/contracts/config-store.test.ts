@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import type { ConfigStore, StoredConfig } from '../../lib/stores/store.js'
+import type { ConfigChange, ConfigStore, StoredConfig } from '../../lib/stores/store.js'
 import { configStoreSuite, type OpenConfigs } from './index.js'
 
 type Disk = Map<string, StoredConfig>
@@ -21,10 +21,15 @@ class ReferenceStore implements ConfigStore {
     return this.disk.get(this.keyOf(name)) ?? null
   }
 
-  set = async (name: string, config: StoredConfig): Promise<void> => {
+  set = async (name: string, change: ConfigChange): Promise<StoredConfig> => {
     await turn()
+    const config = this.changed(change, this.disk.get(this.keyOf(name)))
     this.disk.set(this.keyOf(name), config)
+    return config
   }
+
+  changed = ({ enabled, events, keepEvents = false }: ConfigChange, before: StoredConfig | undefined): StoredConfig =>
+    ({ enabled, events: keepEvents && before !== undefined ? before.events : events })
 
   delete = async (name: string): Promise<boolean> => {
     await turn()
@@ -91,8 +96,9 @@ const FAULTS: Readonly<Record<string, Breaks>> = {
       const listed: Disk = new Map()
       const { set } = store
       store.set = async (name, config) => {
-        await set(name, config)
-        listed.set(name, config)
+        const stored = await set(name, config)
+        listed.set(name, stored)
+        return stored
       }
       store.entries = async function * () { yield * [...listed] }
     }
@@ -100,13 +106,13 @@ const FAULTS: Readonly<Record<string, Breaks>> = {
   'takes all events for none': {
     store (store) {
       const { set } = store
-      store.set = async (name, config) => { await set(name, { ...config, events: config.events ?? [] }) }
+      store.set = async (name, config) => await set(name, { ...config, events: config.events ?? [] })
     }
   },
   'takes no events for all': {
     store (store) {
       const { set } = store
-      store.set = async (name, config) => { await set(name, { ...config, events: config.events?.length === 0 ? null : config.events }) }
+      store.set = async (name, config) => await set(name, { ...config, events: config.events?.length === 0 ? null : config.events })
     }
   },
   'keeps one of each event that there ever was': {
@@ -114,14 +120,29 @@ const FAULTS: Readonly<Record<string, Breaks>> = {
       const { set } = store
       store.set = async (name, config) => {
         const before = await store.get(name)
-        await set(name, { ...config, events: config.events === null ? null : [...new Set([...before?.events ?? [], ...config.events])] })
+        return await set(name, { ...config, events: config.events === null ? null : [...new Set([...before?.events ?? [], ...config.events])] })
+      }
+    }
+  },
+  'forgets the list that it is to keep': {
+    store (store) { store.changed = ({ enabled, events }) => ({ enabled, events }) }
+  },
+  'keeps a list whatever it is told': {
+    store (store) { store.changed = ({ enabled, events }, before) => ({ enabled, events: before?.events ?? events }) }
+  },
+  'answers what it was given': {
+    store (store) {
+      const { set } = store
+      store.set = async (name, config) => {
+        await set(name, config)
+        return config
       }
     }
   },
   'does not disable': {
     store (store) {
       const { set } = store
-      store.set = async (name, config) => { await set(name, { ...config, enabled: true }) }
+      store.set = async (name, config) => await set(name, { ...config, enabled: true })
     }
   },
   'changes configs in place': {
@@ -129,8 +150,8 @@ const FAULTS: Readonly<Record<string, Breaks>> = {
       const { set } = store
       store.set = async (name, config) => {
         const before = store.disk.get(name)
-        if (before === undefined) await set(name, { ...config })
-        else Object.assign(before, config)
+        if (before === undefined) return await set(name, { ...config })
+        return Object.assign(before, store.changed(config, before))
       }
     }
   },
@@ -156,7 +177,7 @@ const FAULTS: Readonly<Record<string, Breaks>> = {
     store (store) {
       const object: Record<string, StoredConfig> = {}
       store.get = async name => object[name] ?? null
-      store.set = async (name, config) => { object[name] = config }
+      store.set = async (name, config) => (object[name] = store.changed(config, object[name]))
       store.delete = async name => name in object && delete object[name]
       store.entries = async function * () { yield * Object.entries(object) }
     }
@@ -165,16 +186,21 @@ const FAULTS: Readonly<Record<string, Breaks>> = {
     store (store) {
       store.set = async (name, config) => {
         const read = [...store.disk]
+        const stored = store.changed(config, store.disk.get(name))
         await turn()
         store.disk.clear()
-        for (const [key, value] of [...read, [name, config] as const]) store.disk.set(key, value)
+        for (const [key, value] of [...read, [name, stored] as const]) store.disk.set(key, value)
+        return stored
       }
     }
   },
   'answers before it has written': {
     store (store) {
       const { set } = store
-      store.set = async (name, config) => { void turn().then(async () => { await set(name, config) }) }
+      store.set = async (name, config) => {
+        void turn().then(async () => { await set(name, config) })
+        return store.changed(config, store.disk.get(name))
+      }
     }
   },
   'lists what it knew a moment ago': {

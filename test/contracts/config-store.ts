@@ -63,7 +63,7 @@ function withoutGenerations (store: ConfigStore): ConfigStore {
   }
   return {
     get: async name => plain(await store.get(name)),
-    set: async (name, config) => { await store.set(name, config) },
+    set: async (name, config) => plain(await store.set(name, config)),
     delete: async name => await store.delete(name),
     list: async function * () {
       for await (const [name, config] of store.list()) yield [name, plain(config)]
@@ -112,6 +112,30 @@ const TESTS: ReadonlyArray<{ readonly name: string, show(subject: Subject): Prom
         await store.set('acme', config)
         await assertHas(store, new Map([['acme', config]]))
       }
+    }
+  },
+  {
+    name: 'set answers what is stored, and keeps a stored list where it is told to',
+    async show ({ store }) {
+      const keep = (enabled: boolean, events: readonly string[] | null = null) => ({ enabled, events, keepEvents: true })
+      const steps = [
+        [keep(true, ['CALL']), { enabled: true, events: ['CALL'] }],
+        [keep(false, ['CHATS_SET']), { enabled: false, events: ['CALL'] }],
+        [keep(true), { enabled: true, events: ['CALL'] }],
+        [some, some],
+        [{ ...all, keepEvents: false }, all],
+        [keep(false, ['CALL']), { enabled: false, events: null }],
+        [{ enabled: true, events: [] }, { enabled: true, events: [] }],
+        [keep(false, ['CALL']), { enabled: false, events: [] }],
+        [{ enabled: true, events: ['A"}', '{', '\u00e9'] }, { enabled: true, events: ['A"}', '{', '\u00e9'] }],
+        [keep(false), { enabled: false, events: ['A"}', '{', '\u00e9'] }]
+      ] as const
+      for (const [change, stored] of steps) {
+        assert.deepEqual(await store.set('acme', change), stored)
+        await assertHas(store, new Map([['acme', stored]]))
+      }
+      await store.delete('acme')
+      assert.deepEqual(await store.set('acme', keep(true)), all, 'what was deleted is not kept')
     }
   },
   {

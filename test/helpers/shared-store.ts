@@ -2,7 +2,7 @@ import { errors } from '../../lib/errors.js'
 import { type EventLog, type GapListener, type LogListener, sizeOf, type StreamName, type Watch } from '../../lib/log/event-log.js'
 import { MemoryConfigStore } from '../../lib/stores/memory/configs.js'
 import { MemoryLog } from '../../lib/stores/memory/log.js'
-import type { ConfigStore, OpenOptions, OpenStore, PendingLimits, Store, StoredConfig } from '../../lib/stores/store.js'
+import type { ConfigStore, OpenOptions, OpenStore, PendingLimits, Store } from '../../lib/stores/store.js'
 import { later } from './stores.js'
 
 const HOUR = 3_600_000
@@ -158,9 +158,10 @@ class Node {
         asked.push(`get ${name}`)
         return await shared.answer(async () => await configs.get(name))
       },
-      set: async (name: string, config: StoredConfig) => {
-        await shared.answer(async () => { await configs.set(name, config) })
+      set: async (name, change) => {
+        const stored = await shared.answer(async () => await configs.set(name, change))
         told(name)
+        return stored
       },
       delete: async name => {
         const was = await shared.answer(async () => await configs.delete(name))

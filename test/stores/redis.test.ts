@@ -57,7 +57,7 @@ async function openPair (url: string, retention: Retention, prefix = newPrefix()
   return {
     log: across(near.log, far.log),
     configs: {
-      set: async (name, config) => { await near.configs.set(name, config) },
+      set: async (name, config) => await near.configs.set(name, config),
       delete: async name => await near.configs.delete(name),
       get: async name => await far.configs.get(name),
       list: () => far.configs.list()

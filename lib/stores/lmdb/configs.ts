@@ -1,6 +1,7 @@
 import type { Database } from 'lmdb'
 import { errors } from '../../errors.js'
-import type { ConfigStore, StoredConfig } from '../store.js'
+import { changedConfig } from '../changed.js'
+import type { ConfigChange, ConfigStore, StoredConfig } from '../store.js'
 import type { Committer } from './commit.js'
 
 /** Configs that are read at a time when they are listed, so that a long list does not hold the others up. */
@@ -24,8 +25,11 @@ export class LmdbConfigStore implements ConfigStore {
   }
 
   /** @throws STORE_UNAVAILABLE when it could not be written */
-  async set (name: string, config: StoredConfig): Promise<void> {
+  async set (name: string, change: ConfigChange): Promise<StoredConfig> {
+    this.#checkOpen()
+    const config = changedConfig(change, this.#kept.get(name))
     await this.#written(() => this.#kept.put(name, config))
+    return config
   }
 
   /** @throws STORE_UNAVAILABLE when it could not be written */

@@ -1,4 +1,5 @@
-import type { ConfigStore, StoredConfig } from '../store.js'
+import { changedConfig } from '../changed.js'
+import type { ConfigChange, ConfigStore, StoredConfig } from '../store.js'
 
 /** Configs that end with the process. */
 export class MemoryConfigStore implements ConfigStore {
@@ -9,8 +10,10 @@ export class MemoryConfigStore implements ConfigStore {
     return this.#configs.get(name) ?? null
   }
 
-  async set (name: string, config: StoredConfig): Promise<void> {
+  async set (name: string, change: ConfigChange): Promise<StoredConfig> {
+    const config = changedConfig(change, this.#configs.get(name))
     this.#configs.set(name, config)
+    return config
   }
 
   async delete (name: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { errors } from '../../errors.js'
-import type { ConfigStore, StoredConfig, StoreLogger } from '../store.js'
+import type { ConfigChange, ConfigStore, StoredConfig, StoreLogger } from '../store.js'
 import type { Link } from './link.js'
 import { scripts } from './scripts.js'
 
@@ -44,9 +44,10 @@ export class RedisConfigStore implements ConfigStore {
   }
 
   /** @throws STORE_UNAVAILABLE */
-  async set (name: string, { enabled, events }: StoredConfig): Promise<void> {
-    await this.#link.askScript(scripts.setConfig, [this.#key], [this.#node, name, JSON.stringify({ enabled, events }), randomUUID()])
-    await this.get(name)
+  async set (name: string, { enabled, events, keepEvents = false }: ConfigChange): Promise<StoredConfig> {
+    const kept = String(await this.#link.askScript(scripts.setConfig, [this.#key], [this.#node, name, String(enabled), JSON.stringify(events), randomUUID(), String(keepEvents)]))
+    this.#know(name, kept)
+    return parsed(name, kept)
   }
 
   /** @throws STORE_UNAVAILABLE */

@@ -322,16 +322,21 @@ return newest
 // A config is kept as `generation JSON`: a name that is deleted and set again is of another generation.
 
 /**
- * Puts a config in place of the one before, and tells of it.
+ * Puts a config in place of the one before, and tells of it. A list that is kept is read in the same step.
  *
  * KEYS: the configs
- * ARGV: who tells; the name, the config as JSON; a generation, if the name had none
+ * ARGV: who tells; the name; `enabled` and `events` as JSON; a generation, if the name had none; `true` if the list that
+ *   is there stays
+ * Returns: the config as it is kept
  */
 const SET_CONFIG = `
 local before = redis.call('HGET', KEYS[1], ARGV[2])
-local generation = before and string.match(before, '^%S+') or ARGV[4]
-redis.call('HSET', KEYS[1], ARGV[2], generation .. ' ' .. ARGV[3])
+local generation = before and string.match(before, '^%S+') or ARGV[5]
+local events = before and ARGV[6] == 'true' and string.match(before, '"events":(.*)}$') or ARGV[4]
+local kept = generation .. ' {"enabled":' .. ARGV[3] .. ',"events":' .. events .. '}'
+redis.call('HSET', KEYS[1], ARGV[2], kept)
 redis.call('PUBLISH', KEYS[1], ARGV[1] .. ' s ' .. ARGV[2])
+return kept
 `
 
 /**
