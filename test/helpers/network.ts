@@ -7,6 +7,8 @@ export interface Network {
   /** Brings nothing to the clients any more. */
   stall (): void
   flow (): void
+  /** Ends every connection on both sides, as a network does that goes away. */
+  cut (): void
 }
 
 /** Closed when the test ends. */
@@ -43,6 +45,9 @@ export async function startNetwork (t: Scope, port: number): Promise<Network> {
     flow: () => {
       isStalled = false
       for (const upstream of upstreams) upstream.resume()
+    },
+    cut: () => {
+      for (const upstream of upstreams) upstream.destroy()
     }
   }
 }

@@ -1,0 +1,154 @@
+import { readTable } from '../helpers/outcome.js'
+
+/** States of a client, in the order that it passes through them. */
+export const states = ['connecting', 'authorizing', 'subscribing', 'recovering', 'live', 'muted'] as const
+export type State = typeof states[number]
+
+export const ways = ['websocket', 'polling', 'stream', 'page'] as const
+export type Way = typeof ways[number]
+
+/** One client of the table: its state, what happens to it, and how it came. */
+export interface Row {
+  readonly state: State
+  readonly happening: string
+  readonly way: Way
+  /** What becomes of it, in a word of outcomes.ts. */
+  readonly outcome: string
+  /** Why it is not so today. */
+  readonly failsToday: string | undefined
+}
+
+/**
+ * What becomes of a client, as README.md promises it: a word of outcomes.ts for those that come by Socket.IO, over
+ * either transport (`websocket / polling` where they differ), by an HTTP stream, and for a page of the past; `-` where
+ * there is no such case. After `>` is what becomes of a stream that comes back: nothing keeps a stock EventSource away
+ * but a refusal. `*` is a fault of today, one of `faults`.
+ *
+ * connecting: the transport is open, and no namespace is asked for yet. authorizing: `verify` has not answered.
+ * subscribing: the store has not said that nothing can be missed. recovering: the past is being read. live: it gets
+ * what is emitted. muted: it was live, with `evolution: true`, and its instance is disabled.
+ */
+const TABLES: Readonly<Record<State, string>> = {
+  connecting: `
+what happens                       | socket                  | stream                    | page               | fault
+events narrowed                    | narrowed                | -                         | -                  | -
+disabled                           | INSTANCE_DISABLED       | -                         | -                  | -
+removed                            | NOT_SET                 | -                         | -                  | -
+removed, set again                 | in                      | -                         | -                  | -
+key revoked                        | FORBIDDEN               | -                         | -                  | -
+disconnected by instance           | in                      | -                         | -                  | -
+disconnected by key                | in                      | -                         | -                  | -
+idle                               | idle                    | -                         | -                  | -
+connection lost                    | lost                    | -                         | -                  | -
+leaves                             | left                    | -                         | -                  | -
+server closing                     | closing                 | -                         | -                  | -
+connections full                   | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED*      | pages
+connectionsPerAddress full         | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED*      | pages
+connectionsPerInstance full        | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED*      | pages
+connections full (page)            | LIMIT_REACHED again*    | LIMIT_REACHED*             | LIMIT_REACHED*      | pages
+connectionsPerAddress full (page)  | LIMIT_REACHED again*    | LIMIT_REACHED*             | LIMIT_REACHED*      | pages
+connectionsPerInstance full (page) | LIMIT_REACHED again*    | LIMIT_REACHED*             | LIMIT_REACHED*      | pages`,
+  authorizing: `
+what happens                       | socket                  | stream                    | page               | fault
+events narrowed                    | narrowed                | narrowed                  | whole              | -
+disabled                           | INSTANCE_DISABLED       | INSTANCE_DISABLED         | INSTANCE_DISABLED  | -
+removed                            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
+removed, set again                 | NOT_SET*                | NOT_SET*                  | NOT_SET*           | inherits
+removed by another node            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
+key revoked                        | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN          | -
+disconnected by instance           | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
+disconnected by key                | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
+verify never answers               | VERIFY_FAILED again     | VERIFY_FAILED             | VERIFY_FAILED      | -
+idle                               | idle                    | -                         | -                  | -
+asks again                         | replaced                | -                         | -                  | -
+asks in another spelling           | ALREADY_JOINED*         | -                         | -                  | spelling
+connection lost                    | lost                    | lost                      | lost               | -
+leaves                             | left*                   | left*                     | left               | ghost
+server closing                     | closing                 | CLOSED                    | CLOSED             | -`,
+  subscribing: `
+what happens                       | socket                  | stream                    | page               | fault
+events narrowed                    | narrowed                | narrowed                  | whole              | -
+disabled                           | INSTANCE_DISABLED       | INSTANCE_DISABLED         | INSTANCE_DISABLED  | -
+removed                            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
+removed, set again                 | NOT_SET*                | NOT_SET*                  | NOT_SET*           | inherits
+removed by another node            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
+key revoked                        | FORBIDDEN*              | FORBIDDEN*                | FORBIDDEN*         | late
+disconnected by instance           | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
+disconnected by key                | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
+store never ready                  | STORE_UNAVAILABLE again | STORE_UNAVAILABLE         | STORE_UNAVAILABLE  | -
+connection lost                    | lost                    | lost                      | lost               | -
+leaves                             | left*                   | left*                     | left*              | ghost
+server closing                     | closing*                | CLOSED                    | CLOSED             | close`,
+  recovering: `
+what happens                       | socket                  | stream                    | page               | fault
+events narrowed                    | narrowed                | narrowed                  | whole              | -
+disabled                           | ended                   | ended > INSTANCE_DISABLED | INSTANCE_DISABLED* | reader
+removed                            | ended                   | ended > NOT_SET           | NOT_SET*           | reader
+removed, set again                 | ended                   | ended > in                | NOT_SET*           | reader
+removed by another node            | ended                   | ended > NOT_SET           | NOT_SET*           | reader
+key revoked                        | revoked                 | revoked > FORBIDDEN       | FORBIDDEN*         | reader
+disconnected by instance           | ended                   | ended > in                | FORBIDDEN*         | reader
+disconnected by key                | ended                   | ended > in                | FORBIDDEN*         | reader
+too many messages                  | flood                   | -                         | -                  | -
+reads nothing                      | lost / -                | stalled*                  | -                  | stalls
+connection lost                    | lost                    | lost                      | lost               | -
+leaves                             | left                    | left                      | left*              | ghost
+server closing                     | closing                 | closing                   | whole              | -`,
+  live: `
+what happens                       | socket                  | stream                    | page               | fault
+events narrowed                    | narrowed                | narrowed                  | -                  | -
+disabled                           | ended                   | ended > INSTANCE_DISABLED | -                  | -
+removed                            | ended                   | ended > NOT_SET           | -                  | -
+removed, set again                 | ended                   | ended > next              | -                  | -
+removed by another node            | ended                   | ended > NOT_SET           | -                  | -
+key revoked                        | revoked                 | revoked > FORBIDDEN       | -                  | -
+disconnected by instance           | ended                   | ended > in                | -                  | -
+disconnected by key                | ended                   | ended > in                | -                  | -
+asks in another spelling           | ALREADY_JOINED*         | -                         | -                  | spelling
+too many messages                  | flood                   | -                         | -                  | -
+slow                               | slow                    | slow                      | -                  | -
+reads nothing                      | lost                    | stalled*                  | -                  | stalls
+stays quiet                        | in                      | in                        | -                  | -
+connection lost                    | lost                    | lost                      | -                  | -
+leaves                             | left                    | left                      | -                  | -
+server closing                     | closing                 | closing                   | -                  | -`,
+  muted: `
+what happens                       | socket                  | stream                    | page               | fault
+enabled again                      | in                      | in                        | -                  | -
+disabled                           | muted                   | muted                     | -                  | -
+removed                            | ended                   | ended > NOT_SET           | -                  | -
+removed, set again                 | ended                   | ended > next              | -                  | -
+key revoked                        | revoked                 | revoked > FORBIDDEN       | -                  | -
+disconnected by instance           | ended                   | ended > muted             | -                  | -
+disconnected by key                | ended                   | ended > muted             | -                  | -
+too many messages                  | flood                   | -                         | -                  | -
+connection lost                    | lost                    | lost                      | -                  | -
+leaves                             | left                    | left                      | -                  | -
+server closing                     | closing                 | closing                   | -                  | -`
+}
+
+/** What is wrong today, by the words of the table. A row that is right again has to lose its mark. */
+const faults: Readonly<Record<string, string>> = {
+  pages: 'a page that is being made counts under no limit of connections',
+  inherits: 'a client that is still being checked gets into the next instance of the name',
+  reader: 'a page that is being made is nobody\'s client, so nothing ends it',
+  spelling: 'a connection may be in one instance in several spellings of its name',
+  late: 'a key is not asked for again before its client is in',
+  ghost: 'a client that has gone keeps its place, or its stream watched, until its check is over',
+  close: 'a client that waits for the store is neither counted nor logged when the server closes',
+  stalls: 'an HTTP stream that reads nothing is never ended'
+}
+
+/** Each client of the tables. */
+export const rows: readonly Row[] = states.flatMap(state => readTable(TABLES[state]).rows.flatMap(cells => {
+  const [happening = '', socket = '', stream = '', page = '', fault = '-'] = cells
+  const [websocket = '', polling = websocket] = socket.split(' / ')
+  const byWay: Readonly<Record<Way, string>> = { websocket, polling, stream, page }
+  return ways.filter(way => byWay[way] !== '-').map((way): Row => ({
+    state,
+    happening,
+    way,
+    outcome: byWay[way].replace('*', ''),
+    failsToday: byWay[way].endsWith('*') ? faults[fault] ?? `no such fault: ${fault}` : undefined
+  }))
+}))
