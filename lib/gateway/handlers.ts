@@ -8,7 +8,7 @@ import { inTime, TookTooLong } from '../in-time.js'
 import { createValidator, faultIn } from '../json-schema.js'
 import { excerpt } from '../names.js'
 import type { HandleOptions, Handler } from '../types.js'
-import { checkSerializable } from './packet.js'
+import { asReceived } from './packet.js'
 
 /** How long a handler may take, in ms, unless it says otherwise. */
 const DEFAULT_TIMEOUT = 10_000
@@ -91,8 +91,8 @@ export class Handlers {
     const handled = Promise.resolve().then(() => handler({ instance, data, socket }))
     try {
       const answer = await (timeout === 0 ? handled : inTime(handled, timeout)) ?? null
-      checkSerializable(event, answer)
-      return answer
+      // Socket.IO's own encoder would read it another time, and say some of it otherwise.
+      return asReceived(event, answer)
     } catch (err) {
       // The application may say what the client is to know. Of all else it is told nothing.
       const failure = err instanceof TookTooLong ? new errors.HANDLER_TIMEOUT(event, timeout) : errorName(err) === undefined ? new errors.HANDLER_FAILED(event) : err

@@ -1,7 +1,8 @@
-import { Decoder, Encoder, PacketType } from 'socket.io-parser'
+import { Decoder, PacketType } from 'socket.io-parser'
 import { errors, reasonOf } from '../errors.js'
 import type { LogEntry, LogRecord } from '../log/event-log.js'
 import type { Message } from '../types.js'
+import { type Extracted, extractBinary } from './attachments.js'
 import { BINARY, frameLength, TEXT, writeHeader } from './frame.js'
 
 /** Stock clients break off the connection at an event with more binary parts (socket.io-parser's `maxAttachments`). */
@@ -12,8 +13,6 @@ const ENGINE_MESSAGE = '4'
 
 /** `]` */
 const END = 0x5d
-
-const encoder = new Encoder()
 
 /** An event for clients, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
 export class Packet {
@@ -80,18 +79,8 @@ export class Packet {
 
   /** The arguments of `socket.emit`: the event's name and the message. */
   decoded (): [string, Message] {
-    this.#decoded ??= this.#decode()
+    this.#decoded ??= decode(this.textFor(''), this.attachments)
     return this.#decoded
-  }
-
-  #decode (): [string, Message] {
-    const decoder = new Decoder()
-    let args: [string, Message] | undefined
-    decoder.on('decoded', ({ data }) => { args = data as [string, Message] })
-    for (const part of [this.textFor(''), ...this.attachments]) decoder.add(part)
-    decoder.destroy()
-    if (args === undefined) throw new Error('a packet of ours could not be decoded')
-    return args
   }
 }
 
@@ -111,51 +100,68 @@ export function encodeRecord (message: Message): LogRecord {
   // The id is written before all else when there is one. In the object it would come after keys such as `1`.
   const { id: _, ...others } = message
   const { event, instance } = others
-  const [text, ...attachments] = encode(others)
-  const beginning = `${headOf(attachments.length)}[${JSON.stringify(event)},{`
-  return { instance, event, rest: Buffer.from(`,${text.slice(beginning.length, -1)}`), attachments }
+  const { text, attachments } = encode(event, others)
+  return { instance, event, rest: Buffer.from(`,${text.slice(1)}`), attachments }
 }
 
 /**
- * Checks that a client can be sent some data.
+ * What a client receives of some data: plain JSON values and Buffers.
  *
  * @param event that it belongs to, for the error
  * @throws NOT_SERIALIZABLE
  */
-export function checkSerializable (event: string, data: unknown): void {
-  encode({ event, data, server_url: null })
+export function asReceived (event: string, data: unknown): unknown {
+  const { text, attachments } = encode(event, { data })
+  const [, received] = decode(`${headOf(attachments.length)}["",${text}]`, attachments)
+  return received.data
 }
 
-function encode (message: Pick<Message, 'event' | 'data' | 'server_url'>): [string, ...Buffer[]] {
-  const wrong = (why: string) => new errors.NOT_SERIALIZABLE(message.event, why)
-  let parts: [string, ...ArrayBufferView[]]
+/** @returns a JSON object with placeholders, and the binary parts that they stand for */
+function encode (event: string, content: { readonly data: unknown }): { text: string, attachments: Buffer[] } {
+  const wrong = (why: string) => new errors.NOT_SERIALIZABLE(event, why)
+  let extracted: Extracted<typeof content>
+  let text: string
   try {
-    parts = encoder.encode({ type: PacketType.EVENT, nsp: '/', data: [message.event, message] }) as typeof parts
+    extracted = extractBinary(content, 'data')
+    text = JSON.stringify(extracted.value)
   } catch (cause) {
     throw Object.assign(wrong(reasonOf(cause)), { cause })
   }
-  const [text, ...binaries] = parts
-  if (binaries.length > MAX_ATTACHMENTS) throw wrong(`it has ${binaries.length} binary parts, and clients take ${MAX_ATTACHMENTS}: put them into one`)
-  if (binaries.some(isBlob)) throw wrong('a Blob cannot be read at once: give its bytes as a Buffer')
-  if (binaries.length > 0 && text.split(PLACEHOLDER).length - 1 !== binaries.length) throw wrong('"_placeholder" stands for a binary part in Socket.IO: name that property otherwise')
-  if (!hasData(text)) throw wrong('it is nothing that JSON can say (a function, a symbol)')
+  const { value: { data }, attachments } = extracted
+  if (data === undefined || typeof data === 'symbol') throw wrong('it is nothing that JSON can say (a function, a symbol)')
+  if (attachments.length === 0) return { text, attachments: [] }
+  if (attachments.length > MAX_ATTACHMENTS) {
+    throw wrong(`it has ${attachments.length} binary parts, and clients take ${MAX_ATTACHMENTS}: put them into one`)
+  }
+  if (text.split(PLACEHOLDER).length - 1 !== attachments.length) {
+    throw wrong('"_placeholder" stands for a binary part in Socket.IO: name that property otherwise')
+  }
   // Copied, because the data is the caller's again after the call.
-  return [text, ...binaries.map(copyOf)]
+  return {
+    text,
+    attachments: attachments.map(binary => {
+      if (binary instanceof Blob) throw wrong('a Blob cannot be read at once: give its bytes as a Buffer')
+      return copyOf(binary)
+    })
+  }
 }
 
-/** What Socket.IO writes for a binary part. A quote inside of a text would be escaped, so only a property looks like it. */
+/** How a binary part is written. A quote inside of a text would be escaped, so only a property looks like it. */
 const PLACEHOLDER = '"_placeholder":true'
-
-/** JSON leaves out a property that it cannot say. The data comes first of what may look like these two. */
-function hasData (text: string): boolean {
-  const data = text.indexOf(',"data":')
-  return data !== -1 && data < text.indexOf(',"server_url":')
-}
-
-const isBlob = (value: unknown): boolean => value instanceof Blob
 
 function copyOf (binary: ArrayBufferView | ArrayBuffer): Buffer {
   return ArrayBuffer.isView(binary)
     ? Buffer.from(Buffer.from(binary.buffer, binary.byteOffset, binary.byteLength))
     : Buffer.from(Buffer.from(binary))
+}
+
+/** What the stock client makes of a packet. */
+function decode (text: string, attachments: readonly Buffer[]): [string, Message] {
+  const decoder = new Decoder()
+  let args: [string, Message] | undefined
+  decoder.on('decoded', ({ data }) => { args = data as [string, Message] })
+  for (const part of [text, ...attachments]) decoder.add(part)
+  decoder.destroy()
+  if (args === undefined) throw new Error('a packet of ours could not be decoded')
+  return args
 }
