@@ -208,7 +208,7 @@ async function addRoutes (fastify: FastifyInstance, { mode, routes, evolution, i
   const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs, logSerializers: withoutQuery(fastify.log) }
   addInstanceRoutes(fastify, parts)
   await addEventsRoutes(fastify, { ...parts, streams: gateway?.streams, hasRoot: mode === 'global' })
-  if (evolution) addEvolutionRoutes(fastify, parts)
+  if (evolution) addEvolutionRoutes(fastify, { ...parts, catalogue })
 }
 
 /**

@@ -240,14 +240,31 @@ t.test('set answers 201 each time', async t => {
   for (const enabled of [true, true, false, true]) t.equal((await post('/websocket/set/acme', { websocket: { enabled } })).status, 201)
 })
 
-t.test('the config name that Evolution\'s clients send for groups is understood', async t => {
+t.test('the name that Evolution\'s manager has for changes of groups can be switched on and off', async t => {
   const { fastify, url } = await startServer(t, options)
-  const { body } = await http(url).post('/websocket/set/acme', { websocket: { enabled: true, events: ['GROUP_UPDATE', 'GROUP_PARTICIPANTS_UPDATE'] } })
-  t.strictSame((body as { events: string[] }).events, ['GROUPS_UPDATE', 'GROUP_PARTICIPANTS_UPDATE'])
-  const { inbox } = await listen(t, `${url}/acme?apikey=global`)
-  await fastify.wsEvents.emit('acme', 'group-participants.update', 1)
-  await fastify.wsEvents.emit('acme', 'groups.update', 2)
-  t.strictSame((await inbox.got(2)).map(({ event }) => event), ['group-participants.update', 'groups.update'])
+  const { post, get } = http(url)
+  for (const name of ['GROUP_UPDATE', 'GROUPS_UPDATE', 'groups.update']) {
+    const config = { instance: 'acme', enabled: true, events: ['GROUP_UPDATE', 'CALL'] }
+    t.strictSame(await post('/websocket/set/acme', { websocket: { enabled: true, events: [name, 'CALL'] } }), { status: 201, body: config })
+    t.strictSame(await get('/websocket/find/acme'), { status: 200, body: config }, 'as the manager shows it')
+    t.strictSame((await get('/instance/acme/websocket')).body, { ...config, events: ['GROUPS_UPDATE', 'CALL'] }, 'the plugin\'s own route')
+    t.strictSame((await fastify.wsEvents.find('acme'))?.events, ['GROUPS_UPDATE', 'CALL'])
+    const { inbox, socket } = await listen(t, `${url}/acme?apikey=global`)
+    await fastify.wsEvents.emit('acme', 'GROUP_UPDATE', 1)
+    t.equal((await inbox.got(1))[0]?.event, 'groups.update')
+    socket.disconnect()
+    // The manager sends what find showed, without what was switched off.
+    const shown = (await get('/websocket/find/acme')).body as typeof config
+    const { body } = await post('/websocket/set/acme', { websocket: { enabled: true, events: shown.events.filter(event => event !== 'GROUP_UPDATE') } })
+    t.strictSame(body, { ...config, events: ['CALL'] })
+    t.match(await fastify.wsEvents.emit('acme', 'groups.update', 2), { skipped: 'filtered' })
+  }
+})
+
+t.test('an event of the host\'s that is spelled GROUP_UPDATE is not taken for Evolution\'s', async t => {
+  const { url } = await startServer(t, { ...options, events: ['groups.update', 'group.update'] })
+  const { body } = await http(url).post('/websocket/set/acme', { websocket: { enabled: true, events: ['GROUPS_UPDATE'] } })
+  t.strictSame((body as { events: string[] }).events, ['GROUPS_UPDATE'])
 })
 
 t.test('errors have what Evolution\'s clients read, besides what they have everywhere', async t => {

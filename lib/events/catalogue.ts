@@ -103,6 +103,15 @@ export class Catalogue {
     return event
   }
 
+  /** The name by which Evolution's manager knows an event: an alias where there is one, else its constant spelling. */
+  evolutionName (constant: string): string {
+    const event = this.#bySpelling.get(constant)
+    for (const [alias, name] of evolutionAliases) {
+      if (event?.name === name && this.#bySpelling.get(alias) === event) return alias
+    }
+    return constant
+  }
+
   /** The error for a name that is not in the catalogue. */
   unknown (spelling: unknown): Error {
     if (typeof spelling !== 'string') return new errors.UNKNOWN_EVENT(typeof spelling, 'the name of an event is a string')

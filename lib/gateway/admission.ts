@@ -8,7 +8,7 @@ import { instanceOfNamespace } from '../names.js'
 import type { Settings } from '../options.js'
 import type { Refusal } from '../types.js'
 import { type Filter, makeFilter } from './filter.js'
-import { type Handshake, handshakeOf } from './handshake.js'
+import { checkRepeated, type Handshake, handshakeOf, SOCKET_PARAMETERS } from './handshake.js'
 import type { Hold, Holds } from './holds.js'
 import type { Places } from './places.js'
 import type { Link } from './link.js'
@@ -79,6 +79,7 @@ export class Admission {
     places.take(link)
     try {
       if (instance === null && this.#parts.settings.mode === 'traditional') return { admitted: this.#admitToSilentRoot(link), hold: null }
+      checkRepeated(socket.handshake.url, SOCKET_PARAMETERS)
       const { grant, filter } = await this.#view(instance, handshakeOf(socket), peer)
       return { admitted: { instance, link, grant, filter }, hold: await this.#enter(instance) }
     } catch (error) {

@@ -66,6 +66,7 @@ export class Arrivals {
         // Not from the request: it may have lost its socket by the time that a second namespace is joined.
         const peer = this.#parts.access.peer(handshake.headers, conn.remoteAddress)
         const link = SocketLink.of(conn, peer.address)
+        if (socket.nsp.name !== '/') link.asksForInstance = true
         if (link.ended) throw limitReached('namespacesPerConnection')
         this.#checkRate(link)
         checkSpelling(socket, link)
@@ -109,7 +110,7 @@ export class Arrivals {
     const refused = { name, instance: askedOf(socket), address: link.address }
     if (known === undefined) reports.uncheckable(refused, error)
     else reports.refused(refused)
-    this.count(name, link.address)
+    this.#countSocket(name, link)
     limited.countIn(error)
     if (limitOf(error) === 'inboundPerSecond') writer.end(link)
     // Coming back would change nothing where it has as many namespaces as it may have.
@@ -130,6 +131,23 @@ export class Arrivals {
     writer.end(link)
   }
 
+  /**
+   * Socket.IO 2 clients and python-socketio join the root unasked, before or beside their instance: such a refusal is
+   * no fault of theirs. Which of the two it was is known when the connection ends.
+   */
+  #countSocket (name: ErrorName, link: SocketLink): void {
+    if (name !== 'GLOBAL_DISABLED') {
+      this.count(name, link.address)
+      return
+    }
+    this.#add(name)
+    if (link.rootRefusals++ > 0) return
+    link.connection.once('close', () => {
+      if (link.asksForInstance) return
+      for (let refusal = 0; refusal < link.rootRefusals; refusal++) this.#parts.places.refused(link.address)
+    })
+  }
+
   /** Counts and logs a client that is refused over HTTP, or what kept it from being checked. */
   refusedOverHttp (error: unknown, instance: string | null, address: string | null): void {
     const { limited, reports } = this.#parts
@@ -142,9 +160,13 @@ export class Arrivals {
 
   /** Counts a client that is refused, or sent away. */
   count (name: ErrorName, address: string | null): void {
-    this.#refused.set(name, (this.#refused.get(name) ?? 0) + 1)
+    this.#add(name)
     // What is the server's own fault, an outage of the host's check say, must lock nobody out.
     if (!isPassing(name)) this.#parts.places.refused(address)
+  }
+
+  #add (name: ErrorName): void {
+    this.#refused.set(name, (this.#refused.get(name) ?? 0) + 1)
   }
 
   /**

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'socket.io'
 import { bearerKey, readKey } from '../access.js'
+import { errors } from '../errors.js'
+import { excerpt } from '../names.js'
 import type { AskedFilter } from './filter.js'
 
 /** What a client brings as it asks to come in. It is asked for its key again when its grant runs out. */
@@ -40,6 +42,31 @@ function askedFilter (socket: Socket): AskedFilter {
   const { events, instances } = authOf(socket)
   const { query } = socket.handshake
   return { events: events ?? query.events, instances: instances ?? query.instances }
+}
+
+/** The parameters of a socket's query that the plugin reads. */
+export const SOCKET_PARAMETERS: readonly string[] = ['apikey', 'events', 'instances']
+
+/**
+ * Refuses a query in which a parameter comes more than once, or as `events[]`. Engine.IO keeps the last of several,
+ * and knows no brackets: the client would get another filter than it asked for, or be checked by another key.
+ *
+ * @param parameters that are looked at
+ * @throws INVALID_FILTER naming the parameter
+ */
+export function checkRepeated (url: string | undefined, parameters: readonly string[]): void {
+  const start = url?.indexOf('?') ?? -1
+  if (url === undefined || start === -1) return
+  const seen = new Set<string>()
+  for (const name of new URLSearchParams(url.slice(start + 1)).keys()) {
+    const [parameter = ''] = name.split('[', 1)
+    if (!parameters.includes(parameter)) continue
+    if (parameter !== name) {
+      throw new errors.INVALID_FILTER(`has "${excerpt(name)}" in the query: a list is one parameter, with commas between the names`)
+    }
+    if (seen.has(name)) throw new errors.INVALID_FILTER(`has "${name}" more than once in the query`)
+    seen.add(name)
+  }
 }
 
 /** No log gives it. */

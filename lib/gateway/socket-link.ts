@@ -37,6 +37,10 @@ export class SocketLink extends Link {
   refusals = 0
   /** Clients on it that are being checked. Mostly none, so the list is made anew at each change, as that of its clients. */
   joining: readonly Socket[] = NONE
+  /** Whether a client on it has asked for an instance. */
+  asksForInstance = false
+  /** Refusals of the root in traditional mode, which count only if nobody on it ever asks for an instance. */
+  rootRefusals = 0
   /** The second in which a client asked last to come in, and how many did so in it. */
   #second = 0
   #asked = 0

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { bearerKey, readKey } from '../access.js'
 import { errors } from '../errors.js'
-import { type Handshake, readId } from '../gateway/handshake.js'
+import { checkRepeated, type Handshake, readId } from '../gateway/handshake.js'
 import type { PastPage } from '../gateway/http/past-pages.js'
 import type { Streams } from '../gateway/http/streams.js'
 import { instanceName } from '../names.js'
@@ -29,6 +29,8 @@ interface Query {
 }
 
 type EventsRequest = FastifyRequest<{ Params: { name?: string }, Querystring: Query }>
+
+const PARAMETERS: readonly string[] = ['apikey', 'events', 'instances', 'after', 'limit']
 
 const STREAM = 'text/event-stream'
 const PAGE = 'application/json'
@@ -126,7 +128,8 @@ async function page (streams: Streams, request: EventsRequest, reply: FastifyRep
   await reply.send(textOf(found))
 }
 
-function checkQuery ({ validationError }: EventsRequest): void {
+function checkQuery ({ raw, validationError }: EventsRequest): void {
+  checkRepeated(raw.url, PARAMETERS)
   if (validationError !== undefined) throw validationError
 }
 

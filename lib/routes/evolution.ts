@@ -1,8 +1,9 @@
 import type { ErrorObject, ValidateFunction } from 'ajv'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import { STATUS_CODES } from 'node:http'
+import type { Catalogue } from '../events/catalogue.js'
 import { retryAfterHook } from '../retry-after.js'
-import type { InstanceConfigInput } from '../types.js'
+import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { BODY_LIMIT, type RouteParts } from './instance.js'
 import { documented } from './openapi.js'
@@ -10,8 +11,13 @@ import { compilers, validator, validatorCompiler } from './validation.js'
 
 interface Params { instance: string }
 
+interface EvolutionParts extends RouteParts {
+  readonly catalogue: Catalogue
+}
+
 /** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
-export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
+export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionParts): void {
+  const { prefix, access, schemas, configs, logSerializers, catalogue } = parts
   const common = {
     logSerializers,
     config: documented,
@@ -20,6 +26,9 @@ export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, 
     ...compilers,
     errorHandler
   }
+  // The manager shows an event as off whose name it does not know, and cannot switch it off then.
+  const shown = (config: InstanceConfig): InstanceConfig =>
+    ({ ...config, events: config.events.map(name => catalogue.evolutionName(name)) })
 
   fastify.route<{ Params: Params, Body: InstanceConfigInput | { websocket: InstanceConfigInput } }>({
     ...common,
@@ -30,7 +39,7 @@ export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, 
     validatorCompiler: eitherBody,
     handler: async ({ params, body }, reply) => {
       const { config } = await configs.set(params.instance, 'websocket' in body ? body.websocket : body)
-      return await reply.code(201).send(config)
+      return await reply.code(201).send(shown(config))
     }
   })
 
@@ -42,7 +51,7 @@ export function addEvolutionRoutes (fastify: FastifyInstance, { prefix, access, 
     handler: async ({ params }, reply) => {
       const config = await configs.find(params.instance)
       // Fastify would send no body for null.
-      return await reply.type('application/json; charset=utf-8').send(config ?? 'null')
+      return await reply.type('application/json; charset=utf-8').send(config === null ? 'null' : shown(config))
     }
   })
 }

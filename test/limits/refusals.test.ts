@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { mock } from 'node:test'
 import type { Socket } from 'socket.io-client'
 import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
 import type { WsEventsOptions } from '../../lib/index.js'
 import { admitted, connect, listen, transports, type Transport } from '../helpers/client.js'
 import { eventually } from '../helpers/latch.js'
@@ -101,4 +103,32 @@ t.test("what is the server's own fault counts for nobody: an outage locks no add
   isAway = false
   t.equal(await attempt(t, server, 'websocket', ONE, 'mine'), 'in')
   await eventually(() => server.fastify.wsEvents.stats().clients.connections === 0)
+})
+
+/** Joins namespaces over one connection, one after the other, and leaves. Resolves to how each was answered. */
+async function joinEach ({ url, fastify }: TestServer, address: string, namespaces: readonly string[]): Promise<string[]> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket&apikey=good`, { headers: { 'x-forwarded-for': address } })
+  await once(socket, 'message')
+  const answers: string[] = []
+  for (const namespace of namespaces) {
+    socket.send(`40${namespace}`)
+    const [answer] = await once(socket, 'message') as [Buffer]
+    answers.push(String(answer).slice(0, 2 + namespace.length))
+  }
+  socket.close()
+  await eventually(() => fastify.io.engine.clientsCount === 0)
+  return answers
+}
+
+t.test('the root of traditional mode, which Socket.IO 2 and Python clients join unasked, counts only for those who join nothing else', async t => {
+  const server = await startHolding(t, 2)
+  for (let time = 0; time < 3; time++) {
+    t.strictSame(await joinEach(server, ONE, ['', '/acme,']), ['44', '40/acme,'], 'Socket.IO 2 joins it first')
+    t.strictSame(await joinEach(server, ONE, ['/acme,', '']), ['40/acme,', '44'], 'others join it afterwards')
+  }
+  t.equal(await attempt(t, server, 'websocket', ONE, 'good'), 'in')
+  t.equal(server.fastify.wsEvents.stats().refused.GLOBAL_DISABLED, 6)
+  t.strictSame(reached(server), {})
+  for (let time = 0; time < 2; time++) t.strictSame(await joinEach(server, ANOTHER, ['']), ['44'])
+  t.equal(await attempt(t, server, 'websocket', ANOTHER, 'good'), 'comes back')
 })
