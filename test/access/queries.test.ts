@@ -7,7 +7,7 @@ import { PREFIX } from '../helpers/outcome.js'
 import { startServer } from '../helpers/server.js'
 
 const INVALID = `${PREFIX}INVALID_FILTER`
-const options = { apiKey: 'good', globalEvents: true, defaultConfig: { enabled: true } }
+const options = { apikey: 'good', globalEvents: true, defaultConfig: { enabled: true } }
 
 const REPEATED: ReadonlyArray<readonly [query: string, named: RegExp]> = [
   ['events=call&events=messages.upsert', /"events" more than once/],

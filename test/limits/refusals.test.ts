@@ -127,7 +127,7 @@ t.test('the root of traditional mode, which Socket.IO 2 and Python clients join 
     t.strictSame(await joinEach(server, ONE, ['/acme,', '']), ['40/acme,', '44'], 'others join it afterwards')
   }
   t.equal(await attempt(t, server, 'websocket', ONE, 'good'), 'in')
-  t.equal(server.fastify.wsEvents.stats().refused.GLOBAL_DISABLED, 6)
+  t.equal(server.fastify.wsEvents.stats().clients.refused.GLOBAL_DISABLED, 6)
   t.strictSame(reached(server), {})
   for (let time = 0; time < 2; time++) t.strictSame(await joinEach(server, ANOTHER, ['']), ['44'])
   t.equal(await attempt(t, server, 'websocket', ANOTHER, 'good'), 'comes back')
