@@ -25,7 +25,7 @@ async function run (t: Test, url: string, script: string): Promise<string[]> {
   const directory = t.testdir({})
   await build({ ...options, platform: 'neutral', external: ['socket.io-client'], outfile: join(directory, 'client.mjs') })
   await writeFile(join(directory, 'script.mjs'), `import { connect } from './client.mjs'\nconst url = ${JSON.stringify(url)}\n${script}`)
-  const child = spawn(process.execPath, [join(directory, 'script.mjs')], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000 })
+  const child = spawn(process.execPath, [join(directory, 'script.mjs')], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 120_000 })
   const [printed, exit] = await Promise.all([text(child.stdout), once(child, 'exit')])
   t.strictSame(exit, [0, null], 'it has ended by itself')
   return printed.trim().split('\n')

@@ -198,6 +198,6 @@ for (const fastPath of [true, false]) {
       } finally {
         for (const clean of cleanups) await clean()
       }
-    }), { numRuns: fastPath ? 150 : 50, timeout: 20_000 })
+    }), { numRuns: fastPath ? 150 : 50, timeout: 120_000 })
   })
 }

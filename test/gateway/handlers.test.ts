@@ -15,7 +15,7 @@ const stanza = Type.Object({ to: Type.String(), times: Type.Optional(Type.Intege
 /** What is thrown is not always an error. */
 const NO_ERROR = { at: 'db-7.internal' } as unknown as Error
 
-const send = async (socket: Socket, event: string, ...args: unknown[]): Promise<unknown> => await socket.timeout(5000).emitWithAck(event, ...args)
+const send = async (socket: Socket, event: string, ...args: unknown[]): Promise<unknown> => await socket.timeout(60_000).emitWithAck(event, ...args)
 const codeOf = async (answer: Promise<unknown>): Promise<string> => shortCode((await answer as Refusal).code)
 
 for (const transport of transports) {

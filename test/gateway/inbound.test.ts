@@ -8,7 +8,7 @@ import { startServer, type TestServer } from '../helpers/server.js'
 const ALL = Object.keys(evolutionEvents)
 const enabled = { defaultConfig: { enabled: true } }
 
-const subscribe = async (socket: Socket, ...args: unknown[]): Promise<unknown> => await socket.timeout(5000).emitWithAck('subscribe', ...args)
+const subscribe = async (socket: Socket, ...args: unknown[]): Promise<unknown> => await socket.timeout(60_000).emitWithAck('subscribe', ...args)
 
 /** Emits some events, and a last one that every filter of these tests lets through. Resolves to what came before it. */
 async function heard ({ fastify }: TestServer, inbox: Inbox, instance: string, events: readonly string[]): Promise<string[]> {

@@ -23,6 +23,7 @@ export interface Watched {
 export async function openPage (browser: Browser, url: string, options: BrowserContextOptions = {}, ignore: RegExp = /^$/): Promise<Watched> {
   const context = await browser.newContext({ locale: 'en-US', ...options })
   const page = await context.newPage()
+  page.setDefaultTimeout(120_000)
   const faults: string[] = []
   const { host } = new URL(url)
   const fault = (text: string): void => { if (!ignore.test(text)) faults.push(text) }

@@ -39,7 +39,7 @@ const owners: Readonly<Record<string, (t: Test) => Promise<{ server: TestServer,
   'the plugin\'s Server': async t => ({ server: await startServer(t, { ...enabled, limits: LOW }), limits: LOW })
 }
 
-const send = async (socket: Socket, bytes: number): Promise<number> => await socket.timeout(10_000).emitWithAck('said', 'x'.repeat(bytes)) as number
+const send = async (socket: Socket, bytes: number): Promise<number> => await socket.timeout(60_000).emitWithAck('said', 'x'.repeat(bytes)) as number
 
 async function refusedByHost (t: Test, url: string, transport: Transport): Promise<string> {
   const socket = connect(t, `${url}/closed`, { transports: [transport] })

@@ -63,7 +63,7 @@ for (const transport of transports) {
     const server = await startServer(t, enabled)
     const { socket, inbox } = await listen(t, `${server.url}/acme`, { transports: [transport] })
     for (const length of [NAME, NAME + 1, 60_000]) {
-      const refusal = await socket.timeout(10_000).emitWithAck('subscribe', { events: ['e'.repeat(length)] }) as Refusal
+      const refusal = await socket.timeout(60_000).emitWithAck('subscribe', { events: ['e'.repeat(length)] }) as Refusal
       t.match(refusal, { code: `${PREFIX}INVALID_FILTER`, statusCode: 400, retry: false })
       t.ok(refusal.message.length <= LONGEST)
     }

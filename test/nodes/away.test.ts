@@ -23,7 +23,7 @@ const PENDING_FULL = 'FST_ERR_WS_EVENTS_PENDING_FULL'
 const ROOM = 64 * 1024 * 1024
 const MB = 1024 * 1024
 
-t.setTimeout((SECONDS * 2 + 120) * 1000)
+t.setTimeout((SECONDS * 2 + 600) * 1000)
 
 /** A client of one instance, and what it gets. */
 class Reader {
@@ -188,7 +188,7 @@ t.test('close does not wait for ever for a Redis that is away: what could not be
   await a.fastify.close()
   const took = performance.now() - began
   t.comment(`it took ${Math.round(took)} ms`)
-  t.ok(took < 15_000)
+  t.ok(took < 60_000)
   for (const outcome of await outcomes) {
     t.equal(outcome.status, 'rejected')
     t.match((outcome as PromiseRejectedResult).reason as CodedError, { code: /STORE_UNAVAILABLE|CLOSED/ })

@@ -61,7 +61,7 @@ const conversations: Record<string, Script> = {
     `< 451-/acme,QUESTION${JSON.stringify(['asked', place(0)])}`, '< [01 02 03]', emits(1), comes(1),
     `> 461-/acme,QUESTION${JSON.stringify([place(0)])}`, '> [04 05]', `< 451-/acme,${JSON.stringify(['heard', place(0)])}`, '< [04 05]', emits(2), comes(2)],
   'and when they ask all': [...IN,
-    ({ io }) => { void io.of('/acme').timeout(5000).emitWithAck('asked').then(answers => { io.of('/acme').emit('heard', answers) }) },
+    ({ io }) => { void io.of('/acme').timeout(60_000).emitWithAck('asked').then(answers => { io.of('/acme').emit('heard', answers) }) },
     '< 42/acme,QUESTION["asked"]', emits(1), comes(1), '> 43/acme,QUESTION["yes"]', '< 42/acme,["heard",["yes"]]']
 }
 

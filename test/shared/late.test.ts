@@ -47,7 +47,8 @@ t.test('until then routes and configs answer that the store is not available', a
     t.equal(response.statusCode, 503, method)
     t.match(response.json(), { code })
   }
-  t.ok(performance.now() - start < 2000, 'at once')
+  // Six that wait for 5 s each take 30.
+  t.ok(performance.now() - start < 15_000, 'at once')
   shared.back()
   t.match(await wsEvents.find('acme'), { enabled: true, events: ['CALL'] })
 })

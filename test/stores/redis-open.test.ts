@@ -23,7 +23,7 @@ async function connectionsTo (redis: RedisServer): Promise<number> {
 async function openElsewhere (t: Test, stores: readonly RedisStoreOptions[], args: readonly string[] = []): Promise<string[]> {
   const child = join(import.meta.dirname, 'redis/child.ts')
   const program = new Program(t, process.execPath, [...process.execArgv, ...args, child, JSON.stringify(stores)], { cwd: process.cwd() })
-  const ended = await Promise.race([program.ended, new Promise(resolve => setTimeout(resolve, 40_000, 'it does not end').unref())])
+  const ended = await Promise.race([program.ended, new Promise(resolve => setTimeout(resolve, 300_000, 'it does not end').unref())])
   t.equal(ended, 0, 'nothing is left that keeps the process')
   return program.lines
 }
@@ -102,7 +102,7 @@ t.test('where nothing listens, a store opens away, says so once, and serves when
   const from = performance.now()
   const prefix = newPrefix()
   const [a, b] = await Promise.all([openNode(t, { url: redis.url, prefix }, { logger }), openNode(t, { url: redis.url, prefix })])
-  t.ok(performance.now() - from < 4000, `it was opened after ${performance.now() - from} ms`)
+  t.ok(performance.now() - from < 30_000, `it was opened after ${performance.now() - from} ms`)
   t.equal(a.health?.().available, false)
   const told = [a, b].map(async ({ configs }) => await new Promise<string | null>(resolve => { configs.watch?.(resolve) }))
   const [early, watching] = [appendMany(a.log, ['acme'], 10), watcherOf(a, 'other')]
@@ -192,7 +192,7 @@ for (const { how, away } of [
     const starting = new Watcher(node.log, 'starting')
     const from = performance.now()
     await node.close()
-    t.ok(performance.now() - from < 6000, `closed after ${performance.now() - from} ms`)
+    t.ok(performance.now() - from < 30_000, `closed after ${performance.now() - from} ms`)
     sameList((await appends).map(result => result.status === 'rejected' && (result.reason as { code?: string }).code), new Array(1500).fill(UNAVAILABLE), 'what waited')
     await t.rejects(starting.ready, { code: UNAVAILABLE })
     t.strictSame(node.health?.(), { available: false, pendingEvents: 0, pendingBytes: 0 })

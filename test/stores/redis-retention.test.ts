@@ -109,7 +109,8 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
   })
 
   t.test('is dropped soon after maxAge, and a stream that is quiet has no gap', { buffered: true }, async t => {
-    const maxAge = 800
+    // What is read must be younger, also on a busy machine.
+    const maxAge = 2400
     const { node, other, entries, state } = await startPlace(t, { retention: { maxAge } })
     const watcher = await watcherOf(node, 'acme')
     const quiet = await watcherOf(node, 'quiet')

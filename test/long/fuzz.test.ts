@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { fuzz } from './fuzz/fuzz.js'
-import { bundleServer } from './fuzz/process.js'
-import { describe } from './fuzz/report.js'
-import { seedOf, targets } from './fuzz/targets.js'
-import { startRedis, withoutRedis } from './helpers/redis.js'
+import { fuzz } from '../fuzz/fuzz.js'
+import { bundleServer } from '../fuzz/process.js'
+import { describe } from '../fuzz/report.js'
+import { seedOf, targets } from '../fuzz/targets.js'
+import { startRedis, withoutRedis } from '../helpers/redis.js'
 
 // A short piece of `npm run fuzz`, the same in each run. What is drawn with another seed, or with more inputs, is other.
 const SEED = 6

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { root } from './helpers/documents.js'
-import { Program, UNCOUNTED } from './helpers/program.js'
+import { root } from '../helpers/documents.js'
+import { Program, UNCOUNTED } from '../helpers/program.js'
 
 t.test('a soak of a few seconds, with clients that come and go, loses nothing', async t => {
   const args = ['--store', 'memory', '--clients', '60', '--minutes', '0.08']
