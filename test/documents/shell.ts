@@ -84,6 +84,8 @@ function checkOne (t: Test, command: string): void {
   } else if (program === 'npx' && verb === manifest.name) {
     t.ok(manifest.name in manifest.bin, command)
     t.doesNotThrow(() => readCommand(rest), command)
+  } else if (program === 'node') {
+    t.ok(existsSync(join(root, verb)), command)
   } else if (program === 'npx' && verb === 'tsx') {
     const source = read(rest[0] ?? '')
     for (const variable of variables) t.ok(source.includes(variable), `${command}: ${variable}`)
