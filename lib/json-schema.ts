@@ -1,18 +1,77 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { reasonOf } from './errors.js'
 
+const OPTIONS = { strict: false, allErrors: false, removeAdditional: false, useDefaults: false } satisfies Options
+
 /**
- * A validator for JSON Schema, made by any version of TypeBox or written by hand. Unlike Fastify's own it neither
- * drops unknown properties nor coerces types: both are errors.
+ * A validator for JSON Schema, draft 7. Unlike Fastify's own it neither drops unknown properties nor coerces types:
+ * both are errors.
  * Only the first fault is looked for: there may be as many as the data has parts.
  *
  * @param coerceTypes for a query, where all is text: `10` is a number then
  */
 export function createValidator ({ coerceTypes = false } = {}): Ajv {
-  const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes, removeAdditional: false, useDefaults: false })
+  const ajv = new Ajv({ ...OPTIONS, coerceTypes })
   addFormats.default(ajv)
   return ajv
+}
+
+/** The drafts of JSON Schema that a host's schema may name, by its `$schema` without scheme and `#`. */
+const DRAFTS = {
+  'json-schema.org/draft-07/schema': Ajv,
+  'json-schema.org/draft/2019-09/schema': Ajv2019,
+  'json-schema.org/draft/2020-12/schema': Ajv2020
+} as const
+
+type Draft = keyof typeof DRAFTS
+const DEFAULT_DRAFT: Draft = 'json-schema.org/draft-07/schema'
+
+type Schema = Readonly<Record<string, unknown>>
+
+export const isObject = (value: unknown): value is Schema => typeof value === 'object' && value !== null
+
+/** The draft that a schema names; draft 7 where it names none; `undefined` for one that is not supported. */
+function draftOf ({ $schema = DEFAULT_DRAFT }: Schema): Draft | undefined {
+  const name = typeof $schema === 'string' ? $schema.replace(/^https?:\/\//, '').replace(/#$/, '') : ''
+  return Object.hasOwn(DRAFTS, name) ? name as Draft : undefined
+}
+
+/** Why a host's schema cannot be used, after its name; `undefined`: it may be compiled. */
+export function schemaFault (schema: unknown): string | undefined {
+  if (!isObject(schema)) return 'must be a JSON Schema'
+  if ('_zod' in schema || '_def' in schema) return 'is zod\'s own: give z.toJSONSchema() of it'
+  if (schema.$async !== undefined) return 'is asynchronous ($async), and data is checked at once'
+  if (draftOf(schema) === undefined) return `names ${JSON.stringify(schema.$schema)} as its $schema, and JSON Schema draft-07, 2019-09 and 2020-12 are supported`
+}
+
+/** Compiles hosts' schemas, each by the draft that it names: made by any version of TypeBox, by zod, or by hand. */
+export class SchemaCompiler {
+  // Map(draft -> its validator), made when the first schema names it
+  readonly #validators = new Map<Draft, Ajv>()
+  // Map(schema -> its validation): an `$id` may come only once
+  readonly #compiled = new Map<object, ValidateFunction>()
+
+  /** @param schema without a {@link schemaFault} */
+  compile (schema: object): ValidateFunction {
+    const known = this.#compiled.get(schema)
+    if (known !== undefined) return known
+    const { $schema, ...rest } = schema as Schema
+    const validate = this.#validator(draftOf(schema as Schema) ?? DEFAULT_DRAFT).compile(rest)
+    this.#compiled.set(schema, validate)
+    return validate
+  }
+
+  #validator (draft: Draft): Ajv {
+    const known = this.#validators.get(draft)
+    if (known !== undefined) return known
+    const validator: Ajv = new DRAFTS[draft](OPTIONS)
+    addFormats.default(validator)
+    this.#validators.set(draft, validator)
+    return validator
+  }
 }
 
 /**

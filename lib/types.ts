@@ -1,7 +1,7 @@
-import type { Static, TSchema } from '@sinclair/typebox'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
-import type { EventDefinitions, EventSchema } from './events/catalogue.js'
+import type { EventDefinitions } from './events/catalogue.js'
+import type { EventSchema, SchemaData } from './events/schema-type.js'
 import type { ClientSocket, SocketIOOption } from './gateway/option.js'
 import type { LogStats, Retention } from './log/event-log.js'
 import type { HostConfigs, Store } from './stores/store.js'
@@ -25,9 +25,12 @@ import type { HostConfigs, Store } from './stores/store.js'
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- open on purpose: the host fills it by declaration merging
 export interface EventTypes {}
 
-/** The data types of a catalogue: of each TypeBox schema its static type, `unknown` for `true` and plain JSON Schema. */
+/**
+ * The data types of a catalogue: of each schema of TypeBox (`@sinclair/typebox` or `typebox`) its static type, `unknown`
+ * for `true` and plain JSON Schema.
+ */
 export type EventTypesOf<Definitions> = {
-  [Name in keyof Definitions]: Definitions[Name] extends TSchema ? Static<Definitions[Name]> : unknown
+  [Name in keyof Definitions]: SchemaData<Definitions[Name]>
 }
 
 /** The constant spelling of an event's dotted name: `messages.upsert` is `MESSAGES_UPSERT`. */
@@ -198,11 +201,12 @@ export type Handler<Data = unknown> = (request: HandlerRequest<Data>) => unknown
 
 export interface HandleOptions<Schema extends EventSchema | undefined = undefined> {
   /**
-   * What the data must be: a TypeBox schema, of which the handler gets the type, or a plain JSON Schema.
+   * What the data must be: a schema of TypeBox (`@sinclair/typebox` or `typebox`), of which the handler gets the type,
+   * or a plain JSON Schema. Its `$schema` says its draft: 7 (also where there is none), 2019-09 or 2020-12.
    * @default any data
    */
   schema?: Schema
-  handler: Handler<Schema extends TSchema ? Static<Schema> : unknown>
+  handler: Handler<SchemaData<Schema>>
   /**
    * Milliseconds after which the client is told HANDLER_TIMEOUT; 0 is no limit.
    * @default 10000

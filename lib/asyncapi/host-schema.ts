@@ -9,6 +9,12 @@ const DATA: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples
 /** Keywords whose value has schemas by names of the host's. */
 const NAMED: ReadonlySet<string> = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas', 'dependencies'])
 
+/** Keywords of drafts 2019-09 and 2020-12 that say the same as `$ref` in a document that is one whole. */
+const REFERENCES: ReadonlySet<string> = new Set(['$ref', '$dynamicRef', '$recursiveRef'])
+
+/** Keywords that name a schema, or say how it is read: what they were for is done. */
+const DONE: ReadonlySet<string> = new Set(['$id', '$schema', '$anchor', '$dynamicAnchor', '$recursiveAnchor', '$vocabulary'])
+
 const escaped = (key: string): string => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))
 
 /** Schemas that have a name in a document, by what refers to them there. */
@@ -16,7 +22,8 @@ type Places = ReadonlyMap<string, string>
 
 /**
  * A host's schema as it can stand within another document: plain JSON, in which each reference to a part of itself
- * (`#/…`, or the `$id` of a part, as TypeBox writes a recursive type) says where that part stands there.
+ * (`#/…`, an anchor, or the `$id` of a part, as TypeBox writes a recursive type) says where that part stands there.
+ * AsyncAPI reads it by draft 7, so what later drafts say in another way is said in that one's.
  *
  * @param place of it in the document, such as `#/components/schemas/call`
  */
@@ -25,18 +32,33 @@ export function embedded (schema: EventSchema | true, place: string): JsonSchema
   // Drops what TypeBox keeps by symbols, and all else that is no JSON.
   const plain = JSON.parse(JSON.stringify(schema)) as Json
   const places = new Map<string, string>()
-  findPlaces(plain, place, places)
+  findPlaces(plain, place, '', places)
   return rewritten(plain, place, places) as JsonSchema
 }
 
-function findPlaces (schema: Json, place: string, places: Map<string, string>): void {
+/** @param base `$id` of the schema that the anchors in it belong to */
+function findPlaces (schema: Json, place: string, base: string, places: Map<string, string>): void {
   if (typeof schema !== 'object' || schema === null) return
-  if (!Array.isArray(schema) && typeof schema.$id === 'string') places.set(schema.$id, place)
+  const id = !Array.isArray(schema) && typeof schema.$id === 'string' ? schema.$id : undefined
+  if (id !== undefined) places.set(id, place)
+  const own = id === undefined || id.startsWith('#') ? base : id
   for (const [key, value] of Object.entries(schema)) {
-    const at = `${place}/${escaped(key)}`
-    if (NAMED.has(key)) for (const [name, inner] of Object.entries(value ?? {})) findPlaces(inner as Json, `${at}/${escaped(name)}`, places)
-    else if (!DATA.has(key)) findPlaces(value, at, places)
+    const at = `${place}/${escaped(written(schema, key))}`
+    if ((key === '$anchor' || key === '$dynamicAnchor') && typeof value === 'string') {
+      places.set(`${own}#${value}`, place)
+      // Within the schema it is referred to without its base.
+      if (!places.has(`#${value}`)) places.set(`#${value}`, place)
+    } else if (NAMED.has(key)) for (const [name, inner] of Object.entries(value ?? {})) findPlaces(inner as Json, `${at}/${escaped(name)}`, own, places)
+    else if (!DATA.has(key)) findPlaces(value, at, own, places)
   }
+}
+
+/** The keyword of draft 7 for one that means the same in a later one. */
+function written (schema: Json, key: string): string {
+  const isTuple = typeof schema === 'object' && schema !== null && 'prefixItems' in schema
+  if (key === 'prefixItems') return 'items'
+  if (key === 'items' && isTuple) return 'additionalItems'
+  return REFERENCES.has(key) ? '$ref' : key
 }
 
 /** @param root where the schema stands that `#` means */
@@ -44,14 +66,31 @@ function rewritten (schema: Json, root: string, places: Places): Json {
   if (typeof schema !== 'object' || schema === null) return schema
   if (Array.isArray(schema)) return schema.map(each => rewritten(each, root, places))
   const own = typeof schema.$id === 'string' && !schema.$id.startsWith('#') ? places.get(schema.$id) ?? root : root
-  // An id would make other things of the references within it, and what it was for is done.
-  const kept = Object.entries(schema).filter(([key]) => key !== '$id' && key !== '$schema')
-  return Object.fromEntries(kept.map(([key, value]) => [key, rewrittenValue(key, value, own, places)]))
+  const entries = Object.entries(schema).filter(([key]) => !DONE.has(key))
+  const rewrite = (some: typeof entries): { [key: string]: Json } => Object.fromEntries(some.map(([key, value]) => [written(schema, key), rewrittenValue(key, value, own, places)]))
+  const references = entries.filter(([key]) => REFERENCES.has(key))
+  const others = withDependencies(rewrite(entries.filter(([key]) => !REFERENCES.has(key))))
+  if (references.length === 0) return others
+  // Beside a reference draft 7 reads nothing. Schemas by name may stay there: they are only referred to.
+  const { $defs, definitions, ...beside } = others
+  const kept = { ...$defs !== undefined && { $defs }, ...definitions !== undefined && { definitions } }
+  if (references.length === 1 && Object.keys(beside).length === 0) return { ...rewrite(references), ...kept }
+  return { ...others, allOf: [...references.map(reference => rewrite([reference])), ...Array.isArray(others.allOf) ? others.allOf : []] }
+}
+
+/** Draft 7 has one keyword for what two say later. */
+function withDependencies ({ dependentRequired, dependentSchemas, ...rest }: { [key: string]: Json }): { [key: string]: Json } {
+  if (dependentRequired === undefined && dependentSchemas === undefined) return rest
+  const required = (dependentRequired ?? {}) as { [key: string]: Json }
+  const schemas = (dependentSchemas ?? {}) as { [key: string]: Json }
+  const both = Object.keys(required).filter(name => name in schemas)
+  const merged = Object.fromEntries(both.map(name => [name, { allOf: [schemas[name] ?? true, { required: required[name] ?? [] }] }]))
+  return { ...rest, dependencies: { ...required, ...schemas, ...merged } }
 }
 
 function rewrittenValue (key: string, value: Json, root: string, places: Places): Json {
-  if (DATA.has(key)) return value
-  if (key === '$ref' && typeof value === 'string') return target(value, root, places)
+  if (DATA.has(key) || key === 'dependentRequired') return value
+  if (REFERENCES.has(key) && typeof value === 'string') return target(value, root, places)
   if (!NAMED.has(key) || typeof value !== 'object' || value === null) return rewritten(value, root, places)
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, rewritten(inner, root, places)]))
 }

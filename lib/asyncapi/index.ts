@@ -144,7 +144,8 @@ class Writer {
 }
 
 function descriptionOf (schema: EventSchema | true): string | undefined {
-  return schema !== true && typeof schema.description === 'string' ? schema.description : undefined
+  const { description } = (schema === true ? {} : schema) as { readonly description?: unknown }
+  return typeof description === 'string' ? description : undefined
 }
 
 /**

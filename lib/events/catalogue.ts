@@ -1,13 +1,12 @@
-import type { TSchema } from '@sinclair/typebox'
-import type { Ajv, ValidateFunction } from 'ajv'
+import type { ValidateFunction } from 'ajv'
 import { closest } from 'fastest-levenshtein'
-import { errors } from '../errors.js'
-import { createValidator, faultIn } from '../json-schema.js'
+import { errors, reasonOf } from '../errors.js'
+import { faultIn, isObject, SchemaCompiler, schemaFault } from '../json-schema.js'
 import { excerpt } from '../names.js'
 import { evolutionAliases } from './evolution.js'
+import type { EventSchema } from './schema-type.js'
 
-/** A JSON Schema: made by any version of TypeBox, or written by hand. */
-export type EventSchema = TSchema | Record<string, unknown>
+export type { EventSchema } from './schema-type.js'
 
 /** A catalogue as the host gives it: names alone, or each name with the schema of its data (`true`: any data). */
 export type EventDefinitions = readonly string[] | Readonly<Record<string, EventSchema | true>>
@@ -52,15 +51,15 @@ export class Catalogue {
       ? definitions.map((name: string) => [name, true] as const)
       : Object.entries(definitions as Readonly<Record<string, EventSchema | true>>)
     if (entries.length === 0) throw new errors.INVALID_OPTION('option "events" is empty: give at least one event, or leave it out for the events of Evolution API')
-    const validator = createValidator()
-    this.events = entries.map(([name, schema], index) => this.#define(validator, name, schema, index))
+    const compiler = new SchemaCompiler()
+    this.events = entries.map(([name, schema], index) => this.#define(compiler, name, schema, index))
     for (const [alias, name] of evolutionAliases) {
       const event = this.#bySpelling.get(name)
       if (event !== undefined && !this.#bySpelling.has(alias)) this.#bySpelling.set(alias, event)
     }
   }
 
-  #define (validator: Ajv, name: string, schema: EventSchema | true, index: number): EventType {
+  #define (compiler: SchemaCompiler, name: string, schema: EventSchema | true, index: number): EventType {
     const wrong = (why: string) => new errors.INVALID_OPTION(`option "events": the name ${JSON.stringify(name)} ${why}`)
     const fault = nameFault(name)
     if (fault !== undefined) throw wrong(fault)
@@ -69,21 +68,21 @@ export class Catalogue {
       const other = this.#bySpelling.get(spelling)
       if (other !== undefined) throw wrong(`is spelled ${constant} too, and so is "${other.name}": rename one of them`)
     }
-    const validate = this.#compile(validator, name, schema)
+    const validate = this.#compile(compiler, name, schema)
     const event: EventType = { name, constant, index, schema, ...(validate && { validate }) }
     this.#bySpelling.set(name, event).set(constant, event)
     return event
   }
 
-  #compile (validator: Ajv, name: string, schema: EventSchema | true): ValidateFunction | undefined {
+  #compile (compiler: SchemaCompiler, name: string, schema: EventSchema | true): ValidateFunction | undefined {
     if (schema === true) return
-    if (typeof schema !== 'object' || schema === null) throw new errors.INVALID_OPTION(`option "events": the schema of "${name}" must be a JSON Schema or true`)
-    if (schema.$async !== undefined) throw new errors.INVALID_OPTION(`option "events": the schema of "${name}" is asynchronous ($async), and data is checked at once`)
+    const fault = schemaFault(schema)
+    if (fault !== undefined) throw new errors.INVALID_OPTION(`option "events": the schema of "${name}" ${fault}${isObject(schema) ? '' : ' or true'}`)
     if (Object.keys(schema).every(key => ANNOTATIONS.has(key))) return
     try {
-      return validator.compile(schema)
+      return compiler.compile(schema)
     } catch (cause) {
-      throw Object.assign(new errors.INVALID_OPTION(`option "events": the schema of "${name}" cannot be compiled: ${(cause as Error).message}`), { cause })
+      throw Object.assign(new errors.INVALID_OPTION(`option "events": the schema of "${name}" cannot be compiled: ${reasonOf(cause)}`), { cause })
     }
   }
 

@@ -5,7 +5,7 @@ import type { HandledEvent } from '../asyncapi/index.js'
 import { errorName, errors, reasonOf, unreadable } from '../errors.js'
 import { type EventSchema, nameFault } from '../events/catalogue.js'
 import { inTime, TookTooLong } from '../in-time.js'
-import { createValidator, faultIn } from '../json-schema.js'
+import { faultIn, SchemaCompiler, schemaFault } from '../json-schema.js'
 import { excerpt } from '../names.js'
 import type { HandleOptions, Handler } from '../types.js'
 import { asReceived } from './packet.js'
@@ -115,10 +115,10 @@ function readEntry (event: string, options: unknown): Entry {
 
 function compile (event: string, schema: EventSchema): ValidateFunction {
   const wrong = (why: string) => new errors.INVALID_OPTION(`handle: the schema of "${event}" ${why}`)
-  if (typeof schema !== 'object' || schema === null) throw wrong('must be a JSON Schema')
-  if (schema.$async !== undefined) throw wrong('is asynchronous ($async), and data is checked at once')
+  const fault = schemaFault(schema)
+  if (fault !== undefined) throw wrong(fault)
   try {
-    return createValidator().compile(schema)
+    return new SchemaCompiler().compile(schema)
   } catch (cause) {
     throw Object.assign(wrong(`cannot be compiled: ${reasonOf(cause)}`), { cause })
   }

@@ -32,6 +32,10 @@ t.test('a host may take the types of its events from its catalogue', async t => 
   t.same(diagnostics('catalogue'), [])
 })
 
+t.test('schemas of typebox 1.x and of @sinclair/typebox have their types, and what is no schema does not compile', async t => {
+  t.same(diagnostics('typebox1'), [])
+})
+
 t.test('fastify.io is typed for a host that imports fastify-ws-events/io', async t => {
   t.same(diagnostics('io'), [])
 })

@@ -1,0 +1,67 @@
+/**
+ * The type of data that a TypeBox schema describes, for both of its packages: `@sinclair/typebox`, whose schemas carry
+ * it, and `typebox` 1.x, whose schemas name their kind in `~kind`. Read from their form, so that none of the two has to
+ * be installed.
+ */
+import type { Static, TSchema } from '@sinclair/typebox'
+
+/** A schema of `typebox` 1.x, also by its own `TSchema`, which says nothing. */
+export interface TypeBoxSchema {
+  readonly '~kind'?: unknown
+  readonly '~unsafe'?: unknown
+}
+
+type Named = Readonly<Record<string, unknown>>
+type Evaluated<Type> = { [Key in keyof Type]: Type[Key] } & {}
+
+type OptionalKeys<Properties> = { [Key in keyof Properties]: Properties[Key] extends { '~optional': true } ? Key : never }[keyof Properties]
+type ReadonlyKeys<Properties> = { [Key in keyof Properties]: Properties[Key] extends { '~readonly': true } ? Key : never }[keyof Properties]
+
+type ObjectOf<Properties, Defs> = keyof Properties extends never ? object : Evaluated<
+  & { -readonly [Key in Exclude<keyof Properties, OptionalKeys<Properties> | ReadonlyKeys<Properties>>]: DataOf<Properties[Key], Defs> }
+  & { -readonly [Key in Exclude<OptionalKeys<Properties>, ReadonlyKeys<Properties>>]?: DataOf<Properties[Key], Defs> }
+  & { readonly [Key in Exclude<ReadonlyKeys<Properties>, OptionalKeys<Properties>>]: DataOf<Properties[Key], Defs> }
+  & { readonly [Key in Extract<ReadonlyKeys<Properties>, OptionalKeys<Properties>>]?: DataOf<Properties[Key], Defs> }
+>
+
+type ListOf<Type, List> = Type extends { '~immutable': true } ? Readonly<List> : List
+type TupleOf<Items, Defs> = Items extends [infer First, ...infer Rest] ? [DataOf<First, Defs>, ...TupleOf<Rest, Defs>] : []
+type IntersectionOf<Types, Defs> = Types extends [infer First, ...infer Rest] ? DataOf<First, Defs> & IntersectionOf<Rest, Defs> : unknown
+type RecordOf<Patterns, Defs> = { [key: string]: DataOf<Patterns[keyof Patterns], Defs> }
+type RefOf<Name, Defs> = Name extends keyof Defs ? DataOf<Defs[Name], Defs> : unknown
+
+/** Kinds without parts. What JSON does not know has no place in data. */
+interface Plain {
+  String: string
+  TemplateLiteral: string
+  Number: number
+  Integer: number
+  Boolean: boolean
+  Null: null
+  Never: never
+}
+
+type KindOf<Kind, Type, Defs> =
+  Kind extends keyof Plain ? Plain[Kind]
+    : Type extends { '~kind': 'Object', properties: infer Properties } ? ObjectOf<Properties, Defs>
+      : Type extends { '~kind': 'Array', items: infer Items } ? ListOf<Type, Array<DataOf<Items, Defs>>>
+        : Type extends { '~kind': 'Tuple', items: infer Items } ? ListOf<Type, TupleOf<Items, Defs>>
+          : Type extends { '~kind': 'Union', anyOf: infer Types extends unknown[] } ? { [At in keyof Types]: DataOf<Types[At], Defs> }[number]
+            : Type extends { '~kind': 'Intersect', allOf: infer Types } ? IntersectionOf<Types, Defs>
+              : Type extends { '~kind': 'Literal', const: infer Value } ? Value
+                : Type extends { '~kind': 'Enum', enum: infer Values extends unknown[] } ? Values[number]
+                  : Type extends { '~kind': 'Record', patternProperties: infer Patterns } ? RecordOf<Patterns, Defs>
+                    : Type extends { '~kind': 'Cyclic', $defs: infer Inner, $ref: infer Name } ? RefOf<Name, Inner>
+                      : Type extends { '~kind': 'Ref', $ref: infer Name } ? RefOf<Name, Defs>
+                        : unknown
+
+type DataOf<Type, Defs> =
+  Type extends { '~unsafe': infer Data } ? Data
+    : Type extends { '~kind': infer Kind } ? KindOf<Kind, Type, Defs>
+      : unknown
+
+/** The type of data by its schema: `unknown` where a plain JSON Schema says it, or `true`. */
+export type SchemaData<Schema> = Schema extends TSchema ? Static<Schema> : DataOf<Schema, {}>
+
+/** A JSON Schema: made by any version of TypeBox or by `z.toJSONSchema()`, or written by hand. */
+export type EventSchema = TSchema | Named | TypeBoxSchema
