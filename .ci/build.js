@@ -21,25 +21,6 @@ const common = {
   external: Object.keys({ ...dependencies, ...peerDependencies })
 }
 
-await build({
-  ...common,
-  // serve.ts finds the session beside itself.
-  entryPoints: ['lib/bin/index.ts', 'lib/bin/serve.ts', 'lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts'],
-  splitting: true,
-  platform: 'node',
-  target: 'node20',
-  // For fastify-socket.io, which is CommonJS and requires Node's modules.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
-})
-
-// Runs in browsers too.
-await build({
-  ...common,
-  entryPoints: ['lib/client/index.ts'],
-  platform: 'neutral',
-  target: 'es2022'
-})
-
 // The page of the monitor, whole: nothing of it comes from elsewhere.
 await build({
   ...common,
@@ -56,6 +37,55 @@ await build({
   minify: true,
   platform: 'browser',
   target: ['es2022', 'chrome123', 'firefox120', 'safari17.5']
+})
+
+/**
+ * Puts the page into the code that serves it: an application that is bundled finds no files of ours beside it.
+ */
+const pageInCode = {
+  name: 'page in code',
+  setup ({ onLoad }) {
+    onLoad({ filter: /lib\/monitor\/page-files\.ts$/ }, () => {
+      const text = name => JSON.stringify(readFileSync(new URL(`../dist/monitor/${name}`, import.meta.url), 'utf8'))
+      const files = ['index.html', 'page.js', 'page.css'].map(name => `${JSON.stringify(name)}: ${text(name)}`)
+      return { contents: `const files = {${files.join(', ')}}\nexport const pageFile = name => Buffer.from(files[name])` }
+    })
+  }
+}
+
+/**
+ * Has fastify-socket.io, which is CommonJS, import what it requires. Else the build would need a `require` of its own,
+ * which is not there in a bundle, or collides with that of one.
+ */
+const importInstead = {
+  name: 'import instead of require',
+  setup ({ onResolve, onLoad }) {
+    const contents = {
+      'fastify-plugin': "export { default } from 'fastify-plugin'",
+      'socket.io': "export { Server } from 'socket.io'"
+    }
+    onResolve({ filter: /^(fastify-plugin|socket\.io)$/ }, ({ path, kind }) =>
+      kind === 'require-call' ? { path, namespace: 'imported' } : undefined)
+    onLoad({ filter: /.*/, namespace: 'imported' }, ({ path }) => ({ contents: contents[path], resolveDir: common.absWorkingDir }))
+  }
+}
+
+await build({
+  ...common,
+  // serve.ts finds the session beside itself.
+  entryPoints: ['lib/bin/index.ts', 'lib/bin/serve.ts', 'lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts'],
+  splitting: true,
+  platform: 'node',
+  target: 'node20',
+  plugins: [pageInCode, importInstead]
+})
+
+// Runs in browsers too.
+await build({
+  ...common,
+  entryPoints: ['lib/client/index.ts'],
+  platform: 'neutral',
+  target: 'es2022'
 })
 
 // The beginning of the example's session, in which every kind of event comes: all of it would be most of the package.

@@ -1,4 +1,5 @@
 // One check of the packed package: `node .ci/package-check.js CHECK DIRECTORY`, where the directory holds the tarball.
+import { build } from 'esbuild'
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -22,7 +23,7 @@ function tarball () {
 async function contents () {
   const { stdout } = await run('tar', ['-tzf', tarball()])
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
-  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/session\.jsonl\.br|dist\/monitor\/(index\.html|page\.css)|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
+  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/session\.jsonl\.br|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
   assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
   for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts', 'dist/bin/index.js', 'dist/bin/session.jsonl.br', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
     assert.ok(files.includes(needed), `${needed} is published`)
@@ -37,6 +38,9 @@ async function install () {
 
   // What npm says of the others (and of this machine's settings) it says without us too.
   assert.deepEqual(added(without.warnings, withOurs.warnings), [], 'npm warns of nothing on our account')
+  const unsupported = withOurs.warnings.filter(line => /EBADENGINE.*package:/.test(line))
+  const direct = Object.keys(manifest.dependencies).filter(name => unsupported.some(line => line.includes(`'${name}@`)))
+  assert.deepEqual(direct, [], 'no direct dependency asks for another Node than this one')
   assert.deepEqual(withOurs.packages.filter(({ hasInstallScript }) => hasInstallScript).map(({ path }) => path), [], 'nothing runs a script when it is installed')
   const paths = added(without.packages.map(({ path }) => path), withOurs.packages.map(({ path }) => path))
   console.log(`adds ${paths.length} packages:\n${paths.join('\n')}`)
@@ -231,6 +235,20 @@ const CONSUMERS = {
     const stores: Store[] = [memoryStore(), lmdbStore('data'), lmdbStore({ path: 'data', flush: true })]
     for (const store of stores) await Fastify().register(wsEvents, { store, retention: { maxAge: 1000 } })
     connect('http://localhost:8080/acme').on('messages.upsert', message => { console.log(message.id) })`,
+  'typebox.mts': `
+    import { Type } from 'typebox'
+    import Fastify from 'fastify'
+    import wsEvents, { type EventTypesOf } from 'fastify-ws-events'
+
+    const events = { 'order.paid': Type.Object({ id: Type.String() }) }
+    declare module 'fastify-ws-events' {
+      interface EventTypes extends EventTypesOf<typeof events> {}
+    }
+    const fastify = Fastify()
+    await fastify.register(wsEvents, { events })
+    await fastify.wsEvents.emit('acme', 'order.paid', { id: '1' })
+    // @ts-expect-error -- data against its schema
+    await fastify.wsEvents.emit('acme', 'order.paid', { id: 1 })`,
   'required.cts': `
     import Fastify = require('fastify')
     import wsEvents = require('fastify-ws-events')
@@ -248,21 +266,108 @@ const CONSUMERS = {
     fastify.register(wsEvents, options)`
 }
 
+/** The oldest TypeScript that the documents name, the one that we use, and the newest. */
+const TYPESCRIPTS = ['5.6', manifest.devDependencies.typescript, 'latest']
+
 async function types () {
-  await run('npm', ['install', `@types/node@${manifest.devDependencies['@types/node']}`], { cwd: app })
+  await run('npm', ['install', `@types/node@${manifest.devDependencies['@types/node']}`, 'typebox@1'], { cwd: app })
   const consumers = { ...CONSUMERS, 'quick-start.mts': quickStart().server }
   const nodenext = ['--module', 'nodenext']
   const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler']
-  for (const [name, code] of Object.entries(consumers)) {
-    writeFileSync(join(app, name), code)
-    for (const modules of name === 'open.mts' ? [nodenext, bundler] : [nodenext]) {
-      const args = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2022', '--types', 'node', ...modules, name]
-      await run(join(root, 'node_modules/.bin/tsc'), args, { cwd: app })
-      console.log(`${name} compiles with ${modules.join(' ')}`)
+  for (const [name, code] of Object.entries(consumers)) writeFileSync(join(app, name), code)
+  for (const version of TYPESCRIPTS) {
+    const folder = join(directory, `typescript-${version.replace(/[^\w.]/g, '')}`)
+    mkdirSync(folder)
+    await run('npm', ['install', '--prefix', folder, `typescript@${version}`])
+    const tsc = join(folder, 'node_modules/.bin/tsc')
+    for (const name of Object.keys(consumers)) {
+      for (const modules of name === 'open.mts' ? [nodenext, bundler] : [nodenext]) {
+        const args = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2022', '--types', 'node', ...modules, name]
+        await run(tsc, args, { cwd: app })
+      }
     }
+    console.log(`${Object.keys(consumers).join(', ')} compile with TypeScript ${version}`)
   }
 }
 
-const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, bin, types }
+/** An application in one file, which is run far from every node_modules. */
+const BUNDLED = `
+  import Fastify from 'fastify'
+  import wsEvents, { Type } from 'fastify-ws-events'
+  import monitor from 'fastify-ws-events/monitor'
+  import { memoryStore } from 'fastify-ws-events/stores'
+  import { io } from 'socket.io-client'
+
+  async function main () {
+    const fastify = Fastify()
+    await fastify.register(wsEvents, { store: memoryStore(), events: { greeted: Type.Object({ text: Type.String() }) }, defaultConfig: { enabled: true } })
+    await fastify.register(monitor, { prefix: '/monitor' })
+    const url = await fastify.listen({ port: 0, host: '127.0.0.1' })
+    for (const [path, expected] of [['', '<!doctype html>'], ['page.js', 'fetch('], ['page.css', 'body']]) {
+      const text = await (await fetch(url + '/monitor/' + path)).text()
+      if (!text.toLowerCase().includes(expected)) throw new Error('the monitor serves no ' + path)
+    }
+    const socket = io(url + '/acme', { transports: ['websocket'] })
+    const message = await new Promise((resolve, reject) => {
+      socket.on('greeted', resolve).on('connect_error', reject)
+      socket.on('connect', () => { fastify.wsEvents.emit('acme', 'greeted', { text: 'hello' }) })
+    })
+    console.log(message.data.text)
+    socket.disconnect()
+    await fastify.close()
+  }
+  main()`
+
+/** The banner by which packages in CommonJS are bundled into a module: it must not collide with ours. */
+const USUAL_BANNER = "import { createRequire } from 'module'; const require = createRequire(import.meta.url);"
+const DRIVERS = ['ioredis', 'lmdb', 'prom-client']
+
+async function bundle () {
+  writeFileSync(join(app, 'bundled.mjs'), BUNDLED)
+  const elsewhere = join(directory, 'bundles')
+  mkdirSync(elsewhere)
+  for (const { name, format, banner } of [
+    { name: 'bundle.cjs', format: 'cjs' },
+    { name: 'bundle.mjs', format: 'esm', banner: { js: USUAL_BANNER } }
+  ]) {
+    const outfile = join(elsewhere, name)
+    const options = { entryPoints: [join(app, 'bundled.mjs')], bundle: true, platform: 'node', format, outfile, external: DRIVERS, logLevel: 'silent', ...banner && { banner } }
+    const { warnings } = await build(options)
+    assert.deepEqual(warnings.filter(({ location }) => location?.file.includes('fastify-ws-events')), [], 'esbuild warns of nothing in the package')
+    const { stdout } = await run('node', [name], { cwd: elsewhere, timeout: 30_000 })
+    assert.equal(stdout, 'hello\n', name)
+  }
+}
+
+/** pnpm gives an application only what it asks for itself: the types and examples must do with that. */
+async function pnpm () {
+  const folder = join(directory, 'app-pnpm')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+  const add = ['fastify', tarball(), 'socket.io-client', 'typescript@5.9', `@types/node@${manifest.devDependencies['@types/node']}`]
+  await run('npx', ['--yes', 'pnpm@9', 'add', '--config.node-linker=isolated', ...add], { cwd: folder })
+  assert.ok(!existsSync(join(folder, 'node_modules/@sinclair')), 'what we depend on is not the application\'s')
+  const readme = readFileSync(join(folder, 'node_modules/fastify-ws-events/README.md'), 'utf8')
+  const blocks = [...readme.matchAll(/^```(?:ts|js)\n(.*?)^```/gms)].map(([, code]) => code)
+  const events = blocks.find(code => code.includes('EventTypesOf<typeof events>'))
+  assert.ok(events !== undefined, 'README.md has a catalogue with types')
+  writeFileSync(join(folder, 'events.ts'), events)
+  writeFileSync(join(folder, 'index.ts'), `
+    import Fastify from 'fastify'
+    import wsEvents from 'fastify-ws-events'
+    import { events } from './events.js'
+
+    const fastify = Fastify()
+    await fastify.register(wsEvents, { events, defaultConfig: { enabled: true } })
+    await fastify.wsEvents.emit('acme', 'order.paid', { id: '1' })
+    // @ts-expect-error -- data against its schema
+    await fastify.wsEvents.emit('acme', 'order.paid', { id: 1 }).catch(({ code }) => { console.log(code) })
+    await fastify.close()`)
+  await run('node_modules/.bin/tsc', ['--strict', '--skipLibCheck', 'false', '--target', 'es2022', '--module', 'nodenext', '--types', 'node', 'index.ts'], { cwd: folder })
+  const { stdout } = await run('node', ['index.js'], { cwd: folder })
+  assert.equal(stdout, 'FST_ERR_WS_EVENTS_INVALID_DATA\n')
+}
+
+const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, bin, types, bundle, pnpm }
 assert.ok(Object.hasOwn(checks, check) && existsSync(directory), `usage: package-check.js ${Object.keys(checks).join('|')} DIRECTORY`)
 await checks[check]()

@@ -1,3 +1,4 @@
+import { Type } from '@sinclair/typebox'
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { Access } from './access.js'
@@ -218,7 +219,8 @@ async function addRoutes (fastify: FastifyInstance, { mode, routes, evolution, i
 const wsEvents = fp(plugin, { fastify: '5.x', name: 'fastify-ws-events' })
 
 export default wsEvents
-export { wsEvents, evolutionEvents, errors }
+export { wsEvents, evolutionEvents, errors, Type }
+export type { Static, TSchema } from '@sinclair/typebox'
 export type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
 export type { DiagnosticsMessages, EmitTrace } from './diagnostics/messages.js'
 export type { EventDefinitions, EventSchema } from './events/catalogue.js'
@@ -228,5 +230,5 @@ export type { HostConfigs, Store, StoredConfig } from './stores/store.js'
 export type * from './types.js'
 
 // What `require` returns: the plugin itself, with everything else on it, as Fastify's own plugins have it.
-const cjs = Object.assign(wsEvents, { default: wsEvents, wsEvents, evolutionEvents, errors })
+const cjs = Object.assign(wsEvents, { default: wsEvents, wsEvents, evolutionEvents, errors, Type })
 export { cjs as 'module.exports' }

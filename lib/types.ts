@@ -16,7 +16,7 @@ import type { HostConfigs, Store } from './stores/store.js'
  *   interface EventTypes { 'order.paid': { id: string } }
  * }
  * @example
- * import { evolutionEvents, type EventTypesOf } from 'fastify-ws-events'
+ * import { evolutionEvents, Type, type EventTypesOf } from 'fastify-ws-events'
  * const events = { ...evolutionEvents, 'order.paid': Type.Object({ id: Type.String() }) }
  * declare module 'fastify-ws-events' {
  *   interface EventTypes extends EventTypesOf<typeof events> {}

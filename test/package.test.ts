@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { builtinModules } from 'node:module'
+import { builtinModules, createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -21,6 +21,9 @@ interface Manifest {
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 const dist = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
+
+// It has no types.
+const { satisfies } = createRequire(import.meta.url)('semver') as { satisfies: (version: string, range: string) => boolean }
 
 /** The packages that a built module imports: `@scope/name` or `name`, without what is in Node or in dist/. */
 function packagesIn (code: string): string[] {
@@ -53,8 +56,12 @@ t.test('types come first in each entry of exports, since the first that fits is 
   }
 })
 
-t.test('it asks for the versions of Node that can require() a module', async t => {
-  t.equal(manifest.engines.node, '^20.19.0 || >=22.12.0')
+t.test('it asks for the versions of Node that can require() a module, and that its dependencies ask for', async t => {
+  t.equal(manifest.engines.node, '^20.20.2 || >=22.12.0')
+  for (const name of Object.keys(manifest.dependencies)) {
+    const { engines = {} } = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as Partial<Manifest>
+    for (const oldest of ['20.20.2', '22.12.0']) t.ok(satisfies(oldest, engines.node ?? '*'), `${name} takes Node ${oldest}: ${engines.node ?? 'any'}`)
+  }
 })
 
 t.test('whoever installs it runs no script', async t => {

@@ -61,7 +61,7 @@ type DataOf<Type, Defs> =
       : unknown
 
 /** The type of data by its schema: `unknown` where a plain JSON Schema says it, or `true`. */
-export type SchemaData<Schema> = Schema extends TSchema ? Static<Schema> : DataOf<Schema, {}>
+export type SchemaData<Schema> = Schema extends TSchema ? Static<Schema> : DataOf<Schema, Record<never, never>>
 
 /** A JSON Schema: made by any version of TypeBox or by `z.toJSONSchema()`, or written by hand. */
 export type EventSchema = TSchema | Named | TypeBoxSchema
