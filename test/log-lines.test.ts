@@ -229,6 +229,34 @@ t.test('handlers that fail', async t => {
   t.match(await line(/^a message of a client could not be acknowledged/), { level: LEVELS.error, instance: 'acme', address: ADDRESS, event: 'answers' })
 })
 
+t.test('a fast path that cannot be used is told of once, with why', async t => {
+  const count = (lines: readonly LogLine[]): number => lines.filter(({ msg }) => msg.startsWith('the fast path is off')).length
+  const { lines: compressed, fastify: logging } = recordLog('debug')
+  t.teardown(() => { seen.push(...compressed.filter(({ plugin }) => plugin === 'fastify-ws-events')) })
+  const { fastify, url } = await startServer(t, { ...enabled, socketio: { perMessageDeflate: true } }, { fastify: logging })
+  // What polls is the client's own choice, and moves on by itself.
+  const { inbox: polled } = await listen(t, `${url}/acme`, { transports: ['polling'] })
+  await fastify.wsEvents.emit('acme', 'call', 1)
+  await polled.got(1)
+  t.equal(count(compressed), 0)
+  const clients = [await listen(t, `${url}/acme`, { transports: ['websocket'] }), await listen(t, `${url}/acme`, { transports: ['websocket'] })]
+  for (const data of [2, 3]) await fastify.wsEvents.emit('acme', 'call', data)
+  for (const { inbox } of clients) await inbox.got(2)
+  t.equal(count(compressed), 1)
+  t.match(compressed.find(({ msg }) => msg.startsWith('the fast path is off')), { level: LEVELS.warn, why: /perMessageDeflate/ })
+
+  // Another parser is known before anybody connects.
+  class Encoder { encode (packet: object): unknown[] { return [JSON.stringify(packet)] } }
+  class Decoder {}
+  const parser = { Encoder, Decoder }
+  const { line } = await start(t, { socketio: { parser } as never })
+  t.match(await line(/^the fast path is off/), { level: LEVELS.warn, why: /parser/ })
+  // Who has switched it off knows.
+  const { lines: off, fastify: silent } = recordLog('debug')
+  await startServer(t, { ...enabled, fastPath: false, socketio: { parser } as never }, { fastify: silent })
+  t.equal(count(off), 0)
+})
+
 t.test('in production, level info, a server is quiet about clients that come and go', async t => {
   const { lines, fastify: logging } = recordLog()
   const { fastify, url } = await startServer(t, enabled, { fastify: logging })

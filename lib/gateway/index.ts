@@ -80,7 +80,9 @@ export class Gateway {
     this.#io = io
     const reports = this.#reports = new Reports(logger)
     this.#places = new Places(limits)
-    this.#writer = new Writer({ queuedBytes, direct: fastPath && usesStockParser(io) }, { limited, traffic, reports })
+    const isStock = usesStockParser(io)
+    if (fastPath && !isStock) reports.fastPathOff('the Socket.IO server has another parser than its own')
+    this.#writer = new Writer({ queuedBytes, direct: fastPath && isStock }, { limited, traffic, reports })
     this.#delivery = new Delivery({
       log,
       catalogue,

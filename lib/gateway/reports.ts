@@ -33,6 +33,7 @@ const GONE = {
 export class Reports {
   readonly #log: FastifyBaseLogger
   #rootHinted = false
+  #isSlowWayTold = false
 
   constructor (log: FastifyBaseLogger) {
     this.#log = log
@@ -48,6 +49,21 @@ export class Reports {
     if (this.#rootHinted) return
     this.#rootHinted = true
     this.#log.warn({ instance, address }, 'a client joined the root, which gets no events in traditional mode: it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true')
+  }
+
+  /**
+   * Said once, at the start or by the first client where it shows.
+   *
+   * @param why in words
+   */
+  fastPathOff (why: string): void {
+    if (this.#isSlowWayTold) return
+    this.#isSlowWayTold = true
+    this.#log.warn({ why }, 'the fast path is off: every event is written by Socket.IO, which takes several times the CPU where many clients get it')
+  }
+
+  get isFastPathOff (): boolean {
+    return this.#isSlowWayTold
   }
 
   /** @param reason Socket.IO's */

@@ -68,6 +68,18 @@ export function directSocket (link: SocketLink): DirectSocket | undefined {
 }
 
 /**
+ * Why a WebSocket cannot be written to directly, for the log: something that holds for other clients as well.
+ * `undefined` for what is the client's own (polling, Engine.IO 3), what passes, and where it can be.
+ */
+export function whyNotDirect ({ connection, way }: SocketLink): string | undefined {
+  const { name, protocol, perMessageDeflate, socket: webSocket } = engine(connection).transport ?? {}
+  if (way === undefined || way.fast !== undefined || name !== 'websocket' || protocol !== 4 || webSocket?.readyState !== OPEN) return
+  if (Boolean(perMessageDeflate) || (typeof webSocket.extensions === 'string' && webSocket.extensions !== '')) return 'WebSocket compression (perMessageDeflate) is on'
+  if (process.versions.bun !== undefined) return `Bun ${process.versions.bun} has a WebSocket server of its own`
+  return 'the WebSocket engine is not ws 8, or not as it is known'
+}
+
+/**
  * Writes events by Engine.IO's own way.
  *
  * @param namespace as the protocol writes it before a packet's data

@@ -5,10 +5,10 @@ import type { Deliver } from './channel.js'
 import { EVENT_STREAM, type StreamSubscriber } from './http/stream-subscriber.js'
 import type { Link } from './link.js'
 import type { Reports } from './reports.js'
-import type { DirectSocket } from './socket-link.js'
+import type { DirectSocket, SocketLink } from './socket-link.js'
 import type { SocketSubscriber } from './socket-subscriber.js'
 import type { Subscriber } from './subscriber.js'
-import { directSocket, writeByEngine } from './wire.js'
+import { directSocket, whyNotDirect, writeByEngine } from './wire.js'
 
 interface Settings {
   /** Bytes that may wait for one client; 0 is no limit. */
@@ -70,12 +70,18 @@ export class Writer {
     for (const { link } of subscribers) {
       if (link.ended) continue
       const socket = directSocket(link)
+      if (socket === undefined && !this.#reports.isFastPathOff) this.#reportSlowWay(link)
       if (this.#isTooSlow(link, socket)) continue
       written++
       if (socket === undefined) this.#guarded(link, () => { writeByEngine(link, namespace, parcel) })
       else socket.write(frames ??= parcel.framesFor(namespace))
     }
     this.#count(parcel, written)
+  }
+
+  #reportSlowWay (link: SocketLink): void {
+    const why = whyNotDirect(link)
+    if (why !== undefined) this.#reports.fastPathOff(why)
   }
 
   #stream (subscribers: Iterable<StreamSubscriber>, parcel: Parcel): void {
