@@ -79,7 +79,7 @@ fastify.wsEvents.handle('send.six', { schema: Type.Object({ id: Type.String() })
 declare const some: TSchema
 const known: Record<string, EventSchema> = { some, string: Type.String(), made: z.toJSONSchema(z.string()) }
 const options: WsEventsOptions = { events: { ...events, ...known } }
-void options
+void [options, schemas, theirs, Tree]
 
 // @ts-expect-error -- zod's own schema is no JSON Schema
 await fastify.register(wsEvents, { events: { a: z.object({ id: z.string() }) } })
