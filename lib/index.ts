@@ -9,7 +9,7 @@ import { evolutionEvents } from './events/evolution.js'
 import { Handlers } from './gateway/handlers.js'
 import { Gateway } from './gateway/index.js'
 import { NO_QUEUES } from './gateway/queues.js'
-import { addDisabledRoute, addEngineRoute, endUnanswered, openServer, watchTooLarge } from './gateway/server.js'
+import { addDisabledRoute, addEngineRoute, addUpgrades, openServer, watchTooLarge } from './gateway/server.js'
 import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
 import { Instances } from './instances.js'
 import { LimitCounters } from './limits.js'
@@ -94,10 +94,8 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
     const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
     gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, handlers, limited, traffic, logger })
     addEngineRoute(fastify, io.path())
-    if (own) {
-      watchTooLarge(fastify, io.path(), () => { limited.count('inboundBytes') })
-      endUnanswered(fastify)
-    }
+    if (own) watchTooLarge(fastify, io, () => { limited.count('inboundBytes') })
+    addUpgrades(fastify, io, own, logger)
   }
 
   const nodes = new Nodes({ peers, dismiss: target => { gateway?.disconnect(target) }, logger })
@@ -208,7 +206,7 @@ async function addRoutes (fastify: FastifyInstance, { mode, routes, evolution, i
   }
   const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs, logSerializers: withoutQuery(fastify.log) }
   addInstanceRoutes(fastify, parts)
-  await addEventsRoutes(fastify, { ...parts, streams: gateway?.streams, hasRoot: mode === 'global' })
+  addEventsRoutes(fastify, { ...parts, streams: gateway?.streams, hasRoot: mode === 'global' })
   if (evolution) addEvolutionRoutes(fastify, { ...parts, catalogue })
 }
 

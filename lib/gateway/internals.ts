@@ -3,7 +3,8 @@
  * the sockets, which is in wire.ts. Each function tests for what it needs and falls back to something safe;
  * test/gateway/internals.test.ts fails when a new version changes one.
  */
-import type { Namespace, Server, Socket } from 'socket.io'
+import type { Server as HttpServer } from 'node:http'
+import type { Namespace, Server, ServerOptions, Socket } from 'socket.io'
 
 /** The Engine.IO connection that carries a client. */
 export type Connection = Socket['conn']
@@ -171,4 +172,33 @@ export function usesStockParser (io: Server): boolean {
 export function connectionsOf (io: Server): Connection[] {
   const { clients } = io.engine as unknown as { clients?: Readonly<Record<string, Connection>> }
   return Object.values(clients ?? {})
+}
+
+/** The options that Engine.IO was attached with. Fallback: its defaults. */
+function engineOptions (io: Server): Partial<ServerOptions> {
+  const { engine } = io as unknown as { engine?: { opts?: Partial<ServerOptions> } }
+  return engine?.opts ?? {}
+}
+
+/** With what the URL of a request begins that Engine.IO takes. Fallback: the path of the server, and a slash. */
+export function enginePath (io: Server): string {
+  const { path = io.path(), addTrailingSlash } = engineOptions(io)
+  const bare = path.replace(/\/$/, '')
+  return addTrailingSlash === false ? bare : `${bare}/`
+}
+
+/** Whether Engine.IO listens for upgrades. Fallback: yes. */
+export function takesWebSockets (io: Server): boolean {
+  const { transports } = engineOptions(io)
+  return transports === undefined || transports.includes('websocket')
+}
+
+/** Whether Engine.IO ends an upgrade of another path that nobody has answered within a second. Fallback: yes. */
+export function endsUpgradesOfOthers (io: Server): boolean {
+  return takesWebSockets(io) && engineOptions(io).destroyUpgrade !== false
+}
+
+/** Whether a Socket.IO server serves the clients of an HTTP server. Fallback: no, so that its upgrades are left alone. */
+export function isAttachedTo (io: Server, server: HttpServer): boolean {
+  return (io as unknown as { httpServer?: unknown }).httpServer === server
 }

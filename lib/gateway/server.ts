@@ -1,12 +1,12 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import fastifySocketIO from 'fastify-socket.io'
-import type { Socket } from 'node:net'
 import type { Server, ServerOptions } from 'socket.io'
 import { errors } from '../errors.js'
 import type { Settings } from '../options.js'
 import { retryAfter } from '../retry-after.js'
-import { recoversConnections } from './internals.js'
+import { enginePath, recoversConnections } from './internals.js'
 import type { SocketIOOption } from './option.js'
+import { Upgrades } from './upgrades.js'
 
 /** The Socket.IO server in use. */
 export interface OpenServer {
@@ -85,6 +85,8 @@ const ANY_PAGES_HEADERS = ['content-type', 'apikey', 'authorization']
 function serverOptions ({ socketio, cors, limits }: Settings): Partial<ServerOptions> {
   const any = cors?.includes('*') === true
   return {
+    // What Engine.IO would end is answered in upgrades.ts, and may take over a second.
+    destroyUpgrade: false,
     ...socketio as Partial<ServerOptions>,
     ...(cors !== null && { cors: any ? { origin: '*', allowedHeaders: ANY_PAGES_HEADERS } : { origin: [...cors], credentials: true } }),
     connectTimeout: limits.idleMs === 0 ? MAX_TIMEOUT : limits.idleMs,
@@ -93,28 +95,23 @@ function serverOptions ({ socketio, cors, limits }: Settings): Partial<ServerOpt
 }
 
 /**
- * Tells of each message over `limits.inboundBytes` that a client has sent by long-polling. Engine.IO answers it with
- * 413, and tells nobody.
- *
- * @param path of the Socket.IO server, such as `/socket.io`
+ * Calls `tooLarge` for each message over `limits.inboundBytes` that a client has sent by long-polling. Engine.IO answers
+ * it with 413, and emits nothing.
  */
-export function watchTooLarge ({ server }: FastifyInstance, path: string, tooLarge: () => void): void {
-  const start = `${path.replace(/\/$/, '')}/`
+export function watchTooLarge ({ server }: FastifyInstance, io: Server, tooLarge: () => void): void {
+  const start = enginePath(io)
   server.on('request', (request, response) => {
     if (request.method !== 'POST' || request.url?.startsWith(start) !== true) return
     response.once('finish', () => { if (response.statusCode === 413) tooLarge() })
   })
 }
 
-/**
- * Ends the connection of who asks for another protocol where nobody speaks one. Engine.IO says for all paths but its own
- * that nothing follows, and waits for the other side: one that goes on sending would keep its TCP socket for ever, also
- * after it has left.
- */
-export function endUnanswered ({ server }: FastifyInstance): void {
-  server.on('upgrade', (request, socket: Socket) => {
-    socket.once('finish', () => { if (socket.bytesWritten === 0) socket.destroy() })
-  })
+/** Gives each upgrade of the HTTP server one destination, beside other listeners of it. */
+export function addUpgrades (fastify: FastifyInstance, io: Server, own: boolean, logger: FastifyBaseLogger): void {
+  const upgrades = new Upgrades(fastify.server, io)
+  upgrades.install(own)
+  if (!own) fastify.addHook('onReady', async () => { upgrades.checkOthers(logger) })
+  fastify.addHook('preClose', async () => { upgrades.close() })
 }
 
 /** Marks a request that has been handed over, which comes back when nobody listens for it there. */

@@ -1,6 +1,4 @@
-import { fastifySSE } from '@fastify/sse'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import fp from 'fastify-plugin'
 import { bearerKey, readKey } from '../access.js'
 import { errors } from '../errors.js'
 import { checkRepeated, type Handshake, readId } from '../gateway/handshake.js'
@@ -39,14 +37,10 @@ const PAGE = 'application/json'
  * `GET /instance/:name/events` and, in global mode, `GET /events`: what Socket.IO clients get, as a stream of
  * server-sent events or a page of the past.
  */
-export async function addEventsRoutes (fastify: FastifyInstance, parts: EventsParts): Promise<void> {
+export function addEventsRoutes (fastify: FastifyInstance, parts: EventsParts): void {
   const { prefix, schemas, hasRoot } = parts
-  await fastify.register(async scope => {
-    // In a scope of our own, because it wraps the handlers of all routes that have its option. A host may have it as well.
-    await scope.register(fp(fastifySSE))
-    addRoute(scope, parts, `${prefix}/instance/:name/events`, schemas.instanceEvents)
-    if (hasRoot) addRoute(scope, parts, `${prefix}/events`, schemas.rootEvents)
-  })
+  addRoute(fastify, parts, `${prefix}/instance/:name/events`, schemas.instanceEvents)
+  if (hasRoot) addRoute(fastify, parts, `${prefix}/events`, schemas.rootEvents)
 }
 
 function addRoute (fastify: FastifyInstance, { streams, logSerializers }: EventsParts, url: string, schema: EventsParts['schemas']['instanceEvents' | 'rootEvents']): void {
@@ -63,8 +57,6 @@ function addRoute (fastify: FastifyInstance, { streams, logSerializers }: Events
     ...compilers,
     validatorCompiler: queryValidatorCompiler,
     onError: retryAfterHook,
-    // Whether there is a stream is our decision, and its heartbeats are one timer for all.
-    sse: { kind: 'manual', heartbeat: false },
     handler: async (request, reply) => {
       if (streams === undefined) return await sendDisabled(reply)
       const type = preferredType(request)
@@ -95,6 +87,23 @@ function handshakeOf ({ raw, query }: EventsRequest, lastEventId: string): Hands
   }
 }
 
+const STREAM_HEADERS = {
+  'content-type': STREAM,
+  // A proxy that compresses would hold events back.
+  'cache-control': 'no-cache, no-transform',
+  // The same for nginx, which collects what it passes on.
+  'x-accel-buffering': 'no'
+}
+
+/** Writes the head of a stream, with what the host's hooks have set (for CORS, say). No header is HTTP/1's alone. */
+function beginStream (reply: FastifyReply): void {
+  reply.hijack()
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) reply.raw.setHeader(name, value)
+  }
+  reply.raw.writeHead(200, STREAM_HEADERS)
+}
+
 /** A client that brings no id is told where it is, and resumes by itself from then on. */
 async function stream (streams: Streams, request: EventsRequest, reply: FastifyReply): Promise<void> {
   const { raw, query } = request
@@ -108,10 +117,7 @@ async function stream (streams: Streams, request: EventsRequest, reply: FastifyR
       checkQuery(request)
       if ('after' in query || 'limit' in query) throw new errors.INVALID_FILTER(`has "after" or "limit", which are for ${PAGE}: a stream begins after the header Last-Event-ID`)
     },
-    begin: () => {
-      reply.sse.keepAlive()
-      reply.sse.sendHeaders()
-    }
+    begin: () => { beginStream(reply) }
   })
   // The client has gone before it began.
   if (!reply.raw.headersSent) reply.hijack()

@@ -3,7 +3,7 @@ import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import { closesWithin, type Connection, connectionsOf, deleteNamespace, endConnection, hasNamespace, isArriving, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, usesStockParser } from '../../lib/gateway/internals.js'
+import { closesWithin, type Connection, connectionsOf, deleteNamespace, endConnection, endsUpgradesOfOthers, enginePath, hasNamespace, isArriving, isAttachedTo, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, takesWebSockets, usesStockParser } from '../../lib/gateway/internals.js'
 import { SocketLink } from '../../lib/gateway/socket-link.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
@@ -340,4 +340,25 @@ t.test('listenToAll hears all that a client sends, takes little room, and leaves
   client.emit('hello', 1)
   t.equal(await others, 'hello')
   t.strictSame(heard, [['hello', 1]])
+})
+
+t.test('what Engine.IO does with upgrades is read from its options', async t => {
+  const servers: Array<readonly [options: object, path: string, webSockets: boolean, ends: boolean]> = [
+    [{}, '/socket.io/', true, true],
+    [{ path: '/events/' }, '/events/', true, true],
+    [{ path: '/events', addTrailingSlash: false }, '/events', true, true],
+    [{ transports: ['polling'] }, '/socket.io/', false, false],
+    [{ destroyUpgrade: false }, '/socket.io/', true, false]
+  ]
+  for (const [options, path, webSockets, ends] of servers) {
+    const http = createServer()
+    const io = new Server(http, options)
+    t.teardown(async () => { await io.close() })
+    const name = JSON.stringify(options)
+    t.strictSame([enginePath(io), takesWebSockets(io), endsUpgradesOfOthers(io)], [path, webSockets, ends], name)
+    t.equal(http.listenerCount('upgrade'), webSockets ? 1 : 0, `${name}: one listener for upgrades, or none`)
+    t.ok(isAttachedTo(io, http))
+    t.notOk(isAttachedTo(io, createServer()))
+  }
+  t.notOk(isAttachedTo(new Server(), createServer()), 'one that is attached to nothing yet')
 })

@@ -17,7 +17,7 @@ t.test('a stream begins with where it is, and has what Socket.IO clients get, ea
   const { fastify: { wsEvents }, url } = await startServer(t, { ...enabled, serverUrl: 'https://api.example.com' })
   const { inbox } = await listen(t, `${url}/acme`)
   const stream = await EventStream.open(t, at(url))
-  t.match(stream.headers, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' })
+  t.match(stream.headers, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
   t.match(await stream.ready(), { instance: 'acme', mode: 'traditional', enabled: true, recovered: null, lastEventId: String })
   t.equal(stream.events[0]?.id, stream.readies[0]?.lastEventId, 'so a client that is cut off here can resume')
   t.ok((stream.retries[0] ?? 0) >= 1000)

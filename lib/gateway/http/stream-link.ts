@@ -56,9 +56,13 @@ export class StreamLink extends Link {
    * (pipelining) is never told that the connection has closed.
    */
   whenClosed (closed: () => void): void {
+    let isSettled = false
     const settle = () => {
       this.#response.off('close', settle)
+      // Over HTTP/2 this removes nothing: `once` of a request's socket listens to its stream, and `off` does not.
       this.#connection.off('close', settle)
+      if (isSettled) return
+      isSettled = true
       closed()
     }
     this.#response.once('close', settle)
