@@ -109,12 +109,12 @@ t.test('without a slash at the end of its path, Socket.IO gets its upgrades, and
     for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
       for (const addTrailingSlash of [true, false]) await admitted(connect(t, `http://${host}:${port}/acme`, { transports, addTrailingSlash }))
     }
-    const before = fastify.wsEvents.stats().limited.inboundBytes
+    const before = fastify.wsEvents.stats().limits.inboundBytes
     const client = connect(t, `http://${host}:${port}/acme`, { transports: ['polling'], addTrailingSlash: false, reconnection: false })
     await admitted(client)
     const gone = new Promise(resolve => { client.once('disconnect', resolve) })
     client.emit('too much', 'x'.repeat(2000))
     await gone
-    t.equal(fastify.wsEvents.stats().limited.inboundBytes, before + 1, `counted at ${host}`)
+    t.equal(fastify.wsEvents.stats().limits.inboundBytes, before + 1, `counted at ${host}`)
   }
 })
