@@ -56,7 +56,7 @@ t.test('types come first in each entry of exports, since the first that fits is 
   }
 })
 
-t.test('it asks for the versions of Node that can require() a module, and that its dependencies ask for', async t => {
+t.test('it asks for the versions of Node that can require() a module, and its dependencies take the oldest of them', async t => {
   t.equal(manifest.engines.node, '^20.20.2 || >=22.12.0')
   for (const name of Object.keys(manifest.dependencies)) {
     const { engines = {} } = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as Partial<Manifest>
