@@ -8,7 +8,7 @@ import { type AddressMatcher, compileAddresses, splitList } from './addresses.js
 import { errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { EventBits, type EventSet, parseEventPatterns } from './events/event-set.js'
-import { inTime } from './in-time.js'
+import { HOST_TIMEOUT, inTime } from './in-time.js'
 import { withoutKey } from './key-text.js'
 import { instanceName } from './names.js'
 import type { Settings } from './options.js'
@@ -16,8 +16,6 @@ import type { TrustProxy, VerifyAnswer, VerifyRequest } from './types.js'
 
 /** Longest key, in characters. Tokens of several kB exist; more is an attack on the host's check. */
 const MAX_KEY_LENGTH = 8192
-/** How long a function of the host's may take, in ms. */
-const HOST_TIMEOUT = 10_000
 // Each says that somebody passed the request on. Which of them a proxy sets is its own affair.
 const FORWARDING_HEADERS: ReadonlySet<string> = new Set(['forwarded', 'via', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-envoy-external-address', 'cf-connecting-ip', 'true-client-ip', 'fly-client-ip', 'fastly-client-ip'])
 

@@ -5,6 +5,8 @@ export class TookTooLong extends Error {}
 export const STORE_PATIENCE = 5000
 /** The same for each step of the registration, which Fastify lets take 10 s by default. */
 export const START_PATIENCE = 3000
+/** How long a function of the host's may take, in ms. */
+export const HOST_TIMEOUT = 10_000
 
 /**
  * Settles as `promise` does; rejects when that takes too long, or when `signal` is aborted. What `promise` rejects with

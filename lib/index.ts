@@ -10,6 +10,7 @@ import { Handlers } from './gateway/handlers.js'
 import { Gateway } from './gateway/index.js'
 import { NO_QUEUES } from './gateway/queues.js'
 import { addDisabledRoute, addEngineRoute, addUpgrades, openServer, watchTooLarge } from './gateway/server.js'
+import { callHost } from './host-call.js'
 import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
 import { Instances } from './instances.js'
 import { LimitCounters } from './limits.js'
@@ -198,7 +199,8 @@ async function addRoutes (fastify: FastifyInstance, { mode, routes, evolution, i
   if (routes === null) return
   const configs: Configs = {
     set: async (name, config) => {
-      if (instanceExists !== null && !await instanceExists(name.normalize('NFC'))) throw new errors.INSTANCE_UNKNOWN(name)
+      const isThere = instanceExists === null || await callHost('instanceExists', () => instanceExists(name.normalize('NFC')))
+      if (!isThere) throw new errors.INSTANCE_UNKNOWN(name)
       return await instances.set(name, config)
     },
     find: async name => await instances.find(name),

@@ -454,7 +454,7 @@ export interface WsEventsOptions {
    */
   store?: string | Store | undefined
   /**
-   * The host's own place for configs.
+   * The host's own place for configs. Each of its functions has 10 seconds.
    * @default the store's
    */
   configs?: HostConfigs | undefined
@@ -469,7 +469,7 @@ export interface WsEventsOptions {
    */
   defaultConfig?: InstanceConfigInput | undefined
   /**
-   * Whether the host has an instance of this name; `false` makes the routes that set answer 404.
+   * Whether the host has an instance of this name; `false` makes the routes that set answer 404. It has 10 seconds.
    * @default none
    */
   instanceExists?: ((name: string) => boolean | Promise<boolean>) | undefined

@@ -1,8 +1,8 @@
-import { errors } from '../errors.js'
+import { callHost, hostFailed } from '../host-call.js'
 import { changedConfig } from './changed.js'
 import type { ConfigChange, ConfigStore, HostConfigs, StoredConfig } from './store.js'
 
-/** A host's own place for configs as a {@link ConfigStore}: what it answers is checked, and what it throws has a code. */
+/** A host's own place for configs as a {@link ConfigStore}: what it answers is checked, what it throws has a code, and it has 10 s. */
 export class HostConfigStore implements ConfigStore {
   readonly #host: HostConfigs
 
@@ -41,11 +41,7 @@ export class HostConfigStore implements ConfigStore {
   }
 
   async #ask<Answer> (call: keyof HostConfigs, ask: () => Promise<Answer>): Promise<Answer> {
-    try {
-      return await ask()
-    } catch (cause) {
-      throw failed(call, cause instanceof Error ? cause.message : String(cause), cause)
-    }
+    return await callHost(`configs: ${call}`, ask)
   }
 
   #checked (call: keyof HostConfigs, name: string, config: unknown): StoredConfig {
@@ -56,5 +52,4 @@ export class HostConfigStore implements ConfigStore {
   }
 }
 
-const failed = (call: keyof HostConfigs, why: string, cause?: unknown): Error =>
-  Object.assign(new errors.STORE_UNAVAILABLE(`the option configs: ${call} failed: ${why}`), { cause })
+const failed = (call: keyof HostConfigs, why: string): Error => hostFailed(`configs: ${call}`, why)

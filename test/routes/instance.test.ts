@@ -2,12 +2,16 @@ import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fast
 import { request } from 'node:http'
 import { connect as connectTcp } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { mock } from 'node:test'
 import t from 'tap'
 import wsEvents, { evolutionEvents, type InstanceConfig } from '../../lib/index.js'
+import { latch } from '../helpers/latch.js'
 import { register } from '../helpers/register.js'
 import { startServer } from '../helpers/server.js'
 
 const ALL = Object.keys(evolutionEvents).map(name => name.replace(/[.-]/g, '_').toUpperCase())
+
+const STORE_UNAVAILABLE = 'FST_ERR_WS_EVENTS_STORE_UNAVAILABLE'
 
 const url = (name: string) => `/instance/${name}/websocket`
 const put = async (fastify: FastifyInstance, name: string, payload: unknown, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<LightMyRequestResponse> =>
@@ -286,9 +290,36 @@ t.test('instanceExists may answer at once', async t => {
 })
 
 t.test('instanceExists that throws sets nothing', async t => {
-  const { fastify } = await startServer(t, { instanceExists: () => { throw new Error('the database is away') } })
-  t.equal((await put(fastify, 'acme', { enabled: true })).statusCode, 500)
-  t.equal(await fastify.wsEvents.find('acme'), null)
+  const fails = { 'at once': () => { throw new Error('the database is away') }, later: async () => { throw new Error('the database is away') } }
+  for (const [when, instanceExists] of Object.entries(fails)) {
+    const { fastify } = await startServer(t, { instanceExists })
+    const response = await put(fastify, 'acme', { enabled: true })
+    t.equal(response.statusCode, 503, when)
+    t.match(response.json(), { code: STORE_UNAVAILABLE, message: /option instanceExists failed: the database is away$/ }, when)
+    t.equal(await fastify.wsEvents.find('acme'), null)
+  }
+})
+
+t.test('instanceExists has ten seconds, on each route that sets', async t => {
+  const names = ['/instance/acme/websocket', '/websocket/set/acme']
+  for (const url of names) {
+    const asked = latch()
+    const instanceExists = async () => { asked.open(); return await new Promise<boolean>(() => {}) }
+    const { fastify } = await startServer(t, { evolution: true, instanceExists })
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      const method = url === names[0] ? 'PUT' : 'POST'
+      const answer = fastify.inject({ method, url, payload: { enabled: true, events: [] } })
+      await asked.opened
+      mock.timers.tick(10_000)
+      const response = await answer
+      t.equal(response.statusCode, 503, url)
+      t.match(response.json(), { code: STORE_UNAVAILABLE, message: /option instanceExists failed: no answer within 10000 ms/ }, url)
+    } finally {
+      mock.timers.reset()
+    }
+    t.equal(await fastify.wsEvents.find('acme'), null)
+  }
 })
 
 t.test('a name of the host is 409', async t => {

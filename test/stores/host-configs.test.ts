@@ -1,7 +1,9 @@
+import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { HostConfigStore } from '../../lib/stores/host-configs.js'
 import type { HostConfigs, StoredConfig } from '../../lib/stores/store.js'
 import { configStoreSuite } from '../contracts/index.js'
+import { latch } from '../helpers/latch.js'
 import { registrationError } from '../helpers/register.js'
 import { startServer } from '../helpers/server.js'
 
@@ -96,6 +98,60 @@ t.test('what a host throws has a code, and is its cause', async t => {
     await t.rejects(store.delete('acme'), failed('delete'), `delete, ${when}`)
   }
   await t.rejects(new HostConfigStore(hostWith({ get: async () => { throw 'a text' } })).get('acme'), { code: UNAVAILABLE, message: /get failed: a text$/ }) // eslint-disable-line no-throw-literal
+})
+
+t.test('a host has ten seconds for each answer', async t => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
+  const calls: Record<string, (store: HostConfigStore) => Promise<unknown>> = {
+    get: async store => await store.get('acme'),
+    set: async store => await store.set('acme', all),
+    delete: async store => await store.delete('acme'),
+    list: listed
+  }
+  for (const [call, ask] of Object.entries(calls)) {
+    const asked = latch()
+    const store = new HostConfigStore(hostWith({ [call]: async () => { asked.open(); return await new Promise(() => {}) } }))
+    let isSettled = false
+    const answer = ask(store).finally(() => { isSettled = true })
+    answer.catch(() => {})
+    await asked.opened
+    mock.timers.tick(9_999)
+    await new Promise(resolve => { setImmediate(resolve) })
+    t.notOk(isSettled, `${call} may still answer`)
+    mock.timers.tick(1)
+    const failure = { code: UNAVAILABLE, message: `the store is not available: the option configs: ${call} failed: no answer within 10000 ms` }
+    await t.rejects(answer, failure, call)
+  }
+})
+
+t.test('a list that stops in the middle has ten seconds, too', async t => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
+  const stopped = latch()
+  const list = async function * () { yield ['acme', all]; stopped.open(); await new Promise(() => {}) }
+  const entries = listed(new HostConfigStore(hostWith({ list })))
+  entries.catch(() => {})
+  await stopped.opened
+  mock.timers.tick(10_000)
+  await t.rejects(entries, { code: UNAVAILABLE, message: /list failed: no answer within/ })
+})
+
+t.test('a host that does not answer keeps no route waiting, nor the next call for that name', async t => {
+  const asked = latch()
+  let isHung = true
+  const { fastify } = await startServer(t, {
+    configs: hostWith({ set: async () => { asked.open(); if (isHung) await new Promise(() => {}) } })
+  })
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
+  const put = async () => await fastify.inject({ method: 'PUT', url: '/instance/acme/websocket', payload: { enabled: true, events: ['CALL'] } })
+  const answer = put()
+  await asked.opened
+  isHung = false
+  mock.timers.tick(10_000)
+  t.match((await answer).json(), { code: UNAVAILABLE, statusCode: 503 })
+  t.equal((await put()).statusCode, 201)
 })
 
 t.test('configs that cannot be read end the registration', async t => {
