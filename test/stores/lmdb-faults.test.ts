@@ -4,6 +4,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { FORMAT } from '../../lib/stores/lmdb/database.js'
 import { type LmdbStoreOptions, lmdbStore } from '../../lib/stores/lmdb/index.js'
 import type { OpenStore } from '../../lib/stores/store.js'
 
@@ -138,9 +139,10 @@ t.test('what a newer version wrote is refused', async t => {
   const path = t.testdir()
   await makeStore(t, path)
   const root = openRoot({ path, noSubdir: false })
-  await root.openDB<string, string>('meta', { encoding: 'string' }).put('format', '2')
+  await root.openDB<string, string>('meta', { encoding: 'string' }).put('format', String(FORMAT + 1))
   await root.close()
-  await refused(t, path, /a newer version .*format 2, and this one knows 1.*update, or choose another path/)
+  const why = new RegExp(`a newer version .*format ${FORMAT + 1}, and this one knows ${FORMAT}.*update, or choose another path`)
+  await refused(t, path, why)
 })
 
 t.test('where lmdb is not installed, that is said', async t => {
