@@ -266,34 +266,41 @@ const CONSUMERS = {
     fastify.register(wsEvents, options)`
 }
 
+const NODENEXT = ['--module', 'nodenext']
+const BUNDLER = ['--module', 'esnext', '--moduleResolution', 'bundler']
+const NODE10 = ['--module', 'commonjs', '--moduleResolution', 'node10', '--esModuleInterop']
+const MODULES = [...Object.keys(CONSUMERS).filter(name => name.endsWith('.mts')), 'quick-start.mts']
+/** What each file of a program is compiled with: `[file, arguments]`. */
+const AS_MODULES = [...MODULES.map(name => [name, NODENEXT]), ['open.mts', BUNDLER]]
+const AS_COMMONJS = ['commonjs.cts', NODENEXT]
+
 /**
- * The oldest TypeScript that the documents name, the one that we use, and the newest. Under 5.6 the types of engine.io do
- * not compile by themselves (`Buffer<ArrayBuffer>`), so that skipLibCheck is needed there.
+ * The oldest TypeScript that the documents name, the first that takes what CommonJS imports of a module, the one that we
+ * use, and the newest. Under 5.6 the types of engine.io do not compile by themselves (`Buffer<ArrayBuffer>`), so that
+ * skipLibCheck is needed there. The types of `module.exports` are read from 5.9 on.
  */
 const TYPESCRIPTS = [
-  { version: '5.6', skipLibCheck: true },
-  { version: manifest.devDependencies.typescript, skipLibCheck: false },
-  { version: 'latest', skipLibCheck: false }
+  { version: '5.6', skipLibCheck: true, programs: [...AS_MODULES, ['commonjs.cts', NODE10]] },
+  { version: '5.8', skipLibCheck: false, programs: [AS_COMMONJS] },
+  ...[manifest.devDependencies.typescript, 'latest'].map(version => (
+    { version, skipLibCheck: false, programs: [...AS_MODULES, AS_COMMONJS, ['required.cts', NODENEXT]] }))
 ]
 
 async function types () {
   await run('npm', ['install', `@types/node@${manifest.devDependencies['@types/node']}`, 'typebox@1'], { cwd: app })
   const consumers = { ...CONSUMERS, 'quick-start.mts': quickStart().server }
-  const nodenext = ['--module', 'nodenext']
-  const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler']
   for (const [name, code] of Object.entries(consumers)) writeFileSync(join(app, name), code)
-  for (const { version, skipLibCheck } of TYPESCRIPTS) {
+  for (const { version, skipLibCheck, programs } of TYPESCRIPTS) {
     const folder = join(directory, `typescript-${version.replace(/[^\w.]/g, '')}`)
     mkdirSync(folder)
     await run('npm', ['install', '--prefix', folder, `typescript@${version}`])
     const tsc = join(folder, 'node_modules/.bin/tsc')
-    for (const name of Object.keys(consumers)) {
-      for (const modules of name === 'open.mts' ? [nodenext, bundler] : [nodenext]) {
-        const args = ['--noEmit', '--strict', '--skipLibCheck', String(skipLibCheck), '--target', 'es2022', '--types', 'node', ...modules, name]
-        await run(tsc, args, { cwd: app })
-      }
+    const { stdout } = await run(tsc, ['--version'])
+    for (const [name, modules] of programs) {
+      const args = ['--noEmit', '--strict', '--skipLibCheck', String(skipLibCheck), '--target', 'es2022', '--types', 'node', ...modules, name]
+      await run(tsc, args, { cwd: app })
     }
-    console.log(`${Object.keys(consumers).join(', ')} compile with TypeScript ${version}`)
+    console.log(`${programs.map(([name]) => name).join(', ')} compile with TypeScript ${stdout.replace('Version ', '').trim()}`)
   }
 }
 
