@@ -6,6 +6,7 @@ import type { Namespace } from 'socket.io'
 import type { Message, Verify, WsEventsOptions } from '../lib/index.js'
 import { type ClientOptions, type Transport, connect, transports } from './helpers/client.js'
 import { type Outcome, inParallel, openClient, outcomeOf, readTable, shortCode } from './helpers/outcome.js'
+import { sampleOf } from './helpers/sample.js'
 import { startServer } from './helpers/server.js'
 
 const NFC = 'caf\u00e9'
@@ -135,10 +136,13 @@ interface Cell {
   readonly expected: string
 }
 
+/** Each cell by one carrier over one transport, in turn; in test/long by every carrier over both. */
 function cellsOf (table: string): Cell[] {
   const { heads, rows } = readTable(table)
-  return transports.flatMap(transport => carriers.flatMap(carrier => rows.flatMap(([namespace = '', ...outcomes]) =>
-    outcomes.map((expected, index) => ({ transport, carrier, namespace, key: heads[index + 1] ?? '', expected })))))
+  const ways = transports.flatMap(transport => carriers.map(carrier => ({ transport, carrier })))
+  const cells = rows.flatMap(([namespace = '', ...outcomes]) =>
+    outcomes.map((expected, index) => ({ namespace, key: heads[index + 1] ?? '', expected })))
+  return cells.flatMap((cell, index) => sampleOf(ways, ways.length, index).map(way => ({ ...way, ...cell })))
 }
 
 /** Tries a cell. Who is let in stays connected, and `heard` grows by the instances that it hears of. */

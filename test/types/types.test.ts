@@ -6,14 +6,36 @@ import ts from 'typescript'
 // Each folder beside this file is a program of its own, since what one host declares holds for its whole program.
 const here = dirname(fileURLToPath(import.meta.url))
 
+/** What TypeScript has parsed, for all programs: most files of each are those of the others. */
+const parsedFiles = new Map<string, ts.SourceFile | undefined>()
+
+function createHost (options: ts.CompilerOptions): ts.CompilerHost {
+  const host = ts.createCompilerHost(options)
+  return {
+    ...host,
+    getSourceFile (name, versionOrOptions, ...rest) {
+      const key = JSON.stringify([name, versionOrOptions])
+      if (!parsedFiles.has(key)) parsedFiles.set(key, host.getSourceFile(name, versionOrOptions, ...rest))
+      return parsedFiles.get(key)
+    }
+  }
+}
+
 /** What `tsc -p` says about the program, `file:line code text`, but for lib/ itself: that is `npm run typecheck`'s. */
 function diagnostics (project: string): string[] {
   const config = join(here, project, 'tsconfig.json')
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} }
   const parsed = ts.getParsedCommandLineOfConfigFile(config, {}, host)
   if (parsed === undefined) return [`${config} cannot be read`]
-  const program = ts.createProgram({ rootNames: parsed.fileNames, options: parsed.options, configFileParsingDiagnostics: parsed.errors })
-  const found = ts.getPreEmitDiagnostics(program).filter(({ file }) => file === undefined || file.fileName.startsWith(here))
+  const { fileNames: rootNames, options, errors: configFileParsingDiagnostics } = parsed
+  const program = ts.createProgram({ rootNames, options, configFileParsingDiagnostics, host: createHost(options) })
+  const files = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(here))
+  const found = [
+    ...configFileParsingDiagnostics,
+    ...program.getOptionsDiagnostics(),
+    ...program.getGlobalDiagnostics(),
+    ...files.flatMap(file => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])
+  ]
   return found.map(({ file, start, code, messageText }) => {
     const where = file === undefined ? project : `${file.fileName}:${file.getLineAndCharacterOfPosition(start ?? 0).line + 1}`
     return `${where} TS${code} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
