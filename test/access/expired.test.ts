@@ -6,7 +6,7 @@ import { recordLog } from '../helpers/log.js'
 import { outcomeOf } from '../helpers/outcome.js'
 import { datas, Follower, resume } from '../helpers/resume.js'
 import { startServer, type TestServer } from '../helpers/server.js'
-import { storeWith } from '../helpers/stores.js'
+import { storeThatPauses, storeWith } from '../helpers/stores.js'
 import { Keyring } from './keyring.js'
 
 const KEY = 'key-of-a-tenant'
@@ -111,14 +111,7 @@ onEach('a wider grant widens what was asked for at connect, and what was asked f
 
 onEach('a grant that is narrowed in the middle of a replay holds for the rest of it', async (t, transport) => {
   const keyring = new Keyring({ [KEY]: { ttl } })
-  const second = latch()
-  let pages = 0
-  const store = storeWith(log => ({
-    read: async (stream, after, maxBytes) => {
-      if (++pages === 2) await second.opened
-      return log.read(stream, after, maxBytes)
-    }
-  }))
+  const { store, second, countFromHere } = storeThatPauses()
   const server = await start(t, keyring, { store, retention: { maxAge: 60_000, maxEvents: 100_000, maxBytes: 2 ** 24 } })
   const { fastify: { wsEvents }, url } = server
   const { socket: first, ready: { lastEventId } } = await resume(t, `${url}/acme`, '', { transports: [transport], auth })
@@ -126,7 +119,7 @@ onEach('a grant that is narrowed in the middle of a replay holds for the rest of
   const count = 2000
   for (let at = 0; at < count; at++) await wsEvents.emit('acme', at % 2 === 0 ? 'call' : 'messages.upsert', { at, filling: 'x'.repeat(200) })
   await eventually(() => wsEvents.clients().length === 0)
-  pages = 0
+  countFromHere()
   const { inbox } = await resume(t, `${url}/acme`, lastEventId, { transports: [transport], auth })
   keyring.give(KEY, { events: ['call'], ttl })
   await shown(server, hasEvents('call'))

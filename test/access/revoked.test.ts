@@ -7,7 +7,7 @@ import { outcomeOf } from '../helpers/outcome.js'
 import { withoutRedis } from '../helpers/redis.js'
 import { datas, resume } from '../helpers/resume.js'
 import { startServer, type TestServer } from '../helpers/server.js'
-import { storeWith } from '../helpers/stores.js'
+import { storeThatPauses } from '../helpers/stores.js'
 import { startNodes } from '../nodes/helpers/nodes.js'
 import { attempt } from './attempt.js'
 import { Keyring } from './keyring.js'
@@ -83,21 +83,14 @@ onEach('a live client is ended when its key is asked for again, and no event rea
 
 onEach('a client is ended in the middle of its replay', async (t, transport) => {
   const keyring = new Keyring({ [KEY]: { ttl: TTL } })
-  const second = latch()
-  let pages = 0
-  const store = storeWith(log => ({
-    read: async (stream, after, maxBytes) => {
-      if (++pages === 2) await second.opened
-      return log.read(stream, after, maxBytes)
-    }
-  }))
+  const { store, second, countFromHere } = storeThatPauses()
   const { fastify: { wsEvents }, url } = await start(t, keyring, { store, retention: { maxAge: 60_000, maxEvents: 100_000, maxBytes: 2 ** 24 } })
   const { socket: first, ready: { lastEventId } } = await resume(t, `${url}/acme`, '', { transports: [transport], auth: { apikey: KEY } })
   first.disconnect()
   await eventually(() => wsEvents.clients().length === 0)
   const count = 2000
   for (let at = 0; at < count; at++) await wsEvents.emit('acme', 'call', { at, filling: 'x'.repeat(200) })
-  pages = 0
+  countFromHere()
   const { socket, inbox, ready } = await resume(t, `${url}/acme`, lastEventId, { transports: [transport], auth: { apikey: KEY } })
   t.equal(ready.recovered, true)
   await inbox.got(1)

@@ -9,7 +9,7 @@ export interface ContractTest {
 }
 
 /** How long what is done in the background may take, in ms: far longer than it should, because machines differ. */
-const PATIENCE = 60_000
+const PATIENCE = 30_000
 
 /**
  * Waits for what a backend does when it has time, such as to drop what is too old: no contract says when, and no event

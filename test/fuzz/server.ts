@@ -52,7 +52,7 @@ export interface Said { readonly call?: number, readonly value?: unknown, readon
 const EVENT = 'messages.upsert'
 const TEXT = 'obrigado. '.repeat(10)
 /** How long a call of the service may take, in ms. */
-const PATIENCE = 60_000
+const PATIENCE = 30_000
 /** Healthy events after which an instance is set again. */
 const SET_AGAIN = 2
 /** How long it may keep the process from all else, in ms. */

@@ -1,6 +1,7 @@
 import type { EventLog, LogPage, StreamName, Watch } from '../../lib/log/event-log.js'
 import { memoryStore } from '../../lib/stores/memory/index.js'
 import type { Store } from '../../lib/stores/store.js'
+import { type Latch, latch } from './latch.js'
 
 /** The memory store with parts of its log replaced: `change` gets the log, and gives what takes the place of its members. */
 export function storeWith (change: (log: EventLog) => Partial<EventLog>): Store {
@@ -24,6 +25,19 @@ export function storeWith (change: (log: EventLog) => Partial<EventLog>): Store 
       return { ...open, log: { ...whole, ...change(log) } }
     }
   }
+}
+
+/** The memory store, which keeps the second page from a reader until `second` is opened. */
+export function storeThatPauses (): { readonly store: Store, readonly second: Latch, countFromHere: () => void } {
+  const second = latch()
+  let pages = 0
+  const store = storeWith(log => ({
+    read: async (stream, after, maxBytes) => {
+      if (++pages === 2) await second.opened
+      return log.read(stream, after, maxBytes)
+    }
+  }))
+  return { store, second, countFromHere: () => { pages = 0 } }
 }
 
 /** Resolves in a later turn of the event loop. */

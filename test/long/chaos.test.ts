@@ -18,8 +18,7 @@ function check (t: Test, { tally, faults, resolved, untold, deliveries, returns,
   t.strictSame(faults, { lost: 0, doubled: 0, outOfOrder: 0, strange: 0, gaps: 0 })
   t.strictSame([...new Set(surprises)], [], 'nobody was refused or sent away')
   t.strictSame([...new Set(rejected)], [], 'every emit was accepted')
-  // Far fewer on a busy machine than the rate.
-  t.ok(resolved > SECONDS * PLAN.rate / 20, 'events were emitted all the time')
+  t.ok(resolved > SECONDS * PLAN.rate / 3, 'events were emitted all the time')
   for (const [what, count] of Object.entries(tally)) t.ok(count > 0, `there were ${what}`)
 }
 

@@ -22,7 +22,7 @@ const A_LIFE = Math.ceil(EVENTS / KILLS * 1.3)
 /** What a life lasts longer at most, in ms. */
 const MAX_REST = 300
 /** What has not arrived by then is lost, in ms. */
-const PATIENCE = 120_000
+const PATIENCE = 30_000
 /** The first number of each life, times the number of the life. */
 const LIFE = 1_000_000
 

@@ -5,12 +5,22 @@ import t from 'tap'
 import { eventLine } from './helpers/conversation.js'
 import { outcomeLine, pollWaits, sameFromAll, Session } from './helpers/engine.js'
 import { SEPARATOR } from './helpers/polling.js'
-import { MAX_PAYLOAD, startServers } from './helpers/servers.js'
+import { MAX_PAYLOAD, type Spoken, startServers } from './helpers/servers.js'
 
 // The polling transport of Engine.IO v4, poll by poll: of a plain Socket.IO server, and of ours.
 
 const UNKNOWN_SID = '400 {"code":1,"message":"Session ID unknown"}'
 const lines = (...packets: string[]): string => packets.join(SEPARATOR)
+
+/** What a client hears whose poll waits while it posts what ends its session. */
+async function answersTo (server: Spoken, body: string): Promise<string[]> {
+  const session = await Session.open(server.port)
+  const poll = session.poll()
+  await pollWaits(server)
+  const said = [await session.post(body), await poll, await session.poll()]
+  session.http.close()
+  return said
+}
 
 t.test('polling', async t => {
   const servers = await startServers(t)
@@ -118,14 +128,7 @@ t.test('polling', async t => {
   const broken = ['abc', '', '7', lines('3', 'x'), lines('', '3'), 'hello', SEPARATOR]
   for (const body of broken) {
     await t.test(`the payload ${JSON.stringify(body)} closes the session`, async t => {
-      await sameFromAll(t, servers, async server => {
-        const session = await Session.open(server.port)
-        const poll = session.poll()
-        await pollWaits(server)
-        const said = [await session.post(body), await poll, await session.poll()]
-        session.http.close()
-        return said
-      }, ['200 ok', '200 1', UNKNOWN_SID])
+      await sameFromAll(t, servers, async server => await answersTo(server, body), ['200 ok', '200 1', UNKNOWN_SID])
     })
   }
 
@@ -139,14 +142,7 @@ t.test('polling', async t => {
   })
 
   await t.test('a client that says goodbye has its poll answered', async t => {
-    await sameFromAll(t, servers, async server => {
-      const session = await Session.open(server.port)
-      const poll = session.poll()
-      await pollWaits(server)
-      const said = [await session.post('1'), await poll, await session.poll()]
-      session.http.close()
-      return said
-    }, ['200 ok', '200 6', UNKNOWN_SID])
+    await sameFromAll(t, servers, async server => await answersTo(server, '1'), ['200 ok', '200 6', UNKNOWN_SID])
   })
 
   for (const [name, end] of [['a goodbye', '1'], ['a broken packet', 'x']] as const) {

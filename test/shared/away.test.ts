@@ -33,7 +33,7 @@ t.test('close() waits 5 s for a store that is away, says what is lost, and its c
   const start = performance.now()
   await a.fastify.close()
   const ms = performance.now() - start
-  t.ok(ms > 4500, `${ms} ms`)
+  t.ok(ms > 4500 && ms < 30_000, `${ms} ms`)
   t.match(await ended, /^transport (close|error)$/)
   await Promise.all(lost)
   const warnings = a.lines.filter(({ msg }) => msg.includes('the server is closed before the store has all'))
@@ -63,7 +63,7 @@ t.test('neither an own change nor that of another node waits for ever for what w
   await a.wsEvents.set('acme', { enabled: false })
   t.strictSame(await ended, ['io server disconnect', 'io server disconnect'])
   const ms = performance.now() - start
-  t.ok(ms > 4500, `${ms} ms`)
+  t.ok(ms > 4500 && ms < 30_000, `${ms} ms`)
   for (const { lines } of [a, b]) t.equal(lines.filter(({ msg }) => msg.includes('before all that was emitted could be sent')).length, 1)
   door.open()
 })

@@ -24,7 +24,7 @@ const wait = async (ms: number): Promise<void> => { await new Promise(resolve =>
 /** Fails where something takes too long. */
 async function inTime<T> (promise: Promise<T>): Promise<T> {
   return await Promise.race([promise, new Promise<never>((resolve, reject) => {
-    setTimeout(() => { reject(new Error('not within 60 s')) }, 60_000).unref()
+    setTimeout(() => { reject(new Error('not within 30 s')) }, 30_000).unref()
   })])
 }
 

@@ -23,7 +23,7 @@ async function connectionsTo (redis: RedisServer): Promise<number> {
 async function openElsewhere (t: Test, stores: readonly RedisStoreOptions[], args: readonly string[] = []): Promise<string[]> {
   const child = join(import.meta.dirname, 'redis/child.ts')
   const program = new Program(t, process.execPath, [...process.execArgv, ...args, child, JSON.stringify(stores)], { cwd: process.cwd() })
-  const ended = await Promise.race([program.ended, new Promise(resolve => setTimeout(resolve, 300_000, 'it does not end').unref())])
+  const ended = await Promise.race([program.ended, new Promise(resolve => setTimeout(resolve, 60_000, 'it does not end').unref())])
   t.equal(ended, 0, 'nothing is left that keeps the process')
   return program.lines
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
 /** How long a server may leave somebody without an answer, in ms. Its own patience for the host's check is 10 s. */
-export const PATIENCE = 60_000
+export const PATIENCE = 30_000
 
 /** What a server did not do in time. */
 export class NoAnswer extends Error {}

@@ -17,7 +17,7 @@ export type Call = { readonly begin: true } | { readonly judge: readonly Emitted
 export type Said = { readonly say: 'in' | 'done' } | { readonly say: 'end', readonly id: string } | { readonly say: 'totals', readonly totals: Totals }
 
 /** What has not arrived by then is lost, in ms. */
-const PATIENCE = 120_000
+const PATIENCE = 30_000
 
 const order = JSON.parse(process.argv[2] ?? '') as Order
 const say = (said: Said): void => { process.send?.(said) }

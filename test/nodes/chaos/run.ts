@@ -38,7 +38,7 @@ export interface Outcome {
 }
 
 /** What has not arrived by then is lost, in ms. */
-const PATIENCE = 120_000
+const PATIENCE = 30_000
 
 /** The newest event that a client must have. */
 function newestOf ({ instance }: RoamingClient, fleet: Fleet, instances: number): string {

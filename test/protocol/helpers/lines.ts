@@ -1,5 +1,5 @@
 /** How long what must come may take, in ms: longer is never. */
-const NEVER = 60_000
+const NEVER = 30_000
 
 /** What came from a server, a line each, in order. */
 export class Lines {

@@ -62,7 +62,7 @@ export function sameList (found: readonly unknown[], expected: readonly unknown[
 }
 
 /** How long anything may take, in ms: far longer than it should, because machines differ. */
-const PATIENCE = 120_000
+const PATIENCE = 30_000
 
 /** Who watches a stream on a node, and what it is told from when nothing can be missed. */
 export class Watcher {
