@@ -103,7 +103,7 @@ t.test('the handshake', async t => {
     'a key that is none': [{ headers: { 'Sec-WebSocket-Key': 'abc' } }, '400 Missing or invalid Sec-WebSocket-Key header'],
     'no version': [{ headers: { 'Sec-WebSocket-Version': null } }, '400 Missing or invalid Sec-WebSocket-Version header'],
     'a version that there is not': [{ headers: { 'Sec-WebSocket-Version': '99' } }, '400 Missing or invalid Sec-WebSocket-Version header'],
-    'another protocol to go on with': [{ headers: { Upgrade: 'h2c' } }, '400 Invalid Upgrade header'],
+    'another protocol to go on with': [{ headers: { Upgrade: 'chat' } }, '400 Invalid Upgrade header'],
     'another method': [{ method: 'POST' }, `400 ${METHOD}`],
     'broken subprotocols': [{ headers: { 'Sec-WebSocket-Protocol': ',,' } }, '400 Invalid Sec-WebSocket-Protocol header'],
     'the transport of HTTP': [{ query: 'EIO=4&transport=polling' }, 'closed']
