@@ -3,14 +3,16 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fas
 import fp from 'fastify-plugin'
 import { Access } from './access.js'
 import { ConfigFollower } from './config-follower.js'
+import { Configs } from './configs.js'
 import { errors } from './errors.js'
 import { Catalogue } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
 import { Handlers } from './gateway/handlers.js'
 import { Gateway } from './gateway/index.js'
 import { NO_QUEUES } from './gateway/queues.js'
-import { addDisabledRoute, addEngineRoute, addUpgrades, openServer, watchTooLarge } from './gateway/server.js'
-import { callHost } from './host-call.js'
+import {
+  addDisabledRoute, addEngineRoute, addUpgrades, openServer, type OpenServer, watchTooLarge
+} from './gateway/socketio/server.js'
 import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
 import { Instances } from './instances.js'
 import { LimitCounters } from './limits.js'
@@ -22,9 +24,10 @@ import { remember } from './registered.js'
 import { Router } from './router.js'
 import { addEventsRoutes } from './routes/events.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
-import { addInstanceRoutes, type Configs } from './routes/instance.js'
+import { addInstanceRoutes } from './routes/instance.js'
 import { withoutQuery } from './routes/log.js'
 import { routeSchemas } from './routes/schemas.js'
+import { Shutdown } from './shutdown.js'
 import { HostConfigStore } from './stores/host-configs.js'
 import type { OpenStore } from './stores/store.js'
 import type { WsEventsOptions } from './types.js'
@@ -59,52 +62,51 @@ interface Parts {
 }
 
 async function serve (fastify: FastifyInstance, options: WsEventsOptions, { settings, catalogue, store, metrics, logger }: Parts): Promise<void> {
-  const { log, configs, peers } = store
+  const { log, peers } = store
   const traffic = metrics?.traffic ?? null
   const access = new Access(settings, catalogue, logger)
+  const instances = new Instances(catalogue, store.configs, log, settings.defaultConfig)
+  await loadConfigs(settings, store, instances, logger)
 
-  // The gateway needs the instances to admit clients, and the instances tell it of their changes.
-  let gateway: Gateway | null = null
-  // A registration that fails half-way is closed too, and a store that is away may come at any time.
-  let service: WsEventsService | null = null
-  const isHosts = (name: string) => gateway?.isHosts(name) ?? false
-  const instances = new Instances(catalogue, configs, settings.defaultConfig, {
-    allow: name => { if (isHosts(name)) throw new errors.HOST_NAMESPACE(name) },
-    changed: async name => { await gateway?.configChanged(name) },
-    removed: async name => {
-      await gateway?.instanceRemoved(name)
-      await log.remove(name)
-    },
-    created: async name => { await log.remove(name) },
-    gone: name => { gateway?.instanceGone(name) },
-    loaded: () => { service?.configsLoaded() }
-  })
-  const follower = new ConfigFollower({ instances, configs, logger })
-  await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => { await follower.start() })
-  if (settings.mode === 'traditional') await opening(settings.store.name, async () => { await breakOffRoot(store, instances.isLoaded, logger) })
   const handlers = new Handlers(logger)
   const limited = new LimitCounters()
-  const router = new Router(settings.mode, instances, isHosts)
+  const shutdown = new Shutdown()
+  const server = await openGatewayServer(fastify, settings, options.cors !== undefined, shutdown)
+  const gateway = server === null ? null : new Gateway(server.io, server.own, { settings, access, catalogue, instances, store, handlers, limited, traffic, logger })
+  if (gateway !== null) instances.follow(gateway)
+  if (server !== null) serveEngine(fastify, server, limited, logger)
 
-  const close = async () => { await service?.close() }
-
-  if (settings.mode === 'disabled') {
-    addDisabledRoute(fastify, settings.socketio)
-    fastify.addHook('preClose', close)
-  } else {
-    const { io, own } = await openServer(fastify, settings, options.cors !== undefined, close)
-    gateway = new Gateway(io, own, { settings, access, catalogue, instances, store, handlers, limited, traffic, logger })
-    addEngineRoute(fastify, io.path())
-    if (own) watchTooLarge(fastify, io, () => { limited.count('inboundBytes') })
-    addUpgrades(fastify, io, own, logger)
-  }
-
-  const nodes = new Nodes({ peers, dismiss: target => { gateway?.disconnect(target) }, logger })
-  service = new WsEventsService({ settings, catalogue, instances, router, store, nodes, handlers, limited, traffic, gateway, logger })
+  const router = new Router(settings.mode, instances, gateway)
+  const nodes = new Nodes({ peers, gateway, logger })
+  const configs = new Configs({ instances, gateway, instanceExists: settings.instanceExists })
+  const service = new WsEventsService({ settings, catalogue, instances, configs, router, store, nodes, handlers, limited, traffic, gateway, logger })
+  shutdown.add(async () => { await service.close() })
   fastify.decorate('wsEvents', service)
   remember(fastify, { settings, access, catalogue, log, path: gateway?.path ?? null })
-  await addRoutes(fastify, settings, { access, catalogue, instances, gateway })
+  addRoutes(fastify, settings, { access, catalogue, configs, gateway })
   if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
+}
+
+/** Reads the configs of the store, and follows them where other nodes change them. */
+async function loadConfigs (settings: Settings, store: OpenStore, instances: Instances, logger: FastifyBaseLogger): Promise<void> {
+  const follower = new ConfigFollower({ instances, configs: store.configs, logger })
+  await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => { await follower.start() })
+  if (settings.mode === 'traditional') await opening(settings.store.name, async () => { await breakOffRoot(store, instances.isLoaded, logger) })
+}
+
+/** @returns `null` in disabled mode */
+async function openGatewayServer (fastify: FastifyInstance, settings: Settings, corsGiven: boolean, shutdown: Shutdown): Promise<OpenServer | null> {
+  const close = async () => { await shutdown.run() }
+  if (settings.mode !== 'disabled') return await openServer(fastify, settings, corsGiven, close)
+  addDisabledRoute(fastify, settings.socketio)
+  fastify.addHook('preClose', close)
+  return null
+}
+
+function serveEngine (fastify: FastifyInstance, { io, own }: OpenServer, limited: LimitCounters, logger: FastifyBaseLogger): void {
+  addEngineRoute(fastify, io.path())
+  if (own) watchTooLarge(fastify, io, () => { limited.count('inboundBytes') })
+  addUpgrades(fastify, io, own, logger)
 }
 
 /** Last of all, so that a registration that fails has left nothing in the host's registry. */
@@ -190,22 +192,13 @@ function claim ({ server }: FastifyInstance): void {
 interface RouteNeeds {
   readonly access: Access
   readonly catalogue: Catalogue
-  readonly instances: Instances
+  readonly configs: Configs
   /** `null` in disabled mode. */
   readonly gateway: Gateway | null
 }
 
-async function addRoutes (fastify: FastifyInstance, { mode, routes, evolution, instanceExists }: Settings, { access, catalogue, instances, gateway }: RouteNeeds): Promise<void> {
+function addRoutes (fastify: FastifyInstance, { mode, routes, evolution }: Settings, { access, catalogue, configs, gateway }: RouteNeeds): void {
   if (routes === null) return
-  const configs: Configs = {
-    set: async (name, config) => {
-      const isThere = instanceExists === null || await callHost('instanceExists', () => instanceExists(name.normalize('NFC')))
-      if (!isThere) throw new errors.INSTANCE_UNKNOWN(name)
-      return await instances.set(name, config)
-    },
-    find: async name => await instances.find(name),
-    remove: async name => await instances.remove(name)
-  }
   const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs, logSerializers: withoutQuery(fastify.log) }
   addInstanceRoutes(fastify, parts)
   addEventsRoutes(fastify, { ...parts, streams: gateway?.streams, hasRoot: mode === 'global' })

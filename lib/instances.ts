@@ -2,6 +2,7 @@ import { errors, unreadable } from './errors.js'
 import type { Catalogue, EventType } from './events/catalogue.js'
 import { EventBits, type EventSet, eventSet, includes, listEvents } from './events/event-set.js'
 import { excerpt, instanceName } from './names.js'
+import type { EventLog } from './log/event-log.js'
 import type { ConfigChange, ConfigStore, StoredConfig } from './stores/store.js'
 import type { InstanceConfig, InstanceConfigInput } from './types.js'
 
@@ -22,26 +23,23 @@ export interface SetResult {
   readonly created: boolean
 }
 
-interface Hooks {
-  /** Asked before a config is stored. @throws when the name cannot be an instance */
-  allow(name: string): void
-  /** Told when a config in force has changed. */
-  changed(name: string): void | Promise<void>
-  /** Told when an instance is no more in force, before its config is deleted. */
-  removed(name: string): void | Promise<void>
-  /** Told before an instance is set that was not served until now. */
-  created(name: string): void | Promise<void>
-  /** Told when an instance is no more in force because another node has removed it, with all that belongs to it. */
-  gone(name: string): void | Promise<void>
-  /** Told once, when the configs of the store are in force. */
-  loaded(): void
+/** What follows the configs in force. Each is called after the change, and waited for. */
+export interface InstanceListener {
+  /** The config in force of an instance has changed. */
+  configChanged(name: string): Promise<void>
+  /** An instance is being removed: its config is no more in force, and its history and its config are deleted next. */
+  instanceRemoved(name: string): Promise<void>
+  /** Another node has removed an instance, with all that belongs to it. */
+  instanceGone(name: string): void
 }
 
 /** The configs of all instances, in force in memory and kept in a store. */
 export class Instances {
   readonly #catalogue: Catalogue
   readonly #store: ConfigStore
-  readonly #hooks: Hooks
+  readonly #history: Pick<EventLog, 'remove'>
+  #listener: InstanceListener | null = null
+  #loaded: () => void = () => {}
   readonly #byDefault: Force | null
   // Map(name -> config in force)
   readonly #inForce = new Map<string, Force>()
@@ -53,12 +51,25 @@ export class Instances {
   #changedMeanwhile: Set<string> | null = null
   #isLoaded = false
 
-  /** @throws UNKNOWN_EVENT, INVALID_DATA for a bad `defaultConfig` */
-  constructor (catalogue: Catalogue, store: ConfigStore, defaultConfig: InstanceConfigInput | null, hooks: Hooks) {
+  /**
+   * @param history of the instances, which is deleted with them
+   * @throws UNKNOWN_EVENT, INVALID_DATA for a bad `defaultConfig`
+   */
+  constructor (catalogue: Catalogue, store: ConfigStore, history: Pick<EventLog, 'remove'>, defaultConfig: InstanceConfigInput | null) {
     this.#catalogue = catalogue
     this.#store = store
-    this.#hooks = hooks
+    this.#history = history
     this.#byDefault = defaultConfig === null ? null : this.#force(this.#read(defaultConfig))
+  }
+
+  /** Has the gateway follow the changes from now on. */
+  follow (listener: InstanceListener): void {
+    this.#listener = listener
+  }
+
+  /** Calls once when the configs of the store are in force; not at all when they are already. */
+  whenLoaded (loaded: () => void): void {
+    if (!this.#isLoaded) this.#loaded = loaded
   }
 
   /** Whether the configs of the store are known. Until then nobody can tell who is served. */
@@ -105,7 +116,7 @@ export class Instances {
     }
     await Promise.all([...changed].map(async name => { await this.refresh(name) }))
     this.#isLoaded = true
-    this.#hooks.loaded()
+    this.#loaded()
   }
 
   /**
@@ -119,7 +130,7 @@ export class Instances {
     const isMeant = force === undefined ? this.#byDefault !== null : (force.generation ?? '') === generation
     if (!isMeant) return
     this.#inForce.delete(name)
-    await this.#hooks.gone(name)
+    this.#listener?.instanceGone(name)
   }
 
   /** Puts in force what the store has for a name, which another node may have changed. An own change is in force already. */
@@ -136,15 +147,15 @@ export class Instances {
   async #follow (name: string, stored: StoredConfig | null): Promise<void> {
     const before = this.#inForce.get(name)
     if (stored === null) {
-      if (this.#inForce.delete(name)) await this.#hooks.gone(name)
+      if (this.#inForce.delete(name)) this.#listener?.instanceGone(name)
       return
     }
     const force = this.#force(stored)
     // It was removed and set again: the clients are those of another instance.
-    if (before !== undefined && before.generation !== force.generation) await this.#hooks.gone(name)
+    if (before !== undefined && before.generation !== force.generation) this.#listener?.instanceGone(name)
     this.#inForce.set(name, force)
     if (before !== undefined && isSame(before, force)) return
-    await this.#hooks.changed(name)
+    await this.#listener?.configChanged(name)
   }
 
   /** How an instance stands towards a client, or towards an event if one is given. */
@@ -155,18 +166,17 @@ export class Instances {
     return event !== undefined && !includes(force.events, event) ? 'filtered' : 'served'
   }
 
-  /** @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE */
+  /** @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT */
   async set (instance: string, input: InstanceConfigInput): Promise<SetResult> {
     const name = instanceName(instance)
     const given = this.#read(input)
-    this.#hooks.allow(name)
     return await this.#inTurn(name, async () => {
       const before = await this.#store.get(name)
       // What another node has emitted while it removed an instance of this name is not the past of this one.
-      if (before === null && this.#byDefault === null) await this.#hooks.created(name)
+      if (before === null && this.#byDefault === null) await this.#history.remove(name)
       const force = this.#force(await this.#store.set(name, given))
       this.#inForce.set(name, force)
-      await this.#hooks.changed(name)
+      await this.#listener?.configChanged(name)
       return { config: this.#shown(name, force), created: before === null }
     })
   }
@@ -188,7 +198,8 @@ export class Instances {
       this.#inForce.delete(name)
       try {
         // The config last: whoever is interrupted can call again, and nobody inherits a past by its name.
-        await this.#hooks.removed(name)
+        await this.#listener?.instanceRemoved(name)
+        await this.#history.remove(name)
         return await this.#store.delete(name)
       } catch (err) {
         if (before !== undefined) this.#inForce.set(name, before)

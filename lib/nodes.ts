@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import { errors } from './errors.js'
+import type { Gateway } from './gateway/index.js'
 import { inTime, STORE_PATIENCE } from './in-time.js'
 import type { Peers } from './stores/store.js'
 
@@ -15,8 +16,8 @@ export interface Dismissal {
 interface Parts {
   /** `undefined`: this node has the store for itself. */
   readonly peers: Peers | undefined
-  /** Ends clients of this node. */
-  readonly dismiss: (target: Dismissal) => void
+  /** The clients of this node; `null` in disabled mode. */
+  readonly gateway: Pick<Gateway, 'disconnect'> | null
   readonly logger: FastifyBaseLogger
 }
 
@@ -44,8 +45,8 @@ export class Nodes {
    * @throws STORE_UNAVAILABLE when the others could not be told
    */
   async disconnect (target: Dismissal): Promise<void> {
-    const { peers, dismiss } = this.#parts
-    dismiss(target)
+    const { peers, gateway } = this.#parts
+    gateway?.disconnect(target)
     if (peers === undefined) return
     const message: Message = { v: 1, type: 'disconnect', ...target, from: this.#id }
     try {
@@ -56,11 +57,11 @@ export class Nodes {
   }
 
   #heard (text: string): void {
-    const { dismiss, logger } = this.#parts
+    const { gateway, logger } = this.#parts
     try {
       const message = parse(text)
       if (message === null) logger.debug('a message of another node was ignored: this version does not know it')
-      else if (message.from !== this.#id) dismiss(message)
+      else if (message.from !== this.#id) gateway?.disconnect(message)
     } catch (err) {
       logger.error({ err }, 'what another node asked for has failed')
     }

@@ -1,4 +1,5 @@
 import type { EventType } from './events/catalogue.js'
+import type { Gateway } from './gateway/index.js'
 import type { Instances } from './instances.js'
 import type { StreamName } from './log/event-log.js'
 import { namespaceOf } from './names.js'
@@ -16,18 +17,18 @@ export interface Route {
 export class Router {
   readonly #mode: Mode
   readonly #instances: Instances
-  readonly #isHosts: (name: string) => boolean
+  readonly #gateway: Pick<Gateway, 'isHosts'> | null
 
-  /** @param isHosts whether the namespace of this name is the host's own */
-  constructor (mode: Mode, instances: Instances, isHosts: (name: string) => boolean) {
+  /** @param gateway `null` in disabled mode */
+  constructor (mode: Mode, instances: Instances, gateway: Pick<Gateway, 'isHosts'> | null) {
     this.#mode = mode
     this.#instances = instances
-    this.#isHosts = isHosts
+    this.#gateway = gateway
   }
 
   route (name: string, event: EventType): Route {
     if (this.#mode === 'disabled') return { streams: [], skipped: 'disabled' }
-    const standing = this.#isHosts(name) ? 'host-namespace' : this.#instances.standing(name, event)
+    const standing = this.#gateway?.isHosts(name) === true ? 'host-namespace' : this.#instances.standing(name, event)
     const root = this.#mode === 'global' ? ROOT : NONE
     return standing === 'served' ? { streams: [...root, name], skipped: null } : { streams: root, skipped: standing }
   }

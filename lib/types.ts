@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
 import type { EventDefinitions } from './events/catalogue.js'
 import type { EventSchema, SchemaData } from './events/schema-type.js'
-import type { ClientSocket, SocketIOOption } from './gateway/option.js'
+import type { ClientSocket, SocketIOOption } from './gateway/socketio/option.js'
 import type { LogStats, Retention } from './log/event-log.js'
 import type { HostConfigs, Store } from './stores/store.js'
 

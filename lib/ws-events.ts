@@ -11,6 +11,7 @@ import type { Gateway, GatewayStats } from './gateway/index.js'
 import type { Handlers } from './gateway/handlers.js'
 import { encodeRecord } from './gateway/packet.js'
 import { inTime, STORE_PATIENCE } from './in-time.js'
+import type { Configs } from './configs.js'
 import type { Instances } from './instances.js'
 import { checkMessageSize, type LimitCounters } from './limits.js'
 import type { LogRecord, StreamName } from './log/event-log.js'
@@ -27,6 +28,7 @@ interface Parts {
   readonly settings: Settings
   readonly catalogue: Catalogue
   readonly instances: Instances
+  readonly configs: Configs
   readonly router: Router
   readonly store: Pick<OpenStore, 'log' | 'health'>
   readonly nodes: Nodes
@@ -64,11 +66,7 @@ export class WsEventsService implements WsEvents {
     this.mode = parts.settings.mode
     this.#parts = parts
     this.#backlog = new Backlog(parts.settings.limits, !parts.instances.isLoaded, held => this.#send(held))
-  }
-
-  /** To be told when the configs are known: what has waited for them is sent. */
-  configsLoaded (): void {
-    this.#backlog.release()
+    parts.instances.whenLoaded(() => { this.#backlog.release() })
   }
 
   emit (instance: string, event: string, data: unknown, options?: EmitOptions | null): Promise<EmitResult> {
@@ -179,16 +177,16 @@ export class WsEventsService implements WsEvents {
 
   async set (instance: string, config: InstanceConfigInput): Promise<InstanceConfig> {
     this.#checkOpen()
-    return (await this.#parts.instances.set(instance, config)).config
+    return (await this.#parts.configs.set(instance, config)).config
   }
 
   async find (instance: string): Promise<InstanceConfig | null> {
-    return await this.#parts.instances.find(instance)
+    return await this.#parts.configs.find(instance)
   }
 
   async remove (instance: string): Promise<boolean> {
     this.#checkOpen()
-    return await this.#parts.instances.remove(instance)
+    return await this.#parts.configs.remove(instance)
   }
 
   list (): AsyncIterable<InstanceConfig> {

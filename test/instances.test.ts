@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { Configs } from '../lib/configs.js'
 import { Catalogue } from '../lib/events/catalogue.js'
 import { evolutionEvents } from '../lib/events/evolution.js'
 import { Instances } from '../lib/instances.js'
@@ -14,21 +15,19 @@ interface Setup {
   readonly catalogue?: Catalogue
   readonly store?: ConfigStore
   readonly byDefault?: InstanceConfigInput | null
-  readonly allow?: (name: string) => void
 }
 
 /** Instances, and what they told the gateway. */
 function setUp (given: Setup = {}) {
   const told: string[] = []
   const store = given.store ?? new MemoryConfigStore()
-  const instances = new Instances(given.catalogue ?? catalogue, store, given.byDefault ?? null, {
-    allow: name => { given.allow?.(name) },
-    created () {},
-    changed: name => { told.push(`changed ${name}`) },
-    removed: name => { told.push(`removed ${name}`) },
-    gone: name => { told.push(`gone ${name}`) },
-    loaded: () => { told.push('loaded') }
+  const instances = new Instances(given.catalogue ?? catalogue, store, { async remove () {} }, given.byDefault ?? null)
+  instances.follow({
+    async configChanged (name) { told.push(`changed ${name}`) },
+    async instanceRemoved (name) { told.push(`removed ${name}`) },
+    instanceGone (name) { told.push(`gone ${name}`) }
   })
+  instances.whenLoaded(() => { told.push('loaded') })
   return { instances, store, told }
 }
 
@@ -276,8 +275,9 @@ t.test('a bad name or config is an error with a code, and nothing is stored', as
 })
 
 t.test('a name that may not be an instance is not stored', async t => {
-  const { instances, told } = setUp({ allow: name => { if (name === 'admin') throw new Error(`no ${name}`) } })
-  await t.rejects(instances.set('admin', { enabled: true }), { message: 'no admin' })
+  const { instances, told } = setUp()
+  const configs = new Configs({ instances, gateway: { isHosts: name => name === 'admin' }, instanceExists: null })
+  await t.rejects(configs.set('admin', { enabled: true }), { code: 'FST_ERR_WS_EVENTS_HOST_NAMESPACE' })
   t.equal(await instances.find('admin'), null)
   t.same(told, [])
 })

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import wsEvents, { errors, type WsEventsOptions } from '../lib/index.js'
-import { Places } from '../lib/gateway/places.js'
+import { Quotas } from '../lib/gateway/quotas.js'
 import monitor from '../lib/monitor/index.js'
 import { readSettings } from '../lib/options.js'
 import { retryAfter } from '../lib/retry-after.js'
@@ -116,11 +116,11 @@ t.test('an address that was refused too often is told how much of the minute is 
 t.test('the rest of the minute is in whole seconds, at least one, whatever the clock does', async t => {
   let now = 1_000_000
   const { limits } = readSettings({ env: false, limits: { refusalsPerMinute: 1 } })
-  const places = new Places(limits, () => now)
-  places.refused('1.1.1.1')
+  const quotas = new Quotas(limits, () => now)
+  quotas.refused('1.1.1.1')
   const left = (): number | undefined => {
     try {
-      places.checkRefusals('1.1.1.1')
+      quotas.checkRefusals('1.1.1.1')
     } catch (error) {
       return retryAfter(error)
     }

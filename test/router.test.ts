@@ -7,11 +7,12 @@ import type { InstanceConfigInput, Mode } from '../lib/types.js'
 
 const catalogue = new Catalogue(['call', 'chats.set'])
 const call = catalogue.get('call')
+const nothingToRemove = { async remove () {} }
 
 async function routerFor (mode: Mode, config: InstanceConfigInput | null, hosts: readonly string[] = []): Promise<Router> {
-  const instances = new Instances(catalogue, new MemoryConfigStore(), null, { allow () {}, created () {}, changed () {}, removed () {}, gone () {}, loaded () {} })
+  const instances = new Instances(catalogue, new MemoryConfigStore(), nothingToRemove, null)
   if (config !== null) await instances.set('acme', config)
-  return new Router(mode, instances, name => hosts.includes(name))
+  return new Router(mode, instances, { isHosts: name => hosts.includes(name) })
 }
 
 interface Case {
@@ -51,8 +52,8 @@ for (const { mode, config, hosts, routes, skipped } of cases) {
 }
 
 t.test('the config that counts is the one at the moment of the event', async t => {
-  const instances = new Instances(catalogue, new MemoryConfigStore(), null, { allow () {}, created () {}, changed () {}, removed () {}, gone () {}, loaded () {} })
-  const router = new Router('traditional', instances, () => false)
+  const instances = new Instances(catalogue, new MemoryConfigStore(), nothingToRemove, null)
+  const router = new Router('traditional', instances, null)
   t.equal(router.route('acme', call).skipped, 'not-set')
   await instances.set('acme', served)
   t.equal(router.route('acme', call).skipped, null)

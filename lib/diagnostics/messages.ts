@@ -21,7 +21,7 @@ export interface DiagnosticsMessages {
   'fastify-ws-events:disconnect': {
     instance: string | null
     address: string | null
-    /** Socket.IO's, such as `transport close`; `replaced` for one that asked for its namespace twice. */
+    /** Socket.IO's, such as `transport close`, or why the server closed the session, such as `removed`. */
     reason: string
   }
   /** A connection is ended because too much waits for it. */

@@ -1,13 +1,13 @@
 import type { EventType } from '../events/catalogue.js'
 import type { LogEntry } from '../log/event-log.js'
 import { type Filter, passes } from './filter.js'
-import { encodeEvent } from './http/encoding.js'
+import { encodeEvent } from './sse.js'
 import { Packet } from './packet.js'
 
-/** An event on its way to the subscribers of a channel. */
-export class Outgoing {
+/** An event on its way to the sessions of a channel. */
+export class Event {
   readonly entry: LogEntry
-  /** `undefined`: the catalogue does not have it. */
+  /** `undefined`: the catalogue lacks it. */
   readonly event: EventType | undefined
   #packet: Packet | undefined
 
@@ -16,7 +16,7 @@ export class Outgoing {
     this.event = event
   }
 
-  /** Made for the first client that gets it. */
+  /** Encoded for the first client that gets it. */
   get packet (): Packet {
     this.#packet ??= new Packet(this.entry)
     return this.#packet
@@ -27,26 +27,35 @@ export class Outgoing {
   }
 }
 
-/** Packets that go to the same subscribers together. */
-export class Parcel {
-  readonly events: readonly Outgoing[]
+/** Events that go to the same sessions together, encoded once for each way in which they are written. */
+export class FrameBatch {
+  readonly events: readonly Event[]
   readonly packets: readonly Packet[]
-  // Map(namespace -> frames)
-  readonly #frames = new Map<string, Buffer>()
+  // The namespace whose frames were made last, and they. Nearly all sessions of a channel spell it alike.
+  #namespace: string | undefined
+  #frames: Buffer = NO_FRAMES
+  // Map(namespace -> frames), where several spell it differently
+  #others: Map<string, Buffer> | undefined
   #eventStream: Buffer | undefined
 
-  constructor (events: readonly Outgoing[]) {
+  constructor (events: readonly Event[]) {
     this.events = events
     this.packets = events.map(({ packet }) => packet)
   }
 
   /** All of them as WebSocket frames for a namespace, made once. */
   framesFor (namespace: string): Buffer {
-    const made = this.#frames.get(namespace)
-    if (made !== undefined) return made
+    if (this.#namespace === namespace) return this.#frames
+    const frames = this.#others?.get(namespace) ?? this.#encode(namespace)
+    if (this.#namespace !== undefined) (this.#others ??= new Map()).set(this.#namespace, this.#frames)
+    this.#namespace = namespace
+    this.#frames = frames
+    return frames
+  }
+
+  #encode (namespace: string): Buffer {
     const frames = Buffer.allocUnsafe(this.packets.reduce((sum, packet) => sum + packet.framesLength(namespace), 0))
     this.packets.reduce((offset, packet) => packet.writeFrames(frames, offset, namespace), 0)
-    this.#frames.set(namespace, frames)
     return frames
   }
 
@@ -57,19 +66,21 @@ export class Parcel {
   }
 }
 
-/** The events of a channel that are written at once. */
-export class Batch {
-  readonly #events: readonly Outgoing[]
-  #all: Parcel | undefined
-  // Map(which of the events -> parcel)
-  readonly #some = new Map<string, Parcel>()
+const NO_FRAMES = Buffer.alloc(0)
 
-  constructor (events: readonly Outgoing[]) {
+/** The events of a channel that are delivered at once. */
+export class EventBatch {
+  readonly #events: readonly Event[]
+  #all: FrameBatch | undefined
+  // Map(which of the events -> frames)
+  readonly #some = new Map<string, FrameBatch>()
+
+  constructor (events: readonly Event[]) {
     this.#events = events
   }
 
-  /** What a filter lets through; the same parcel for all filters that let the same through, `null` for nothing. */
-  through (filter: Filter): Parcel | null {
+  /** What a filter lets through; the same frames for all filters that let the same through, `null` for nothing. */
+  through (filter: Filter): FrameBatch | null {
     if (filter.events === null && filter.instances === null) return this.#whole()
     const passing: number[] = []
     for (const [index, event] of this.#events.entries()) {
@@ -78,13 +89,13 @@ export class Batch {
     if (passing.length === this.#events.length) return this.#whole()
     if (passing.length === 0) return null
     const key = passing.join()
-    const parcel = this.#some.get(key) ?? new Parcel(passing.map(index => this.#events[index] as Outgoing))
-    this.#some.set(key, parcel)
-    return parcel
+    const frames = this.#some.get(key) ?? new FrameBatch(passing.map(index => this.#events[index] as Event))
+    this.#some.set(key, frames)
+    return frames
   }
 
-  #whole (): Parcel {
-    this.#all ??= new Parcel(this.#events)
+  #whole (): FrameBatch {
+    this.#all ??= new FrameBatch(this.#events)
     return this.#all
   }
 }

@@ -16,13 +16,16 @@ export interface Filter {
   readonly key: string
 }
 
+/** A filter that lets everything through. */
+export const UNFILTERED: Filter = { events: null, instances: null, key: '/,/' }
+
 /** What a client asked for, as it came. */
 export interface AskedFilter {
   readonly events?: unknown
   readonly instances?: unknown
 }
 
-/** @param event left out: one that this catalogue does not have, of another version of the host's that shares the store */
+/** @param event left out: this catalogue lacks it, and another version of the application that shares the store has it */
 export const passes = (filter: Filter, event: EventType | undefined, instance: string): boolean =>
   includes(filter.events, event) && (filter.instances === null || filter.instances.has(instance))
 
@@ -68,11 +71,15 @@ function readNames (key: string, value: unknown, most: number): string[] {
   const names: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [value]
   if (names.length > most) throw new errors.INVALID_FILTER(`has ${names.length} names in "${key}", ${most} are allowed`)
   return names.map(name => {
-    if (typeof name !== 'string') throw new errors.INVALID_FILTER(`"${key}" must be a list of names, or names with commas between them`)
+    if (typeof name !== 'string') {
+      throw new errors.INVALID_FILTER(`"${key}" must be a list of names, or names with commas between them`)
+    }
     return name.trim()
   }).filter(name => name !== '' || typeof value !== 'string').map(name => {
     if (name === '') throw new errors.INVALID_FILTER(`has an empty name in "${key}"`)
-    if (name.length > 200) throw new errors.INVALID_FILTER(`has a name of ${name.length} characters in "${key}": ${excerpt(name)}`)
+    if (name.length > 200) {
+      throw new errors.INVALID_FILTER(`has a name of ${name.length} characters in "${key}": ${excerpt(name)}`)
+    }
     return name
   })
 }

@@ -18,7 +18,12 @@ export function frameLength (payload: number): number {
  *
  * @returns where its payload begins
  */
-export function writeHeader (target: Buffer, offset: number, first: typeof TEXT | typeof BINARY, payload: number): number {
+export function writeHeader (
+  target: Buffer,
+  offset: number,
+  first: typeof TEXT | typeof BINARY,
+  payload: number
+): number {
   target[offset] = first
   if (payload < 126) {
     target[offset + 1] = payload

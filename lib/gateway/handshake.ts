@@ -23,7 +23,8 @@ export interface Handshake {
 /** What a Socket.IO client brings. Made when it is asked for, because there may be very many clients. */
 export function handshakeOf (socket: Socket): Handshake {
   const { headers } = socket.handshake
-  return { apikey: keyOf(socket), headers, remoteAddress: socket.conn.remoteAddress, asked: askedFilter(socket), lastEventId: lastEventIdOf(socket) }
+  const { remoteAddress } = socket.conn
+  return { apikey: keyOf(socket), headers, remoteAddress, asked: askedFilter(socket), lastEventId: lastEventIdOf(socket) }
 }
 
 const authOf = (socket: Socket): Readonly<Record<string, unknown>> => socket.handshake.auth ?? {}
@@ -75,7 +76,8 @@ const RUBBISH = '-'
 const MAX_ID_LENGTH = 200
 
 /** An id as a client gave it. What cannot be one is an id that no log knows. */
-export const readId = (value: unknown): string => typeof value === 'string' && value.length <= MAX_ID_LENGTH ? value : RUBBISH
+export const readId = (value: unknown): string =>
+  typeof value === 'string' && value.length <= MAX_ID_LENGTH ? value : RUBBISH
 
 /** Never from the query, which a stock client sends unchanged when it comes back. */
 function lastEventIdOf (socket: Socket): string | undefined {

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Server } from 'socket.io'
 import type { Access } from '../access.js'
 import type { Catalogue } from '../events/catalogue.js'
-import type { Instances } from '../instances.js'
+import type { Instances, InstanceListener } from '../instances.js'
 import type { LimitCounters } from '../limits.js'
 import type { Traffic } from '../metrics/traffic.js'
 import type { Dismissal } from '../nodes.js'
@@ -10,25 +10,30 @@ import type { Settings } from '../options.js'
 import type { OpenStore } from '../stores/store.js'
 import type { ClientInfo, Limits, Stats } from '../types.js'
 import { Admission } from './admission.js'
-import { Arrivals } from './arrivals.js'
-import { Clients } from './clients.js'
+import { Claims } from './claims.js'
+import { Commands } from './commands.js'
 import { Delivery } from './delivery.js'
+import { GapNotices } from './gap-notices.js'
 import type { Handlers } from './handlers.js'
-import { Holds } from './holds.js'
-import { PastPages } from './http/past-pages.js'
+import { HistoryCache } from './history.js'
+import { Pages } from './http/pages.js'
 import { Streams } from './http/streams.js'
-import { IdleConnections } from './idle.js'
-import { Inbound } from './inbound.js'
-import { usesStockParser } from './internals.js'
-import { Places } from './places.js'
-import { Past } from './past.js'
-import { Positions } from './positions.js'
+import { Notices } from './notices.js'
+import { OffsetNotices } from './offset-notices.js'
 import { type Queues, queuesOf } from './queues.js'
-import { Renewals } from './renewals.js'
-import { Reports } from './reports.js'
-import { Resumption } from './resume.js'
-import { Sockets } from './sockets.js'
-import type { SocketSubscriber } from './socket-subscriber.js'
+import { Quotas } from './quotas.js'
+import { Reauthorization } from './reauthorization.js'
+import { Recovery } from './recovery.js'
+import { Refusals } from './refusals.js'
+import { Registry } from './registry.js'
+import type { SessionServices } from './session.js'
+import { Sessions } from './sessions.js'
+import { usesStockParser } from './socketio/engine.js'
+import { IdleConnections } from './socketio/idle.js'
+import { Namespaces } from './socketio/namespaces.js'
+import { Sockets } from './socketio/sockets.js'
+import { Subscriptions } from './subscriptions.js'
+import { Telemetry } from './telemetry.js'
 import { Writer } from './writer.js'
 
 interface Parts {
@@ -51,121 +56,113 @@ const connectsPerSecond = ({ inboundPerSecond, namespacesPerConnection }: Limits
 /** The groups of the stats that are about clients. */
 export type GatewayStats = Pick<Stats, 'clients' | 'delivery'>
 
-/** The clients of this node: lets them in, and brings them the events that they are entitled to. */
-export class Gateway {
-  /** Those that come by HTTP. */
+/** The sessions of this node: lets clients in, and delivers to them the events that they are entitled to. */
+export class Gateway implements InstanceListener {
+  /** The clients that come by HTTP. */
   readonly streams: Streams
-  readonly #parts: Parts
   readonly #io: Server
-  readonly #reports: Reports
-  readonly #places: Places
-  readonly #arrivals: Arrivals
+  readonly #access: Access
+  readonly #namespaces: Namespaces
+  readonly #quotas: Quotas
+  readonly #registry: Registry
   readonly #writer: Writer
   readonly #delivery: Delivery
-  readonly #past: Past
-  readonly #resumption: Resumption
-  readonly #positions: Positions
-  readonly #renewals: Renewals
-  readonly #inbound: Inbound
-  readonly #clients: Clients
+  readonly #notices: Notices
+  readonly #recovery: Recovery
+  readonly #offsetNotices: OffsetNotices
+  readonly #refusals: Refusals
+  readonly #telemetry: Telemetry
+  readonly #admission: Admission
+  readonly #commands: Commands
+  readonly #sessions: Sessions
   readonly #sockets: Sockets
-  #closing = false
+  #closing: Promise<unknown> | null = null
 
-  /** @param own whether this plugin made the server */
+  /**
+   * Every part is made of parts that are there already.
+   *
+   * @param own whether this plugin made the server
+   */
   constructor (io: Server, own: boolean, parts: Parts) {
-    const { settings: { limits, mode, fastPath, evolution, retention }, access, catalogue, instances, store, handlers, limited, traffic, logger } = parts
+    const { settings, access, catalogue, instances, store, handlers, limited, traffic, logger } = parts
+    const { limits, mode, fastPath, evolution, retention } = settings
     const { log } = store
     const { queuedBytes } = limits
-    this.#parts = parts
     this.#io = io
-    const reports = this.#reports = new Reports(logger)
-    this.#places = new Places(limits)
+    this.#access = access
+
+    // What sessions acquire from.
+    const telemetry = this.#telemetry = new Telemetry(logger)
+    const registry = this.#registry = new Registry()
+    const quotas = this.#quotas = new Quotas(limits)
+    const subscriptions = new Subscriptions(log)
+    const claims = new Claims()
+    const namespaces = this.#namespaces = new Namespaces(io, claims)
+
+    // How events reach them.
+    const history = new HistoryCache(log, catalogue, subscriptions)
     const isStock = usesStockParser(io)
-    if (fastPath && !isStock) reports.fastPathOff('the Socket.IO server has another parser than its own')
-    this.#writer = new Writer({ queuedBytes, direct: fastPath && isStock }, { limited, traffic, reports })
-    this.#delivery = new Delivery({
-      log,
-      catalogue,
-      writer: this.#writer,
-      traffic,
-      passed: (stream, channel, bytes) => { this.#positions.passed(stream, channel, bytes) },
-      broken: stream => { this.#past.forget(stream) },
-      tellGap: (subscriber, head) => { this.#resumption.tellGap(subscriber, head) }
-    })
-    this.#past = new Past(log, catalogue)
-    this.#resumption = new Resumption({ log, past: this.#past, mode, instances, delivery: this.#delivery, writer: this.#writer, queuedBytes, logger })
-    this.#positions = new Positions({ log, delivery: this.#delivery, retention, tell: (subscriber, id) => { this.#resumption.tellPosition(subscriber, id) }, logger })
-    const isClosing = () => this.#closing
-    const admission = new Admission({
-      ...parts,
-      places: this.#places,
-      holds: new Holds(log),
-      isAvailable: () => store.health?.().available !== false,
-      isHosts: instance => this.isHosts(instance),
-      isClosing
-    })
-    this.#arrivals = new Arrivals({
-      access,
-      admission,
-      places: this.#places,
-      maxRefusals: limits.namespacesPerConnection,
-      perSecond: connectsPerSecond(limits),
-      limited,
-      writer: this.#writer,
-      reports
-    })
-    this.#renewals = new Renewals({
-      access,
-      catalogue,
-      arrivals: this.#arrivals,
-      delivery: this.#delivery,
-      writer: this.#writer,
-      dismiss: subscriber => { this.#clients.dismiss(subscriber) },
-      reports
-    })
-    this.#inbound = new Inbound({
-      catalogue,
-      delivery: this.#delivery,
-      writer: this.#writer,
-      handlers,
-      renewals: this.#renewals,
-      perSecond: limits.inboundPerSecond,
+    if (fastPath && !isStock) telemetry.fastPathOff('the Socket.IO server has another parser than its own')
+    const direct = fastPath && isStock
+    const writer = this.#writer = new Writer({ queuedBytes, direct }, { limited, traffic, telemetry })
+    const notices = this.#notices = new Notices({ mode, instances, telemetry })
+    const gaps = new GapNotices(notices)
+    const delivery = this.#delivery = new Delivery({ subscriptions, catalogue, writer, gaps, traffic })
+    this.#offsetNotices = new OffsetNotices({ log, subscriptions, delivery, notices, retention, logger })
+    const recovery = this.#recovery = new Recovery({ log, history, delivery, notices, instances, queuedBytes })
+
+    // Who is let in, and what happens to them.
+    const refusals = this.#refusals = new Refusals({ quotas, limited, telemetry })
+    const reauthorization = new Reauthorization({ access, catalogue, delivery, refusals })
+    const admission = this.#admission = new Admission({
+      mode,
       evolution,
-      tooFast: subscriber => { this.#sendAway(subscriber) },
-      logger
+      access,
+      catalogue,
+      instances,
+      quotas,
+      reauthorization,
+      store
     })
-    this.#clients = new Clients({
+    const perSecond = limits.inboundPerSecond
+    const commands = this.#commands = new Commands({
+      catalogue, delivery, writer, perSecond, evolution, handlers, refusals, limited, telemetry, logger
+    })
+    const sessions = this.#sessions = new Sessions({
       log,
       catalogue,
       instances,
       evolution,
-      admission,
-      delivery: this.#delivery,
-      resumption: this.#resumption,
-      renewals: this.#renewals,
-      joined: instance => { this.#sockets.namespaces.claim(instance) },
-      reports,
+      registry,
+      claims,
+      delivery,
+      writer,
+      history,
+      recovery,
+      telemetry,
       logger
     })
+
+    // Where they come from.
+    const services: SessionServices = { registry, quotas, subscriptions, delivery, telemetry }
     this.#sockets = new Sockets({
       io,
       own,
-      arrivals: this.#arrivals,
-      clients: this.#clients,
+      withRoot: own || mode === 'global',
+      services: { ...services, namespaces },
+      access,
+      admission,
+      sessions,
+      refusals,
+      commands,
+      writer,
       idle: new IdleConnections(limits.idleMs, limited),
-      inbound: this.#inbound,
       limited,
-      reports
-    }, own || mode === 'global')
-    this.streams = new Streams({ access, admission, arrivals: this.#arrivals, clients: this.#clients, pages: new PastPages(log, catalogue), isClosing })
-  }
-
-  #sendAway ({ instance, link }: SocketSubscriber): void {
-    const { address } = link
-    this.#arrivals.count('LIMIT_REACHED', address)
-    this.#parts.limited.count('inboundPerSecond')
-    this.#reports.refused({ name: 'LIMIT_REACHED', instance, address }, 'tooFast')
-    this.#writer.end(link)
+      maxRefusals: limits.namespacesPerConnection,
+      perSecond: connectsPerSecond(limits)
+    })
+    const pages = new Pages(log, catalogue)
+    this.streams = new Streams({ services, access, admission, sessions, refusals, namespaces, pages })
   }
 
   /** Of the Socket.IO server, such as `/socket.io`. */
@@ -175,67 +172,68 @@ export class Gateway {
 
   /** Whether the namespace of an instance's name is the host's own. */
   isHosts (instance: string): boolean {
-    return this.#sockets.namespaces.isHosts(instance)
+    return this.#namespaces.isHosts(instance)
   }
 
   /** @param instance of which to list the clients; left out: all */
   clients (instance?: string): ClientInfo[] {
-    return this.#clients.list(instance)
+    return this.#sessions.list(instance)
   }
 
   /** What waits for the clients. */
   queues (): Queues {
-    return queuesOf(this.#clients.all())
+    return queuesOf(this.#registry.all())
   }
 
   stats (): GatewayStats {
-    const atRoot = this.#clients.all().filter(({ instance }) => instance === null).length
+    let atRoot = 0
+    let inInstances = 0
+    for (const { instance } of this.#sessions.open()) {
+      if (instance === null) atRoot++
+      else inInstances++
+    }
     return {
       clients: {
         atRoot,
-        inInstances: this.#clients.size - atRoot,
-        connections: this.#places.connections,
-        namespaces: this.#sockets.namespaces.size,
-        admitted: this.#clients.admitted,
-        refused: this.#arrivals.refused,
-        received: { handled: this.#inbound.handled, dropped: this.#inbound.dropped }
+        inInstances,
+        connections: this.#quotas.connections,
+        namespaces: this.#namespaces.size,
+        admitted: this.#telemetry.admitted,
+        refused: this.#refusals.counts,
+        received: { handled: this.#commands.handled, dropped: this.#commands.dropped }
       },
-      delivery: { ...this.#writer.counters, ...this.#resumption.counters }
+      delivery: { ...this.#writer.counters, resumed: this.#notices.resumed, replayed: this.#recovery.replayed }
     }
   }
 
-  /** Ends those clients of an instance that its config in force no longer serves, after what was emitted before. */
   async configChanged (instance: string): Promise<void> {
-    await this.#clients.configChanged(instance)
+    await this.#sessions.configChanged(instance)
   }
 
-  /** Ends the clients of an instance, after what was emitted before. */
   async instanceRemoved (instance: string): Promise<void> {
-    await this.#clients.sendEmitted(instance)
-    this.instanceGone(instance)
+    await this.#sessions.instanceRemoved(instance)
   }
 
-  /** Ends the clients of an instance that another node has removed. What was emitted before has been told. */
   instanceGone (instance: string): void {
-    this.#clients.instanceGone(instance)
-    this.#past.forget(instance)
-    this.#sockets.namespaces.release(instance)
+    this.#sessions.instanceGone(instance)
   }
 
-  /** Ends clients so that they stay away. */
+  /** Closes sessions so that their clients stay away. */
   disconnect (target: Dismissal): void {
-    this.#clients.disconnect(target)
-    this.#arrivals.sendAway(target.instance, target.keyHash)
+    this.#sessions.disconnect(target)
   }
 
   /** Sends what was emitted, and ends every connection so that its client comes back, to this node or another. */
   async close (): Promise<void> {
-    if (this.#closing) return
-    this.#closing = true
+    await (this.#closing ??= this.#close())
+  }
+
+  async #close (): Promise<void> {
+    this.#admission.close()
     this.#delivery.flushAll()
-    this.#positions.close()
-    this.#renewals.close()
-    this.#parts.access.close()
+    this.#offsetNotices.close()
+    this.#access.close()
+    this.#sessions.closePending()
     await Promise.all([this.#sockets.close(), this.streams.close()])
   }
 }

@@ -14,7 +14,7 @@ const ENGINE_MESSAGE = '4'
 /** `]` */
 const END = 0x5d
 
-/** An event for clients, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
+/** An event, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
 export class Packet {
   readonly entry: LogEntry
   /** The packet's type and, for binary events, `N-`. */

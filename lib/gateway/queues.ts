@@ -1,4 +1,4 @@
-import type { Subscriber } from './subscriber.js'
+import type { Session } from './session.js'
 
 /** What waits for clients in this process, in bytes. */
 export interface Queues {
@@ -10,14 +10,14 @@ export interface Queues {
 
 export const NO_QUEUES: Queues = { bytes: 0, most: 0 }
 
-/** What waits for the connections of some clients, each counted once in however many namespaces it is. */
-export function queuesOf (subscribers: Iterable<Subscriber>): Queues {
+/** What waits for the connections of some sessions, each counted once. */
+export function queuesOf (sessions: Iterable<Session>): Queues {
   let bytes = 0
   let most = 0
-  for (const subscriber of subscribers) {
-    const { link } = subscriber
-    if (link.subscribers[0] !== subscriber) continue
-    const queued = link.queuedBytes
+  for (const session of sessions) {
+    const { connection } = session
+    if (connection.sessions[0] !== session) continue
+    const queued = connection.queuedBytes
     bytes += queued
     most = Math.max(most, queued)
   }

@@ -1,19 +1,14 @@
 import type { LimitCounters } from '../limits.js'
 import type { Traffic } from '../metrics/traffic.js'
-import type { Parcel } from './batch.js'
-import type { Deliver } from './channel.js'
-import { EVENT_STREAM, type StreamSubscriber } from './http/stream-subscriber.js'
-import type { Link } from './link.js'
-import type { Reports } from './reports.js'
-import type { DirectSocket, SocketLink } from './socket-link.js'
-import type { SocketSubscriber } from './socket-subscriber.js'
-import type { Subscriber } from './subscriber.js'
-import { directSocket, whyNotDirect, writeByEngine } from './wire.js'
+import type { FrameBatch } from './batch.js'
+import type { Connection } from './connection.js'
+import type { LiveSession } from './session.js'
+import type { Telemetry } from './telemetry.js'
 
 interface Settings {
   /** Bytes that may wait for one client; 0 is no limit. */
   readonly queuedBytes: number
-  /** `false`: by `socket.emit` alone, as Socket.IO's outgoing listeners and its admin UI, and other parsers, need it. */
+  /** `false`: by `socket.emit` alone, as Socket.IO's outgoing listeners, its admin UI and other parsers need it. */
   readonly direct: boolean
 }
 
@@ -21,7 +16,7 @@ interface Parts {
   readonly limited: LimitCounters
   /** `null` where nobody asks for metrics. */
   readonly traffic: Traffic | null
-  readonly reports: Reports
+  readonly telemetry: Telemetry
 }
 
 export interface WriterCounters {
@@ -31,136 +26,85 @@ export interface WriterCounters {
   slowConsumers: number
 }
 
-/** Writes to clients, and ends the connections of those that do not read. */
+/** Something that bytes wait in. */
+interface Queue { readonly writableLength: number }
+
+/** Writes to sessions, and ends the connections of slow consumers. */
 export class Writer {
   readonly counters: WriterCounters = { delivered: 0, slowConsumers: 0 }
-  /** The turn of the event loop in which it writes. A client has had time to read what was written in earlier ones. */
-  turn = 0
-  readonly #settings: Settings
-  readonly #limited: LimitCounters
-  readonly #traffic: Traffic | null
-  readonly #reports: Reports
-  /** Writes to all that are in a namespace, and ends those for which too much waits. */
-  readonly toAll: Deliver
+  /** Whether frames may go straight to sockets. */
+  readonly direct: boolean
+  /** The tick of delivery. A client has had time to read what was written in earlier ones. */
+  tick = 0
+  readonly #queuedBytes: number
+  readonly #parts: Parts
 
-  constructor (settings: Settings, { limited, traffic, reports }: Parts) {
-    this.#settings = settings
-    this.#limited = limited
-    this.#traffic = traffic
-    this.#reports = reports
-    // Who is in a namespace of Socket.IO is one of its clients, and who is in none has a stream.
-    this.toAll = (subscribers, namespace, parcel) => {
-      if (namespace === EVENT_STREAM) this.#stream(subscribers as Iterable<StreamSubscriber>, parcel)
-      else if (settings.direct) this.#write(subscribers as Iterable<SocketSubscriber>, namespace, parcel)
-      else this.#emit(subscribers as Iterable<SocketSubscriber>, parcel)
-    }
+  constructor ({ queuedBytes, direct }: Settings, parts: Parts) {
+    this.direct = direct
+    this.#queuedBytes = queuedBytes
+    this.#parts = parts
   }
 
-  /** Writes to one, however much waits for it: whoever calls this waits for it too. */
-  toOne (subscriber: Subscriber, parcel: Parcel): void {
-    // As if looked at in this turn.
-    if (!subscriber.link.ended) subscriber.link.turn = this.turn
-    this.toAll([subscriber], subscriber.namespace, parcel)
-  }
-
-  /** Straight to the sockets, where that can be, and otherwise by Engine.IO's own way. */
-  #write (subscribers: Iterable<SocketSubscriber>, namespace: string, parcel: Parcel): void {
-    let frames: Buffer | undefined
+  /** Writes to sessions, and ends the connections for which too much waits. */
+  readonly toAll = (sessions: Iterable<LiveSession>, batch: FrameBatch): void => {
     let written = 0
-    for (const { link } of subscribers) {
-      if (link.ended) continue
-      const socket = directSocket(link)
-      if (socket === undefined && !this.#reports.isFastPathOff) this.#reportSlowWay(link)
-      if (this.#isTooSlow(link, socket)) continue
-      written++
-      if (socket === undefined) this.#guarded(link, () => { writeByEngine(link, namespace, parcel) })
-      else socket.write(frames ??= parcel.framesFor(namespace))
+    for (const session of sessions) {
+      if (session.deliver(batch, this)) written++
     }
-    this.#count(parcel, written)
+    this.counters.delivered += written * batch.events.length
+    this.#parts.traffic?.delivered(batch.events, written)
   }
 
-  #reportSlowWay (link: SocketLink): void {
-    const why = whyNotDirect(link)
-    if (why !== undefined) this.#reports.fastPathOff(why)
-  }
-
-  #stream (subscribers: Iterable<StreamSubscriber>, parcel: Parcel): void {
-    let written = 0
-    for (const { link } of subscribers) {
-      if (link.ended || this.#isTooSlow(link, undefined)) continue
-      written++
-      link.write(parcel.eventStream)
-    }
-    this.#count(parcel, written)
-  }
-
-  #emit (subscribers: Iterable<SocketSubscriber>, parcel: Parcel): void {
-    let written = 0
-    for (const { link, socket } of subscribers) {
-      if (link.ended || this.#isTooSlow(link, undefined)) continue
-      written++
-      this.#guarded(link, () => { for (const packet of parcel.packets) socket.emit(...packet.decoded()) })
-    }
-    this.#count(parcel, written)
-  }
-
-  #count ({ events }: Parcel, written: number): void {
-    this.counters.delivered += written * events.length
-    this.#traffic?.delivered(events, written)
+  /** Writes to one, however much waits for it: the caller paces itself by that. */
+  toOne (session: LiveSession, batch: FrameBatch): void {
+    const { connection } = session
+    // As if checked in this tick.
+    if (!connection.ended) connection.tick = this.tick
+    this.toAll([session], batch)
   }
 
   /**
-   * Runs what listeners of the host's may hear. One of them that throws must not keep the event from the other
-   * clients; its own client is ended, because it may have got a part of it.
+   * Runs what listeners of the application may hear. One that throws must not keep the event from other clients; its
+   * own client is ended, because it may have got a part of the event.
    */
-  #guarded (link: Link, write: () => void): void {
+  guarded (connection: Connection, write: () => void): void {
     try {
       write()
     } catch (err) {
-      this.#reports.unwritable(err, link)
-      this.end(link)
+      this.#parts.telemetry.writeFailed(err, connection)
+      connection.end('writeFailed')
     }
   }
 
   /**
-   * Ends the connection of a client for which too much waits from turns before. What is written in this turn does
-   * not count yet: the client has had no time to read it, and the bytes are shared with all others.
+   * Whether a connection must not be written to: it is ended, or it is now because more waits for it from earlier ticks
+   * than may. What is written in this tick does not count yet: the client has had no time to read it, and the bytes are
+   * shared with all others.
    *
-   * @param socket where all that waits is, if it can be written to directly
+   * @param queue where all that waits is, if frames go straight to it
    */
-  #isTooSlow (link: Link, socket: DirectSocket | undefined): boolean {
-    if (link.turn === this.turn) return false
-    link.turn = this.turn
-    const { queuedBytes: limit } = this.#settings
-    if (limit === 0) return false
-    const queued = socket === undefined ? link.queuedBytes : socket.writableLength
-    if (queued <= limit) return false
-    this.#endSlow(link, queued)
+  refuses (connection: Connection, queue: Queue | undefined): boolean {
+    if (connection.tick === this.tick) return false
+    if (connection.ended) return true
+    connection.tick = this.tick
+    if (this.#queuedBytes === 0) return false
+    const queued = queue === undefined ? connection.queuedBytes : queue.writableLength
+    if (queued <= this.#queuedBytes) return false
+    this.#endSlow(connection, queued)
     return true
   }
 
-  /** Ends the connection of a client that does not read the answers to what it sends. */
-  checkAnswers (link: Link): void {
-    const { queuedBytes: limit } = this.#settings
-    if (limit === 0 || link.ended) return
-    const queued = link.queuedBytes
-    if (queued > limit) this.#endSlow(link, queued)
+  /** Ends the connection of a client that does not read refusals and acknowledgements. */
+  checkAnswers (connection: Connection): void {
+    if (this.#queuedBytes === 0 || connection.ended) return
+    const queued = connection.queuedBytes
+    if (queued > this.#queuedBytes) this.#endSlow(connection, queued)
   }
 
-  #endSlow (link: Link, queued: number): void {
+  #endSlow (connection: Connection, queued: number): void {
     this.counters.slowConsumers++
-    this.#limited.count('queuedBytes')
-    this.#reports.slow(link, queued)
-    this.end(link)
-  }
-
-  /** Ends a connection so that its client comes back. A listener of the host's may hear of it, and throw. */
-  end (link: Link): void {
-    const [first] = link.subscribers
-    try {
-      link.end()
-    } catch (err) {
-      this.#reports.listenerFailed(err, { instance: first?.instance, link })
-    }
+    this.#parts.limited.count('queuedBytes')
+    this.#parts.telemetry.slow(connection, queued)
+    connection.end('slow')
   }
 }

@@ -5,7 +5,7 @@ import { Buckets } from './buckets.js'
 import { histograms } from './definitions.js'
 
 /** An event on its way to clients; `event` is `undefined` for one that the catalogue does not have. */
-interface Told {
+interface Published {
   readonly entry: { readonly id: string }
   readonly event: EventType | undefined
 }
@@ -45,7 +45,7 @@ export class Traffic {
   }
 
   /** Once for all clients that are handed the same, because there may be many. */
-  delivered (events: readonly Told[], clients: number): void {
+  delivered (events: readonly Published[], clients: number): void {
     for (const { event } of events) {
       const index = event?.index ?? this.#events.length
       this.#delivered[index] = (this.#delivered[index] ?? 0) + clients
@@ -53,7 +53,7 @@ export class Traffic {
   }
 
   /** @param batch what was written at once, to however many clients, the oldest first */
-  wrote (batch: readonly Told[]): void {
+  wrote (batch: readonly Published[]): void {
     this.batch.observe(batch.length)
     const now = Date.now()
     // There may be very many in a millisecond, one for each instance, and to read an id costs more than all else here.

@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { bearerKey, readKey } from '../access.js'
 import { errors } from '../errors.js'
 import { checkRepeated, type Handshake, readId } from '../gateway/handshake.js'
-import type { PastPage } from '../gateway/http/past-pages.js'
-import type { Streams } from '../gateway/http/streams.js'
+import type { Page } from '../gateway/http/pages.js'
+import type { EventsRequest, Streams } from '../gateway/http/streams.js'
 import { instanceName } from '../names.js'
 import { retryAfter, retryAfterHook } from '../retry-after.js'
 import { preferred } from './accept.js'
@@ -26,7 +26,7 @@ interface Query {
   readonly limit?: number
 }
 
-type EventsRequest = FastifyRequest<{ Params: { name?: string }, Querystring: Query }>
+type Request = FastifyRequest<{ Params: { name?: string }, Querystring: Query }>
 
 const PARAMETERS: readonly string[] = ['apikey', 'events', 'instances', 'after', 'limit']
 
@@ -68,15 +68,15 @@ function addRoute (fastify: FastifyInstance, { streams, logSerializers }: Events
 }
 
 /** Whoever says where a page begins, or how long it is, and not what type it takes, wants a page. */
-function preferredType ({ headers, query }: EventsRequest): typeof STREAM | typeof PAGE | undefined {
+function preferredType ({ headers, query }: Request): typeof STREAM | typeof PAGE | undefined {
   return preferred(headers.accept, 'after' in query || 'limit' in query ? [PAGE, STREAM] : [STREAM, PAGE])
 }
 
-function instanceOf ({ params }: EventsRequest): string | null {
+function instanceOf ({ params }: Request): string | null {
   return params.name === undefined ? null : instanceName(params.name)
 }
 
-function handshakeOf ({ raw, query }: EventsRequest, lastEventId: string): Handshake {
+function handshakeOf ({ raw, query }: Request, lastEventId: string): Handshake {
   const { headers, socket } = raw
   return {
     apikey: readKey(headers.apikey) ?? bearerKey(headers),
@@ -104,43 +104,42 @@ function beginStream (reply: FastifyReply): void {
   reply.raw.writeHead(200, STREAM_HEADERS)
 }
 
-/** A client that brings no id is told where it is, and resumes by itself from then on. */
-async function stream (streams: Streams, request: EventsRequest, reply: FastifyReply): Promise<void> {
-  const { raw, query } = request
-  const header = raw.headers['last-event-id']
-  await streams.open({
-    request: raw,
-    response: reply.raw,
-    instance: instanceOf(request),
-    handshake: handshakeOf(request, header === undefined ? '' : readId(header)),
-    checkQuery: () => {
-      checkQuery(request)
-      if ('after' in query || 'limit' in query) throw new errors.INVALID_FILTER(`has "after" or "limit", which are for ${PAGE}: a stream begins after the header Last-Event-ID`)
-    },
-    begin: () => { beginStream(reply) }
+function askedOf (request: Request, reply: FastifyReply, lastEventId: string, checkQuery: () => void): EventsRequest {
+  return { request: request.raw, response: reply.raw, instance: instanceOf(request), handshake: handshakeOf(request, lastEventId), checkQuery }
+}
+
+/** A client that gives no id is told its offset, and resumes by itself from then on. */
+async function stream (streams: Streams, request: Request, reply: FastifyReply): Promise<void> {
+  const header = request.raw.headers['last-event-id']
+  const asked = askedOf(request, reply, header === undefined ? '' : readId(header), () => { checkStreamQuery(request) })
+  await streams.open(asked, () => {
+    beginStream(reply)
   })
   // The client has gone before it began.
   if (!reply.raw.headersSent) reply.hijack()
 }
 
-async function page (streams: Streams, request: EventsRequest, reply: FastifyReply): Promise<void> {
+async function page (streams: Streams, request: Request, reply: FastifyReply): Promise<void> {
   const { after, limit } = request.query
-  const found = await streams.page(instanceOf(request), handshakeOf(request, ''), {
-    after: after === undefined ? '' : readId(after),
-    limit: limit ?? DEFAULT_LIMIT,
-    checkQuery: () => { checkQuery(request) }
-  })
+  const asked = askedOf(request, reply, '', () => { checkQuery(request) })
+  const found = await streams.page(asked, { after: after === undefined ? '' : readId(after), limit: limit ?? DEFAULT_LIMIT })
   void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
   await reply.send(textOf(found))
 }
 
-function checkQuery ({ raw, validationError }: EventsRequest): void {
+function checkStreamQuery (request: Request): void {
+  checkQuery(request)
+  const { query } = request
+  if ('after' in query || 'limit' in query) throw new errors.INVALID_FILTER(`has "after" or "limit", which are for ${PAGE}: a stream begins after the header Last-Event-ID`)
+}
+
+function checkQuery ({ raw, validationError }: Request): void {
   checkRepeated(raw.url, PARAMETERS)
   if (validationError !== undefined) throw validationError
 }
 
 /** The messages are JSON already. */
-function textOf ({ recovered, events, lastEventId, more }: PastPage): Buffer {
+function textOf ({ recovered, events, lastEventId, more }: Page): Buffer {
   const parts = events.flatMap((event, at) => at === 0 ? [event] : [COMMA, event])
   return Buffer.concat([
     Buffer.from(`{"recovered":${String(recovered)},"events":[`),

@@ -1,22 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { Access } from '../access.js'
 import { errors } from '../errors.js'
-import type { SetResult } from '../instances.js'
+import type { Configs } from '../configs.js'
 import { retryAfterHook } from '../retry-after.js'
-import type { InstanceConfig, InstanceConfigInput } from '../types.js'
+import type { InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { documented } from './openapi.js'
 import type { LogSerializers } from './log.js'
 import type { routeSchemas } from './schemas.js'
 import { compilers } from './validation.js'
-
-/** What routes do with configs. */
-export interface Configs {
-  /** @throws INSTANCE_UNKNOWN besides the errors of `wsEvents.set` */
-  set(name: string, config: InstanceConfigInput): Promise<SetResult>
-  find(name: string): Promise<InstanceConfig | null>
-  remove(name: string): Promise<boolean>
-}
 
 /** What routes are made with. */
 export interface RouteParts {
@@ -52,7 +44,7 @@ export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, s
     bodyLimit: BODY_LIMIT,
     schema: schemas.put,
     handler: async (request, reply) => {
-      const { config, created } = await configs.set(request.params.name, request.body)
+      const { config, created } = await configs.setExisting(request.params.name, request.body)
       return await reply.code(created ? 201 : 200).send(config)
     }
   })

@@ -154,7 +154,8 @@ export class SocketClient extends Client {
       other.once('connect_error', (error: Error & { data?: Refusal }) => { resolve(refusalIn(error)) })
     })
     other.connect()
-    void answer.then(said => { if (said !== 'nothing') this.hear(said) })
+    const said = await answer
+    if (said !== 'nothing') this.hear(said)
   }
 
   protected go (): void {

@@ -10,14 +10,14 @@ const REASONS: Readonly<Record<string, string>> = {
   'ping timeout': 'connection lost',
   'forced close': 'connection lost',
   'client namespace disconnect': 'left',
-  'server namespace disconnect': 'ended by the server',
+  kicked: 'disconnected by the host',
   'server shutting down': 'server closing',
   replaced: 'replaced'
 }
 
 /** What a line is about that has neither, by its first words. */
 const WORDS: Readonly<Record<string, string>> = {
-  'a client reads too slowly': 'slow',
+  'slow consumer disconnected': 'slow',
   'the option verify failed': 'verify failed'
 }
 

@@ -42,69 +42,69 @@ idle                               | idle                    | -                
 connection lost                    | lost                    | -                         | -                  | -
 leaves                             | left                    | -                         | -                  | -
 server closing                     | closing                 | -                         | -                  | -
-connections full                   | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED*      | pages
-connectionsPerAddress full         | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED*      | pages
-connectionsPerInstance full        | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED*      | pages
-connections full (page)            | LIMIT_REACHED again*    | LIMIT_REACHED*             | LIMIT_REACHED*      | pages
-connectionsPerAddress full (page)  | LIMIT_REACHED again*    | LIMIT_REACHED*             | LIMIT_REACHED*      | pages
-connectionsPerInstance full (page) | LIMIT_REACHED again*    | LIMIT_REACHED*             | LIMIT_REACHED*      | pages`,
+connections full                   | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED       | -
+connectionsPerAddress full         | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED       | -
+connectionsPerInstance full        | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED       | -
+connections full (page)            | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED       | -
+connectionsPerAddress full (page)  | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED       | -
+connectionsPerInstance full (page) | LIMIT_REACHED again     | LIMIT_REACHED              | LIMIT_REACHED       | -`,
   authorizing: `
 what happens                       | socket                  | stream                    | page               | fault
 events narrowed                    | narrowed                | narrowed                  | whole              | -
 disabled                           | INSTANCE_DISABLED       | INSTANCE_DISABLED         | INSTANCE_DISABLED  | -
 removed                            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
-removed, set again                 | NOT_SET*                | NOT_SET*                  | NOT_SET*           | inherits
+removed, set again                 | NOT_SET                 | NOT_SET                   | NOT_SET            | -
 removed by another node            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
 key revoked                        | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN          | -
-disconnected by instance           | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
-disconnected by key                | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
+disconnected by instance           | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN          | -
+disconnected by key                | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN          | -
 verify never answers               | VERIFY_FAILED again     | VERIFY_FAILED             | VERIFY_FAILED      | -
 idle                               | idle                    | -                         | -                  | -
 asks again                         | replaced                | -                         | -                  | -
-asks in another spelling           | ALREADY_JOINED*         | -                         | -                  | spelling
+asks in another spelling           | ALREADY_JOINED          | -                         | -                  | -
 connection lost                    | lost                    | lost                      | lost               | -
-leaves                             | left*                   | left*                     | left               | ghost
+leaves                             | left                    | left                      | left               | -
 server closing                     | closing                 | CLOSED                    | CLOSED             | -`,
   subscribing: `
 what happens                       | socket                  | stream                    | page               | fault
 events narrowed                    | narrowed                | narrowed                  | whole              | -
 disabled                           | INSTANCE_DISABLED       | INSTANCE_DISABLED         | INSTANCE_DISABLED  | -
 removed                            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
-removed, set again                 | NOT_SET*                | NOT_SET*                  | NOT_SET*           | inherits
+removed, set again                 | NOT_SET                 | NOT_SET                   | NOT_SET            | -
 removed by another node            | NOT_SET                 | NOT_SET                   | NOT_SET            | -
-key revoked                        | FORBIDDEN*              | FORBIDDEN*                | FORBIDDEN*         | late
-disconnected by instance           | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
-disconnected by key                | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN*         | reader
+key revoked                        | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN          | -
+disconnected by instance           | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN          | -
+disconnected by key                | FORBIDDEN               | FORBIDDEN                 | FORBIDDEN          | -
 store never ready                  | STORE_UNAVAILABLE again | STORE_UNAVAILABLE         | STORE_UNAVAILABLE  | -
 connection lost                    | lost                    | lost                      | lost               | -
-leaves                             | left*                   | left*                     | left*              | ghost
-server closing                     | closing*                | CLOSED                    | CLOSED             | close`,
+leaves                             | left                    | left                      | left               | -
+server closing                     | closing                 | CLOSED                    | CLOSED             | -`,
   recovering: `
 what happens                       | socket                  | stream                    | page               | fault
 events narrowed                    | narrowed                | narrowed                  | whole              | -
-disabled                           | ended                   | ended > INSTANCE_DISABLED | INSTANCE_DISABLED* | reader
-removed                            | ended                   | ended > NOT_SET           | NOT_SET*           | reader
-removed, set again                 | ended                   | ended > in                | NOT_SET*           | reader
-removed by another node            | ended                   | ended > NOT_SET           | NOT_SET*           | reader
-key revoked                        | revoked                 | revoked > FORBIDDEN       | FORBIDDEN*         | reader
-disconnected by instance           | ended                   | ended > in                | FORBIDDEN*         | reader
-disconnected by key                | ended                   | ended > in                | FORBIDDEN*         | reader
+disabled                           | disabled                | disabled > INSTANCE_DISABLED| INSTANCE_DISABLED  | -
+removed                            | removed                 | removed > NOT_SET         | NOT_SET            | -
+removed, set again                 | removed                 | removed > in              | NOT_SET            | -
+removed by another node            | removed                 | removed > NOT_SET         | NOT_SET            | -
+key revoked                        | revoked                 | revoked > FORBIDDEN       | FORBIDDEN          | -
+disconnected by instance           | kicked                  | kicked > in               | FORBIDDEN          | -
+disconnected by key                | kicked                  | kicked > in               | FORBIDDEN          | -
 too many messages                  | flood                   | -                         | -                  | -
 reads nothing                      | lost / -                | stalled*                  | -                  | stalls
 connection lost                    | lost                    | lost                      | lost               | -
-leaves                             | left                    | left                      | left*              | ghost
+leaves                             | left                    | left                      | left               | -
 server closing                     | closing                 | closing                   | whole              | -`,
   live: `
 what happens                       | socket                  | stream                    | page               | fault
 events narrowed                    | narrowed                | narrowed                  | -                  | -
-disabled                           | ended                   | ended > INSTANCE_DISABLED | -                  | -
-removed                            | ended                   | ended > NOT_SET           | -                  | -
-removed, set again                 | ended                   | ended > next              | -                  | -
-removed by another node            | ended                   | ended > NOT_SET           | -                  | -
+disabled                           | disabled                | disabled > INSTANCE_DISABLED| -                  | -
+removed                            | removed                 | removed > NOT_SET         | -                  | -
+removed, set again                 | removed                 | removed > next            | -                  | -
+removed by another node            | removed                 | removed > NOT_SET         | -                  | -
 key revoked                        | revoked                 | revoked > FORBIDDEN       | -                  | -
-disconnected by instance           | ended                   | ended > in                | -                  | -
-disconnected by key                | ended                   | ended > in                | -                  | -
-asks in another spelling           | ALREADY_JOINED*         | -                         | -                  | spelling
+disconnected by instance           | kicked                  | kicked > in               | -                  | -
+disconnected by key                | kicked                  | kicked > in               | -                  | -
+asks in another spelling           | ALREADY_JOINED          | -                         | -                  | -
 too many messages                  | flood                   | -                         | -                  | -
 slow                               | slow                    | slow                      | -                  | -
 reads nothing                      | lost                    | stalled*                  | -                  | stalls
@@ -116,11 +116,11 @@ server closing                     | closing                 | closing          
 what happens                       | socket                  | stream                    | page               | fault
 enabled again                      | in                      | in                        | -                  | -
 disabled                           | muted                   | muted                     | -                  | -
-removed                            | ended                   | ended > NOT_SET           | -                  | -
-removed, set again                 | ended                   | ended > next              | -                  | -
+removed                            | removed                 | removed > NOT_SET         | -                  | -
+removed, set again                 | removed                 | removed > next            | -                  | -
 key revoked                        | revoked                 | revoked > FORBIDDEN       | -                  | -
-disconnected by instance           | ended                   | ended > muted             | -                  | -
-disconnected by key                | ended                   | ended > muted             | -                  | -
+disconnected by instance           | kicked                  | kicked > muted            | -                  | -
+disconnected by key                | kicked                  | kicked > muted            | -                  | -
 too many messages                  | flood                   | -                         | -                  | -
 connection lost                    | lost                    | lost                      | -                  | -
 leaves                             | left                    | left                      | -                  | -
@@ -129,13 +129,6 @@ server closing                     | closing                 | closing          
 
 /** What is wrong today, by the words of the table. A row that is right again has to lose its mark. */
 const faults: Readonly<Record<string, string>> = {
-  pages: 'a page that is being made counts under no limit of connections',
-  inherits: 'a client that is still being checked gets into the next instance of the name',
-  reader: 'a page that is being made is nobody\'s client, so nothing ends it',
-  spelling: 'a connection may be in one instance in several spellings of its name',
-  late: 'a key is not asked for again before its client is in',
-  ghost: 'a client that has gone keeps its place, or its stream watched, until its check is over',
-  close: 'a client that waits for the store is neither counted nor logged when the server closes',
   stalls: 'an HTTP stream that reads nothing is never ended'
 }
 

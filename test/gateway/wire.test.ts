@@ -1,11 +1,11 @@
 import { EventEmitter, once } from 'node:events'
 import type { Server } from 'socket.io'
 import t, { type Test } from 'tap'
-import type { Connection } from '../../lib/gateway/internals.js'
-import { SocketLink } from '../../lib/gateway/socket-link.js'
-import { directSocket, queuedBytes } from '../../lib/gateway/wire.js'
+import type { EngineConnection } from '../../lib/gateway/socketio/engine.js'
+import { directSocket, queuedBytes } from '../../lib/gateway/socketio/wire.js'
 import type { Message } from '../../lib/index.js'
 import { type ClientOptions, listen } from '../helpers/client.js'
+import { connectionOf } from '../helpers/gateway.js'
 import { startServer } from '../helpers/server.js'
 
 // The contract with the insides of engine.io and ws. When a new version changes them, events still arrive, by the slow
@@ -15,58 +15,58 @@ import { startServer } from '../helpers/server.js'
 async function join (t: Test, options: ClientOptions = {}, socketio: object = {}) {
   const { fastify, url } = await startServer(t, { socketio, defaultConfig: { enabled: true } })
   const { io } = fastify as unknown as { io: Server }
-  const connected = once(io.engine, 'connection') as Promise<[Connection]>
+  const connected = once(io.engine, 'connection') as Promise<[EngineConnection]>
   const { socket, inbox } = await listen(t, `${url}/acme`, options)
   const [connection] = await connected
-  return { fastify, io, socket, inbox, connection, link: SocketLink.of(connection, null) }
+  return { fastify, io, socket, inbox, connection, ours: connectionOf(connection) }
 }
 
 t.test('an idle WebSocket is written to directly', async t => {
-  const { link, connection } = await join(t)
+  const { ours, connection } = await join(t)
   const { transport } = connection as unknown as { transport: { socket: { _socket: unknown } } }
-  t.equal(directSocket(link), transport.socket._socket)
-  t.equal(queuedBytes(link), 0)
+  t.equal(directSocket(ours), transport.socket._socket)
+  t.equal(queuedBytes(ours), 0)
 })
 
 t.test('a client that polls is not, and is when it has moved to a WebSocket', async t => {
-  const { link, connection } = await join(t, { transports: ['polling', 'websocket'] })
+  const { ours, connection } = await join(t, { transports: ['polling', 'websocket'] })
   if (connection.transport.name === 'polling') {
-    t.equal(directSocket(link), undefined)
+    t.equal(directSocket(ours), undefined)
     await once(connection, 'upgrade')
   }
-  t.ok(directSocket(link))
+  t.ok(directSocket(ours))
 })
 
 t.test('a client that cannot upgrade is not', async t => {
-  const { link } = await join(t, { transports: ['polling'] })
-  t.equal(directSocket(link), undefined)
+  const { ours } = await join(t, { transports: ['polling'] })
+  t.equal(directSocket(ours), undefined)
 })
 
 t.test('a WebSocket that compresses is not', async t => {
-  const { link, fastify, inbox } = await join(t, {}, { perMessageDeflate: true })
-  t.equal(directSocket(link), undefined)
+  const { ours, fastify, inbox } = await join(t, {}, { perMessageDeflate: true })
+  t.equal(directSocket(ours), undefined)
   await fastify.wsEvents.emit('acme', 'call', 'x'.repeat(5000))
   t.equal((await inbox.got(1))[0]?.data, 'x'.repeat(5000))
 })
 
 t.test('while packets wait in Engine.IO nothing overtakes them', async t => {
-  const { link, connection } = await join(t)
+  const { ours, connection } = await join(t)
   connection.write('2/acme,["first"]')
   connection.write('2/acme,["second"]')
-  t.equal(directSocket(link), undefined, 'the second one waits until the first has been written')
-  t.ok(queuedBytes(link) > 0)
+  t.equal(directSocket(ours), undefined, 'the second one waits until the first has been written')
+  t.ok(queuedBytes(ours) > 0)
   await once(connection, 'flush')
-  t.ok(directSocket(link))
+  t.ok(directSocket(ours))
 })
 
 t.test('a connection that has ended is not written to', async t => {
-  const { link, connection } = await join(t, { reconnection: false })
+  const { ours, connection } = await join(t, { reconnection: false })
   const closed = once(connection, 'close')
-  link.end()
-  t.equal(directSocket(link), undefined)
-  t.ok(link.ended)
+  ours.end('slow')
+  t.equal(directSocket(ours), undefined)
+  t.ok(ours.ended)
   await closed
-  t.equal(directSocket(link), undefined)
+  t.equal(directSocket(ours), undefined)
 })
 
 t.test('whatever is not as it is known takes the slow way', async t => {
@@ -75,7 +75,7 @@ t.test('whatever is not as it is known takes the slow way', async t => {
   const { socket } = known
   const webSocket = { readyState: 1, extensions: '', bufferedAmount: 0, _isServer: true, _sender: socket._sender, _socket: (socket as unknown as { _socket: object })._socket }
   const transport = { name: 'websocket', protocol: 4, supportsBinary: true, perMessageDeflate: null, socket: webSocket }
-  const through = (changed: object) => directSocket(SocketLink.of(Object.assign(new EventEmitter(), { readyState: 'open', writeBuffer: [], transport: { ...transport, ...changed } }) as unknown as Connection, null))
+  const through = (changed: object) => directSocket(connectionOf(Object.assign(new EventEmitter(), { readyState: 'open', writeBuffer: [], transport: { ...transport, ...changed } }) as unknown as EngineConnection))
   t.ok(through({}), 'as it is known')
   const changes: Record<string, object> = {
     'another transport': { name: 'webtransport' },

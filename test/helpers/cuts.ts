@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { connectionsOf, endConnection } from '../../lib/gateway/internals.js'
+import { connectionsOf, endConnection } from '../../lib/gateway/socketio/engine.js'
 import '../../lib/io.js'
 import { eventually } from './latch.js'
 import type { Program } from './program.js'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import { connectionsOf } from '../../lib/gateway/internals.js'
+import { connectionsOf } from '../../lib/gateway/socketio/engine.js'
 import { eventually } from '../helpers/latch.js'
 import { eventLine, withoutIds } from './helpers/conversation.js'
 import { pollWaits, sameFromAll, Session } from './helpers/engine.js'

@@ -72,7 +72,7 @@ t.test('a store that cannot be read ends the connection, and the client that com
   void fastify.wsEvents.emit('acme', 'call', 1)
   const follower = new Follower(t, `${url}/acme`, first.ready.lastEventId)
   t.strictSame(datas(await follower.inbox.got(1)), [1])
-  t.equal(lines.filter(({ msg }) => msg.includes('the past could not be read')).length, 2)
+  t.equal(lines.filter(({ msg }) => msg.includes('history could not be read')).length, 2)
 })
 
 t.test('a store that cannot remember rejects the emit, counts and logs it, and the server lives on', async t => {

@@ -2,10 +2,11 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
-import { encodeEvent, encodeMessage } from '../../lib/gateway/http/encoding.js'
+import { encodeEvent, encodeMessage } from '../../lib/gateway/sse.js'
 import { Heartbeats } from '../../lib/gateway/http/heartbeats.js'
-import { StreamLink } from '../../lib/gateway/http/stream-link.js'
+import { ResponseConnection } from '../../lib/gateway/http/connection.js'
 import { preferred } from '../../lib/routes/accept.js'
+import { telemetry } from '../helpers/gateway.js'
 import { eventually } from '../helpers/latch.js'
 
 const entry = { id: '1', event: 'call', instance: 'acme', rest: Buffer.from(',"data":1}'), attachments: [] }
@@ -27,12 +28,12 @@ t.test('a placeholder without its part is no part of another', async t => {
   t.strictSame(message.data, [{ type: 'Buffer', data: 'Yg==' }, { type: 'Buffer', data: 'YQ==' }, { type: 'Buffer', data: '' }])
 })
 
-function linkTo (t: Test): { link: StreamLink, response: PassThrough, text: () => string } {
+function linkTo (t: Test): { link: ResponseConnection, response: PassThrough, text: () => string } {
   const response = new PassThrough()
   t.teardown(() => { response.destroy() })
   let text = ''
   response.on('data', (chunk: Buffer) => { text += chunk.toString() })
-  return { link: new StreamLink(response as unknown as ServerResponse, new PassThrough() as unknown as Socket, null), response, text: () => text }
+  return { link: new ResponseConnection(response as unknown as ServerResponse, new PassThrough() as unknown as Socket, null, telemetry), response, text: () => text }
 }
 
 t.test('a heartbeat comes where nothing else did, and nothing is left when the last stream has gone', async t => {

@@ -1,27 +1,29 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Access } from '../../access.js'
-import { errors } from '../../errors.js'
+import type { Access, Peer } from '../../access.js'
+import { errorName, errors } from '../../errors.js'
 import type { Admission } from '../admission.js'
-import type { Arrivals } from '../arrivals.js'
-import type { Clients } from '../clients.js'
 import type { Handshake } from '../handshake.js'
+import type { Refusals } from '../refusals.js'
+import type { Session, SessionServices } from '../session.js'
+import type { Sessions } from '../sessions.js'
+import type { Namespaces } from '../socketio/namespaces.js'
+import { ResponseConnection } from './connection.js'
 import { Heartbeats } from './heartbeats.js'
-import type { AskedPage, PastPage, PastPages } from './past-pages.js'
-import { StreamLink } from './stream-link.js'
-import { StreamSubscriber } from './stream-subscriber.js'
+import type { AskedPage, Page, Pages } from './pages.js'
+import { PageSession, StreamSession } from './sessions.js'
 
 interface Parts {
+  readonly services: SessionServices
   readonly access: Access
   readonly admission: Admission
-  readonly arrivals: Arrivals
-  readonly clients: Clients
-  readonly pages: PastPages
-  /** Whether the server is shutting down. */
-  readonly isClosing: () => boolean
+  readonly sessions: Sessions
+  readonly refusals: Refusals
+  readonly namespaces: Pick<Namespaces, 'isHosts'>
+  readonly pages: Pages
 }
 
-/** The request for a stream, and where it is answered. */
-export interface StreamRequest {
+/** A request for a stream or a page, and where it is answered. */
+export interface EventsRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   /** `null` is the root. */
@@ -29,14 +31,16 @@ export interface StreamRequest {
   readonly handshake: Handshake
   /** Called when the key is accepted. @throws what is wrong with what else it asks for */
   readonly checkQuery: () => void
-  /** Writes the headers, after which there is no refusing any more. */
-  readonly begin: () => void
 }
 
-/** The clients that come by HTTP: with a stream of their own, or for a page of the past. */
+/** Whether the client has gone meanwhile, and nothing refused it. */
+const hasLeft = ({ reason }: Session, error: unknown): boolean => reason === 'left' && errorName(error) === 'CLOSED'
+
+/** The clients that come by HTTP: with an event stream of their own, or for a page of history. */
 export class Streams {
   readonly #parts: Parts
   readonly #heartbeats = new Heartbeats()
+  #isClosing = false
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -45,68 +49,82 @@ export class Streams {
   /**
    * Lets a client in, and writes to it until it goes or is ended.
    *
+   * @param begin writes the headers, after which there is no refusing any more
    * @throws a coded error, for the client, before anything was written
    */
-  async open ({ request, response, instance, handshake, checkQuery, begin }: StreamRequest): Promise<void> {
-    const { access, admission, arrivals, isClosing } = this.#parts
-    const peer = access.peer(handshake.headers, handshake.remoteAddress)
-    const link = new StreamLink(response, request.socket, peer.address)
-    try {
-      await arrivals.admit(link, instance, handshake.apikey, async () => await admission.admitStream(instance, handshake, link, peer, checkQuery))
-      if (isClosing()) throw new errors.CLOSED()
-      // It gives back what it holds as one that was never in.
-      if (link.isGone) return
-      begin()
-      this.#enter(link, handshake)
-    } catch (error) {
-      arrivals.refusedOverHttp(error, instance, peer.address)
-      throw error
-    } finally {
-      arrivals.settled(link)
-    }
-  }
-
-  #enter (link: StreamLink, handshake: Handshake): void {
-    const { arrivals, clients } = this.#parts
-    const arrival = arrivals.take(link)
-    if (arrival === null) return
-    const subscriber = new StreamSubscriber({ ...arrival.admitted, link }, handshake)
-    clients.add(subscriber)
-    this.#heartbeats.add(link)
-    link.whenClosed(() => {
-      this.#heartbeats.delete(link)
-      clients.forget(subscriber, this.#parts.isClosing() ? 'server shutting down' : 'transport close')
-    })
-    link.begin()
-    // A config or a key may have changed since the client was checked.
-    if (arrival.isSentAway || !clients.isWelcome(subscriber)) clients.dismiss(subscriber)
-    else clients.join(subscriber)
+  async open (asked: EventsRequest, begin: () => void): Promise<void> {
+    const { services, sessions } = this.#parts
+    const { instance, handshake } = asked
+    const { connection, peer } = this.#connectionOf(asked)
+    const session = new StreamSession(services, connection, instance, handshake, this.#heartbeats)
+    await this.#admit(session, connection, peer, asked)
+    // It has gone before it began.
+    if (session.state !== 'subscribing') return
+    begin()
+    this.#heartbeats.add(connection)
+    connection.begin()
+    sessions.start(session)
   }
 
   /**
-   * Reads a page of the past.
+   * Reads a page of history.
    *
    * @throws a coded error, for the caller
    */
-  async page (instance: string | null, handshake: Handshake, asked: AskedPage & { readonly checkQuery: () => void }): Promise<PastPage> {
-    const { access, admission, arrivals, pages } = this.#parts
-    const peer = access.peer(handshake.headers, handshake.remoteAddress)
+  async page (asked: EventsRequest, page: AskedPage): Promise<Page> {
+    const { services, pages } = this.#parts
+    const { instance, handshake } = asked
+    const { connection, peer } = this.#connectionOf(asked)
+    const session = new PageSession(services, connection, instance, handshake)
+    await this.#admit(session, connection, peer, asked)
+    session.state = 'recovering'
     try {
-      const { filter, hold } = await admission.admitReader(instance, handshake, peer, asked.checkQuery)
-      try {
-        return await pages.read(instance, filter, asked)
-      } finally {
-        hold.release()
-      }
+      // It counts until its response is complete.
+      return await session.during(pages.read(instance, session.filter, page))
     } catch (error) {
-      arrivals.refusedOverHttp(error, instance, peer.address)
+      if (!hasLeft(session, error)) this.#refuse(session, peer, error)
       throw error
     }
+  }
+
+  #connectionOf ({ request, response, handshake }: EventsRequest): { connection: ResponseConnection, peer: Peer } {
+    const { access, services } = this.#parts
+    const peer = access.peer(handshake.headers, handshake.remoteAddress)
+    return { peer, connection: new ResponseConnection(response, request.socket, peer.address, services.telemetry) }
+  }
+
+  async #admit (session: Session, connection: ResponseConnection, peer: Peer, asked: EventsRequest): Promise<void> {
+    const { instance, checkQuery } = asked
+    const { admission, namespaces } = this.#parts
+    connection.whenClosed(() => {
+      if (this.#isClosing) session.close('closing', { word: 'server shutting down' })
+      else session.close(connection.isComplete ? 'complete' : 'left', { word: 'transport close' })
+    })
+    try {
+      admission.checkCaller(peer)
+      await admission.admit(session, peer, () => {
+        checkQuery()
+        // Nothing of ours goes to a namespace of the host's.
+        if (instance !== null && namespaces.isHosts(instance)) throw new errors.HOST_NAMESPACE(instance)
+      })
+      session.checkNotClosed()
+    } catch (error) {
+      if (hasLeft(session, error)) return
+      this.#refuse(session, peer, error)
+      throw error
+    }
+  }
+
+  #refuse (session: Session, peer: Peer, error: unknown): void {
+    session.close('refused')
+    // What is not coded is answered by Fastify, which logs it.
+    if (errorName(error) !== undefined) this.#parts.refusals.add(error, session.instance, peer.address)
   }
 
   /** Ends every stream so that its client comes back, after what waits for it. */
   async close (): Promise<void> {
-    const streams = this.#parts.clients.all().filter(subscriber => subscriber instanceof StreamSubscriber)
-    await Promise.all(streams.map(async ({ link }) => { await link.finish() }))
+    this.#isClosing = true
+    const streams = [...this.#parts.sessions.open()].filter(session => session instanceof StreamSession)
+    await Promise.all(streams.map(async ({ connection }) => { await connection.finish() }))
   }
 }

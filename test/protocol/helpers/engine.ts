@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { connectionsOf } from '../../../lib/gateway/internals.js'
+import { connectionsOf } from '../../../lib/gateway/socketio/engine.js'
 import { eventually } from '../../helpers/latch.js'
 import { withoutIds } from './conversation.js'
 import { Http, openSession, type Response, sessionQuery } from './polling.js'

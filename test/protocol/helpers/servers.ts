@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type DefaultEventsMap, Server, type ServerOptions, type Socket } from 'socket.io'
 import '../../../lib/io.js'
-import { closesWithin, type Connection } from '../../../lib/gateway/internals.js'
+import { closesWithin, type EngineConnection } from '../../../lib/gateway/socketio/engine.js'
 import { eventually } from '../../helpers/latch.js'
 import { type Scope, startServer } from '../../helpers/server.js'
 
@@ -57,7 +57,7 @@ async function startReference (t: Scope, { root = true, ...options }: Options): 
   for (const [name, data] of Object.entries(REFUSALS).filter(([name]) => name !== '/' || !root)) io.of(name).use((socket, next) => { next(Object.assign(new Error(data.message), { data })) })
   addHost(io)
   // Engine.IO waits for 30 s, and keeps the process, for a client that has stopped polling.
-  io.engine.on('connection', (connection: Connection) => { closesWithin(connection, 1000) })
+  io.engine.on('connection', (connection: EngineConnection) => { closesWithin(connection, 1000) })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
   const { port } = http.address() as AddressInfo
@@ -106,7 +106,7 @@ function addHost (io: Server): void {
 
 function watch (io: Server): () => Promise<string[]> {
   let reasons: string[] = []
-  io.engine.on('connection', (connection: Connection) => {
+  io.engine.on('connection', (connection: EngineConnection) => {
     connection.on('close', (reason: string) => { reasons.push(reason) })
   })
   return async () => {

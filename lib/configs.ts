@@ -1,0 +1,57 @@
+import { errors } from './errors.js'
+import type { Gateway } from './gateway/index.js'
+import { callHost } from './host-call.js'
+import type { Instances, SetResult } from './instances.js'
+import { instanceName } from './names.js'
+import type { InstanceConfig, InstanceConfigInput } from './types.js'
+
+interface Parts {
+  readonly instances: Instances
+  /** `null` in disabled mode. */
+  readonly gateway: Pick<Gateway, 'isHosts'> | null
+  /** `null` where the application has no such check. */
+  readonly instanceExists: ((name: string) => boolean | Promise<boolean>) | null
+}
+
+/** The configs of instances, as `fastify.wsEvents` and the routes change them. */
+export class Configs {
+  readonly #parts: Parts
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Sets a config, as the application does.
+   *
+   * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, STORE_UNAVAILABLE
+   */
+  async set (name: string, config: InstanceConfigInput): Promise<SetResult> {
+    const { instances, gateway } = this.#parts
+    if (gateway?.isHosts(instanceName(name)) === true) throw new errors.HOST_NAMESPACE(name)
+    return await instances.set(name, config)
+  }
+
+  /**
+   * Sets a config, as a caller of the routes does.
+   *
+   * @throws INSTANCE_UNKNOWN besides the errors of `set`
+   */
+  async setExisting (name: string, config: InstanceConfigInput): Promise<SetResult> {
+    const { instanceExists } = this.#parts
+    const isThere = instanceExists === null ||
+      await callHost('instanceExists', () => instanceExists(name.normalize('NFC')))
+    if (!isThere) throw new errors.INSTANCE_UNKNOWN(name)
+    return await this.set(name, config)
+  }
+
+  /** @throws INVALID_NAME, STORE_UNAVAILABLE */
+  async find (name: string): Promise<InstanceConfig | null> {
+    return await this.#parts.instances.find(name)
+  }
+
+  /** @throws INVALID_NAME, STORE_UNAVAILABLE */
+  async remove (name: string): Promise<boolean> {
+    return await this.#parts.instances.remove(name)
+  }
+}

@@ -1,0 +1,64 @@
+import type { Position, Ready } from '../../types.js'
+import type { FrameBatch } from '../batch.js'
+import type { Handshake } from '../handshake.js'
+import { LiveSession, Session, type SessionServices } from '../session.js'
+import type { Writer } from '../writer.js'
+import type { ResponseConnection } from './connection.js'
+import { encodeNotice } from '../sse.js'
+import type { Heartbeats } from './heartbeats.js'
+
+/** An HTTP client with a stream of server-sent events. */
+export class StreamSession extends LiveSession {
+  declare readonly connection: ResponseConnection
+  readonly handshake: Handshake
+  readonly since = new Date()
+  readonly #heartbeats: Heartbeats
+
+  constructor (
+    services: SessionServices,
+    connection: ResponseConnection,
+    instance: string | null,
+    handshake: Handshake,
+    heartbeats: Heartbeats
+  ) {
+    super(services, connection, instance, handshake)
+    this.handshake = handshake
+    this.#heartbeats = heartbeats
+  }
+
+  deliver (batch: FrameBatch, writer: Writer): boolean {
+    if (writer.refuses(this.connection, undefined)) return false
+    this.connection.write(batch.eventStream)
+    return true
+  }
+
+  /** With the id, so that a client that is cut off before the first event comes back with one. */
+  notify (name: 'ws.ready' | 'ws.position', content: Ready | Position): void {
+    if (!this.connection.ended) this.connection.write(encodeNotice(name, content))
+  }
+
+  /** An HTTP client cannot be told to stay away. It is checked again when it comes back. */
+  protected disconnect (): void {
+    void this.connection.finish()
+  }
+
+  protected override stop (): void {
+    this.#heartbeats.delete(this.connection)
+    super.stop()
+  }
+}
+
+/** An HTTP client that reads a page of history. */
+export class PageSession extends Session {
+  readonly handshake: Handshake
+
+  constructor (
+    services: SessionServices,
+    connection: ResponseConnection,
+    instance: string | null,
+    handshake: Handshake
+  ) {
+    super(services, connection, instance, handshake)
+    this.handshake = handshake
+  }
+}

@@ -1,0 +1,54 @@
+import type { Instances } from '../instances.js'
+import type { Mode, Position, Ready, Stats } from '../types.js'
+import type { LiveSession } from './session.js'
+import type { Telemetry } from './telemetry.js'
+
+interface Parts {
+  readonly mode: Mode
+  readonly instances: Instances
+  readonly telemetry: Telemetry
+}
+
+/** Tells clients their offset: `ws.ready` when they resume or have missed something, and `ws.position`. */
+export class Notices {
+  readonly #resumed = { recovered: 0, gap: 0, fresh: 0 }
+  readonly #parts: Parts
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  get resumed (): Stats['delivery']['resumed'] {
+    return { ...this.#resumed }
+  }
+
+  /**
+   * Sends `ws.ready`.
+   *
+   * @param recovered whether history reaches back to the id that the client gave; `null`: it gave an empty one
+   * @param lastEventId the offset from which the client goes on
+   */
+  ready (session: LiveSession, recovered: boolean | null, lastEventId: string): void {
+    this.#resumed[recovered === null ? 'fresh' : recovered ? 'recovered' : 'gap']++
+    const { mode, instances } = this.#parts
+    const { instance } = session
+    const enabled = instance === null || instances.standing(instance) !== 'instance-disabled'
+    const content: Ready = { instance, mode, enabled, recovered, lastEventId }
+    this.#guarded(session, () => { session.notify('ws.ready', content) })
+  }
+
+  /** Sends `ws.position`: the client has everything up to this id that its filter lets through. */
+  position (session: LiveSession, lastEventId: string): void {
+    const content: Position = { lastEventId }
+    this.#guarded(session, () => { session.notify('ws.position', content) })
+  }
+
+  /** A listener of the application may hear of it, and throw. */
+  #guarded ({ instance, connection }: LiveSession, notify: () => void): void {
+    try {
+      notify()
+    } catch (err) {
+      this.#parts.telemetry.listenerFailed(err, instance, connection.address)
+    }
+  }
+}

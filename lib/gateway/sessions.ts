@@ -1,0 +1,144 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { SILENT } from '../access.js'
+import type { Catalogue } from '../events/catalogue.js'
+import { inTime, STORE_PATIENCE } from '../in-time.js'
+import type { Instances } from '../instances.js'
+import type { EventLog } from '../log/event-log.js'
+import type { Dismissal } from '../nodes.js'
+import type { ClientInfo } from '../types.js'
+import type { Claims } from './claims.js'
+import type { Delivery } from './delivery.js'
+import { eventNames } from './filter.js'
+import type { HistoryCache } from './history.js'
+import type { Recovery } from './recovery.js'
+import type { Registry } from './registry.js'
+import { LiveSession } from './session.js'
+import type { Telemetry } from './telemetry.js'
+import type { Writer } from './writer.js'
+
+interface Parts {
+  readonly log: EventLog
+  readonly catalogue: Catalogue
+  readonly instances: Instances
+  /** Whether the clients of a disabled instance stay, and are muted. */
+  readonly evolution: boolean
+  readonly registry: Registry
+  readonly claims: Claims
+  readonly delivery: Delivery
+  readonly writer: Writer
+  readonly history: HistoryCache
+  readonly recovery: Recovery
+  readonly telemetry: Telemetry
+  readonly logger: FastifyBaseLogger
+}
+
+/** What happens to the sessions of this node, in whatever state they are and however their clients connect. */
+export class Sessions {
+  readonly #parts: Parts
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** Sessions that are open. */
+  * open (): Generator<LiveSession> {
+    for (const session of this.#parts.registry.all()) {
+      if (session.isOpen && session instanceof LiveSession) yield session
+    }
+  }
+
+  /** Opens a session that was admitted, when its transport is open: it recovers what it missed, and goes live. */
+  start (session: LiveSession): void {
+    const { claims, writer, recovery, telemetry } = this.#parts
+    const { instance, subscription } = session
+    if (subscription === null) session.state = 'muted'
+    else session.state = 'recovering'
+    telemetry.connected(session)
+    if (session.grant === SILENT) telemetry.atSilentRoot(session)
+    if (subscription === null) return
+    // The config may have changed since it was checked.
+    if (!this.#serves(instance)) {
+      session.close('disabled')
+      return
+    }
+    if (instance !== null) claims.add(instance)
+    writer.checkAnswers(session.connection)
+    if (!session.isOpen) return
+    recovery.start(session, subscription)
+  }
+
+  #serves (instance: string | null): boolean {
+    if (instance === null) return true
+    const status = this.#parts.instances.standing(instance)
+    return status === 'served' || (status === 'instance-disabled' && this.#parts.evolution)
+  }
+
+  /** Closes the sessions of an instance that its config does not allow any more, after what was emitted before. */
+  async configChanged (instance: string): Promise<void> {
+    await this.#sendEmitted(instance)
+    const { registry, instances } = this.#parts
+    const isServed = this.#serves(instance)
+    const state = instances.standing(instance) === 'instance-disabled' ? 'muted' : 'live'
+    for (const session of registry.of(instance)) {
+      if (!isServed) session.close('disabled')
+      else if (session.state === 'live' || session.state === 'muted') session.state = state
+    }
+  }
+
+  /** Closes the sessions of an instance that is being removed, after what was emitted before. */
+  async instanceRemoved (instance: string): Promise<void> {
+    await this.#sendEmitted(instance)
+    this.instanceGone(instance)
+  }
+
+  /** Closes the sessions of an instance that another node has removed. What was emitted before was published. */
+  instanceGone (instance: string): void {
+    const { registry, delivery, history, claims } = this.#parts
+    delivery.flushInstance(instance)
+    for (const session of registry.of(instance)) session.close('removed')
+    history.forget(instance)
+    claims.delete(instance)
+  }
+
+  /** Sends what was emitted for an instance. A store that is away has until its time is over. */
+  async #sendEmitted (instance: string): Promise<void> {
+    const { log, delivery, logger } = this.#parts
+    try {
+      await inTime(log.drained(), STORE_PATIENCE)
+    } catch (err) {
+      logger.warn({ err, instance }, 'config changed before every emitted event was sent: the store has not taken them')
+    }
+    delivery.flushInstance(instance)
+  }
+
+  /** Closes sessions so that their clients stay away, after what was emitted before. */
+  disconnect (target: Dismissal): void {
+    this.#parts.delivery.flushAll()
+    for (const session of this.#parts.registry.matching(target)) session.close('kicked')
+  }
+
+  /** Refuses the sessions that are not open yet: the server shuts down. */
+  closePending (): void {
+    for (const session of [...this.#parts.registry.all()]) {
+      if (!session.isOpen) session.close('closing')
+    }
+  }
+
+  /** @param instance of which to list the clients; left out: all */
+  list (instance?: string): ClientInfo[] {
+    return [...this.open()]
+      .filter(session => instance === undefined || session.instance === instance)
+      .map(session => this.#infoOf(session))
+  }
+
+  #infoOf ({ instance, connection, since, grant, filter }: LiveSession): ClientInfo {
+    return {
+      instance,
+      address: connection.address,
+      since,
+      events: grant === SILENT ? [] : eventNames(this.#parts.catalogue, filter),
+      ...(instance === null && { instances: filter.instances === null ? null : [...filter.instances] }),
+      queuedBytes: connection.queuedBytes
+    }
+  }
+}
