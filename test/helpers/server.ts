@@ -21,16 +21,19 @@ interface Setup {
   readonly before?: (fastify: FastifyInstance) => unknown
   /** And after that, before the server listens. */
   readonly after?: (fastify: FastifyInstance) => unknown
+  /** Left out: a free one. */
+  readonly port?: number
 }
 
-/** A server with the plugin on a free port, closed when the test ends. The environment is empty unless `options.env` says otherwise. */
-export async function startServer (t: Scope, options: WsEventsOptions = {}, { fastify: serverOptions, before, after }: Setup = {}): Promise<TestServer> {
+/** A server with the plugin, closed when the test ends. The environment is empty unless `options.env` says otherwise. */
+export async function startServer (t: Scope, options: WsEventsOptions = {}, setup: Setup = {}): Promise<TestServer> {
+  const { fastify: serverOptions, before, after, port: wanted = 0 } = setup
   const fastify = Fastify(serverOptions ?? {})
   t.teardown(async () => { await fastify.close() })
   await before?.(fastify)
   await fastify.register(wsEvents, { env: false, ...options })
   await after?.(fastify)
-  await fastify.listen({ port: 0, host: '127.0.0.1' })
+  await fastify.listen({ port: wanted, host: '127.0.0.1' })
   const { port } = fastify.server.address() as AddressInfo
   return { fastify, url: `http://127.0.0.1:${port}`, port }
 }

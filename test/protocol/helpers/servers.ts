@@ -104,7 +104,8 @@ function addHost (io: Server): void {
   }
 }
 
-function watch (io: Server): () => Promise<string[]> {
+/** Watches the connections of a server from now on. The result is `reasons` of `Spoken`. */
+export function watch (io: Server): () => Promise<string[]> {
   let reasons: string[] = []
   io.engine.on('connection', (connection: EngineConnection) => {
     connection.on('close', (reason: string) => { reasons.push(reason) })
