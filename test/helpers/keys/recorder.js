@@ -46,6 +46,16 @@ Server.prototype.emit = function (event, ...args) {
   return emit.call(this, event, ...args)
 }
 
+/** The plugin gives an upgrade of Socket.IO's path to Engine.IO without emitting it. */
+function watchUpgrades () {
+  const { Server: Engine } = requireOf('socket.io', 'engine.io')
+  const { handleUpgrade } = Engine.prototype
+  Engine.prototype.handleUpgrade = function (request, ...args) {
+    noteRequest(request)
+    return handleUpgrade.call(this, request, ...args)
+  }
+}
+
 /** The packets of clients that ask for a namespace have `auth` in them. */
 function watchPackets () {
   const { Decoder, PacketType: { CONNECT } } = requireOf('socket.io', 'socket.io-parser')
@@ -153,6 +163,7 @@ subscribe('fastify.initialization', ({ fastify }) => {
   if (!watching) {
     watching = true
     watchPackets()
+    watchUpgrades()
     watchStderr()
   }
   watchRegister(fastify)
