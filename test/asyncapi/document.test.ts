@@ -7,10 +7,12 @@ import { register } from '../helpers/register.js'
 /** Errors and warnings, as the parser counts severity. */
 const WARNING = 1
 
+const parser = new Parser()
+
 /** What the official parser has against a document. */
 async function faultsOf (document: AsyncApiDocument): Promise<string[]> {
   const text = JSON.stringify(document)
-  const { diagnostics, document: parsed } = await new Parser().parse(text)
+  const { diagnostics, document: parsed } = await parser.parse(text)
   const faults = diagnostics.filter(({ severity }) => severity <= WARNING).map(({ code, message, path }) => `${String(code)} at ${path.join('/')}: ${message}`)
   return parsed === undefined ? ['it cannot be parsed', ...faults] : faults
 }

@@ -2,13 +2,11 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { folder, root } from '../helpers/documents.js'
-import { withoutNginx } from '../helpers/nginx.js'
 import { freePort, Program } from '../helpers/program.js'
-import { withoutRedis } from '../helpers/redis.js'
 import type { Scope } from '../helpers/server.js'
 
 /** Runs an example by plain Node, in an empty folder: a `.env` of the developer is not to matter. */
-const run = (t: Scope, file: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Program =>
+const run = (t: Scope, file: string, args: readonly string[], env: NodeJS.ProcessEnv): Program =>
   new Program(t, process.execPath, [join(root, 'example', file), ...args], { cwd: folder(t, []), env })
 
 t.test('every example is JavaScript, and its types are in comments', async t => {
@@ -27,10 +25,4 @@ t.test('the example server and client run by plain node, with a key, and end by 
   t.ok(client.lines.some(line => /^\d\d:\d\d:\d\d {2}acme /.test(line)), 'and an event')
   server.interrupt()
   t.equal(await server.ended, 0)
-})
-
-t.test('the cluster runs by plain node, and loses nothing', { skip: withoutNginx || withoutRedis }, async t => {
-  const cluster = run(t, 'cluster/start.js', ['--seconds', '2'])
-  t.equal(await cluster.ended, 0, cluster.lines.join('\n'))
-  t.match(cluster.lines.at(-1), /^ {3}end {3}emitted [1-9]\d* .*lost 0 {3}doubled 0/)
 })

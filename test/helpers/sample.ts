@@ -5,6 +5,3 @@ const IN_FULL = process.env.TEST_IN_FULL === '1'
 export function sampleOf<Item> (items: readonly Item[], nth: number, turn = 0): Item[] {
   return items.filter((item, index) => IN_FULL || (index + turn) % nth === 0)
 }
-
-/** How often a property is tried: fewer times in `npm test` than in test/long. */
-export const runs = (few: number, inFull: number): number => IN_FULL ? inFull : few
