@@ -40,10 +40,21 @@ function noteRequest ({ url, headers }) {
 }
 
 const { emit } = Server.prototype
-// Not by the channel `http.server.request.start`, which does not tell of upgrades.
+// Not by the channel `http.server.request.start`, which does not tell of upgrades, nor by the event: the plugin takes
+// upgrades before anybody hears of them.
 Server.prototype.emit = function (event, ...args) {
-  if (event === 'request' || event === 'upgrade') noteRequest(args[0])
-  return emit.call(this, event, ...args)
+  const isHeard = emit.call(this, event, ...args)
+  if (event === 'connection') watchParser(args[0])
+  return isHeard
+}
+
+/** @param socket whose parser calls `onIncoming` with each request */
+function watchParser ({ parser }) {
+  const { onIncoming } = parser
+  parser.onIncoming = function (request, ...rest) {
+    noteRequest(request)
+    return onIncoming.call(this, request, ...rest)
+  }
 }
 
 /** The plugin gives an upgrade of Socket.IO's path to Engine.IO without emitting it. */
