@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Server, type ServerOptions } from 'socket.io'
 import t from 'tap'
 import '../../lib/io.js'
-import { closesWithin, type Connection, connectionsOf } from '../../lib/gateway/internals.js'
+import { closesWithin, type EngineConnection, connectionsOf } from '../../lib/gateway/socketio/engine.js'
 import { type Scope, startServer } from '../helpers/server.js'
 import { connectAck, holdAll, openClient, type Script, withoutIds } from './helpers/conversation.js'
 import { answerLine, outcomeLine, pollWaits, sameFromAll, Session } from './helpers/engine.js'
@@ -58,7 +58,7 @@ function echoEvents (io: Server): void {
 
 /** The server of the Engine.IO suite: what comes goes back, and Socket.IO does not read it. */
 function echoPackets (io: Server): void {
-  io.engine.on('connection', (connection: Connection) => {
+  io.engine.on('connection', (connection: EngineConnection) => {
     connection.removeAllListeners('data')
     connection.on('data', (data: string) => { connection.send(data) })
   })
@@ -96,7 +96,7 @@ async function startGlobal (t: Scope, echo: Echo, { connectTimeout, ...times }: 
 
 function spoken (name: string, port: number, io: Server): Spoken {
   // Engine.IO waits for 30 s, and keeps the process, for a client that has stopped polling.
-  io.engine.on('connection', (connection: Connection) => { closesWithin(connection, 1000) })
+  io.engine.on('connection', (connection: EngineConnection) => { closesWithin(connection, 1000) })
   return { name, port, io, reasons: watch(io), emit: (instance, event, data) => { io.of(`/${instance}`).emit(event, data) } }
 }
 
