@@ -38,7 +38,7 @@ export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionPa
     schema: schemas.evolutionSet,
     validatorCompiler: eitherBody,
     handler: async ({ params, body }, reply) => {
-      const { config } = await configs.set(params.instance, 'websocket' in body ? body.websocket : body)
+      const { config } = await configs.setExisting(params.instance, 'websocket' in body ? body.websocket : body)
       return await reply.code(201).send(shown(config))
     }
   })
