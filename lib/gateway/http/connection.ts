@@ -7,7 +7,7 @@ import { HEARTBEAT, opening } from '../sse.js'
 /** To look again, in ms, where no event tells that something has gone out. */
 const LOOK_AGAIN = 100
 /** How long what waits for a client may take to go out when its stream ends, in ms. */
-const END_TIMEOUT = 1000
+const END_TIMEOUT = 3000
 
 /** An HTTP response: an event stream, or a page of history. It carries one session. */
 export class ResponseConnection extends Connection {

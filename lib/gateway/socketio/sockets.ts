@@ -18,7 +18,7 @@ import type { IdleConnections } from './idle.js'
 import { SocketSession, type SocketServices } from './session.js'
 
 /** How long a connection may take to end when the server closes, in ms. */
-const END_TIMEOUT = 1000
+const END_TIMEOUT = 3000
 
 interface Parts {
   readonly io: Server
