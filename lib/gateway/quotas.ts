@@ -24,7 +24,7 @@ export class Quotas {
   readonly #refusals = new Map<string, number>()
   #minute = 0
 
-  constructor (limits: Limits, now: () => number = Date.now) {
+  constructor (limits: Limits, now: () => number = () => performance.now()) {
     this.#limits = limits
     this.#now = now
   }

@@ -55,7 +55,8 @@ export class Reauthorization {
       if (session instanceof LiveSession) delivery.setFilter(session, makeFilter(catalogue, set ?? asked, grant, instance))
       this.schedule(session, set)
     } catch (error) {
-      if (session.state !== 'closed') this.#lost(session, error)
+      // The server shuts down, and ends the connection gently.
+      if (session.state !== 'closed' && errorName(error) !== 'CLOSED') this.#lost(session, error)
     }
   }
 

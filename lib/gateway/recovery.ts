@@ -46,7 +46,7 @@ export class Recovery {
   /** Makes a session live: at once, or after what it missed. */
   start (session: LiveSession, subscription: Subscription): void {
     const after = session.handshake.lastEventId
-    session.state = 'recovering'
+    session.open('recovering')
     if (after === undefined) this.#join({ session, subscription })
     else if (after === '') this.#joinFresh({ session, subscription }, null)
     else void this.#recover({ session, subscription }, after)
@@ -56,7 +56,7 @@ export class Recovery {
     const { delivery, instances } = this.#parts
     delivery.join(session)
     const isMuted = session.instance !== null && instances.standing(session.instance) === 'instance-disabled'
-    session.state = isMuted ? 'muted' : 'live'
+    session.open(isMuted ? 'muted' : 'live')
   }
 
   /** From now on, and told its offset. */

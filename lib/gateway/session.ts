@@ -55,9 +55,8 @@ export abstract class Session {
   /** `null` at the root. */
   readonly instance: string | null
   readonly connection: Connection
-  state: SessionState = 'connecting'
-  /** Why it is closed. */
-  reason: ReasonName | null = null
+  #state: SessionState = 'connecting'
+  #reason: ReasonName | null = null
   /** SHA-256 of the key that came, accepted or not, in base64. */
   keyHash: string | null
   grant: Grant = NOTHING
@@ -83,22 +82,37 @@ export abstract class Session {
   /** What came with its request. */
   abstract readonly handshake: Handshake
 
+  get state (): SessionState {
+    return this.#state
+  }
+
+  /** Why it is closed; `null` while it is not. */
+  get reason (): ReasonName | null {
+    return this.#reason
+  }
+
   /** Past the handshake, and not closed. */
   get isOpen (): boolean {
-    return this.state === 'recovering' || this.state === 'live' || this.state === 'muted'
+    return this.#state === 'recovering' || this.#state === 'live' || this.#state === 'muted'
+  }
+
+  /** Moves on to a state in which it is open. One that is closed stays closed. */
+  open (state: 'recovering' | 'live' | 'muted'): void {
+    if (this.#state !== 'closed') this.#state = state
   }
 
   /**
    * Takes its places, first of all that it does.
    *
-   * @throws LIMIT_REACHED
+   * @throws LIMIT_REACHED; the error for its reason when it is closed already
    */
   begin (): void {
+    this.checkNotClosed()
     const { quotas, registry } = this.services
     quotas.take(this.connection)
     this.connection.add(this)
     registry.add(this)
-    this.state = 'authorizing'
+    this.#state = 'authorizing'
   }
 
   /**
@@ -115,14 +129,14 @@ export abstract class Session {
     quotas.enter(this.instance)
     this.isCounted = true
     this.subscription = subscriptions.acquire(this.instance)
-    this.state = 'subscribing'
+    this.#state = 'subscribing'
   }
 
   /** It gets nothing, so it needs no key and fills no instance: Evolution's clients at the root in traditional mode. */
   subscribeToNothing (grant: Grant, filter: Filter): void {
     this.grant = grant
     this.filter = filter
-    this.state = 'subscribing'
+    this.#state = 'subscribing'
   }
 
   /**
@@ -143,15 +157,16 @@ export abstract class Session {
 
   /** @throws the coded error for the reason for which it closed */
   checkNotClosed (): void {
-    if (this.reason !== null) throw refusalFor(this.reason, this.instance)
+    if (this.#reason !== null) throw refusalFor(this.#reason, this.instance)
   }
 
   /** Closes it, from any state, once. What it acquired is released here, in the reverse order. */
   close (reason: ReasonName, detail: CloseDetail = {}): void {
-    const { isOpen: wasOpen, state } = this
+    const { isOpen: wasOpen } = this
+    const state = this.#state
     if (state === 'closed') return
-    this.state = 'closed'
-    this.reason = reason
+    this.#state = 'closed'
+    this.#reason = reason
     // One that is `connecting` has acquired nothing.
     if (state !== 'connecting') this.#release()
     if (state !== 'authorizing') this.#interrupt?.(refusalFor(reason, this.instance))

@@ -51,8 +51,7 @@ export class Sessions {
   start (session: LiveSession): void {
     const { claims, writer, recovery, telemetry } = this.#parts
     const { instance, subscription } = session
-    if (subscription === null) session.state = 'muted'
-    else session.state = 'recovering'
+    session.open(subscription === null ? 'muted' : 'recovering')
     telemetry.connected(session)
     if (session.grant === SILENT) telemetry.atSilentRoot(session)
     if (subscription === null) return
@@ -81,7 +80,7 @@ export class Sessions {
     const state = instances.standing(instance) === 'instance-disabled' ? 'muted' : 'live'
     for (const session of registry.of(instance)) {
       if (!isServed) session.close('disabled')
-      else if (session.state === 'live' || session.state === 'muted') session.state = state
+      else if (session.state === 'live' || session.state === 'muted') session.open(state)
     }
   }
 

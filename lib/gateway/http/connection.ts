@@ -58,10 +58,14 @@ export class ResponseConnection extends Connection {
   }
 
   /**
-   * Calls once when the client has gone, or has everything. A response that waits behind another one on its connection
+   * Calls once when the client has gone, or has everything; at once where it has gone already. A response that waits behind another one on its connection
    * (pipelining) is never told that the connection has closed.
    */
   whenClosed (closed: () => void): void {
+    if (this.isGone) {
+      closed()
+      return
+    }
     let isSettled = false
     const settle = () => {
       this.#response.off('close', settle)

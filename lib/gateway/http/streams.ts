@@ -77,7 +77,9 @@ export class Streams {
     const { connection, peer } = this.#connectionOf(asked)
     const session = new PageSession(services, connection, instance, handshake)
     await this.#admit(session, connection, peer, asked)
-    session.state = 'recovering'
+    // It has gone meanwhile, and nobody reads the answer.
+    session.checkNotClosed()
+    session.open('recovering')
     try {
       // It counts until its response is complete.
       return await session.during(pages.read(instance, session.filter, page))

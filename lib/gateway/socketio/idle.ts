@@ -34,7 +34,7 @@ export class IdleConnections {
   came (connection: EngineConnection): void {
     connection.once('close', this.#onClose)
     if (this.#ms === 0) return
-    this.#fresh.set(connection, Date.now())
+    this.#fresh.set(connection, performance.now())
     this.#sweep ??= setInterval(() => { this.#endStalled() }, this.#ms)
   }
 
@@ -50,12 +50,12 @@ export class IdleConnections {
     const since = this.#fresh.get(connection)
     if (since === undefined) return
     this.#fresh.delete(connection)
-    if (reason === 'forced close' && Date.now() - since >= this.#ms - TIMER_SLACK) this.#limited.count('idleMs')
+    if (reason === 'forced close' && performance.now() - since >= this.#ms - TIMER_SLACK) this.#limited.count('idleMs')
   }
 
   #endStalled (): void {
     for (const [connection, since] of this.#fresh) {
-      if (Date.now() - since < 2 * this.#ms) break
+      if (performance.now() - since < 2 * this.#ms) break
       this.#fresh.delete(connection)
       if (connection.readyState !== 'closing') continue
       this.#limited.count('idleMs')

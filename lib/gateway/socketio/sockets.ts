@@ -115,7 +115,7 @@ export class Sockets {
     const { perSecond } = this.#parts
     if (namespace !== '/') connection.asksForInstance = true
     if (connection.ended) throw limitReached('namespacesPerConnection')
-    if (perSecond !== 0 && connection.asked(Date.now()) > perSecond) throw limitReached('inboundPerSecond')
+    if (perSecond !== 0 && connection.asked(performance.now()) > perSecond) throw limitReached('inboundPerSecond')
   }
 
   /**
