@@ -92,6 +92,7 @@ t.test('what is held for a client on its way is given back when it is in, gone, 
   await a.wsEvents.disconnect({ instance: 'acme' })
   // At once: its key is accepted, so it need not wait for its stream.
   t.match(await code, { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
+  door.open()
   away.disconnect()
   await isEmpty()
 
@@ -99,6 +100,7 @@ t.test('what is held for a client on its way is given back when it is in, gone, 
   const refusal = refused(disabled)
   await a.wsEvents.set('acme', { enabled: false })
   t.match(await refusal, { code: 'FST_ERR_WS_EVENTS_INSTANCE_DISABLED' })
+  door.open()
   disabled.disconnect()
   await isEmpty()
 
