@@ -12,15 +12,8 @@ t.setTimeout(300_000)
 
 const options: WsEventsOptions = { apikey: 'good', defaultConfig: { enabled: true } }
 
-// When it comes back, python-socketio waits for its namespace for one second, and then gives up for good: a busy machine
-// takes longer. There is no option for that wait.
-const PATIENT = `
-import socketio
-socketio.Client.connect.__defaults__ = (*socketio.Client.connect.__defaults__[:-1], 60)
-`
-
 /** Connects with the arguments of `sio.connect`, and prints what happens in its namespace as JSON, a line each. */
-const CLIENT = `${PATIENT}
+const CLIENT = `
 import json, sys, socketio
 
 how = json.loads(sys.argv[1])
@@ -45,7 +38,7 @@ sio.wait()
 `
 
 /** Connects as Evolution's client for Python does. */
-const EVOLUTION_CLIENT = `${PATIENT}
+const EVOLUTION_CLIENT = `
 import json, sys, socketio
 
 url = json.loads(sys.argv[1])['url']

@@ -22,7 +22,10 @@ async function connectionsTo (redis: RedisServer): Promise<number> {
 /** Opens stores in a process of its own, which has to end by itself. @returns what it says */
 async function openElsewhere (t: Test, stores: readonly RedisStoreOptions[], args: readonly string[] = []): Promise<string[]> {
   const child = join(import.meta.dirname, 'redis/child.ts')
-  const program = new Program(t, process.execPath, [...process.execArgv, ...args, child, JSON.stringify(stores)], { cwd: process.cwd() })
+  const program = new Program(t, process.execPath, [...process.execArgv, ...args, child, JSON.stringify(stores)], {
+    cwd: process.cwd(),
+    env: { TAP_TYPE_STRIP_ONLY: '1' }
+  })
   const ended = await Promise.race([program.ended, new Promise(resolve => setTimeout(resolve, 60_000, 'it does not end').unref())])
   t.equal(ended, 0, 'nothing is left that keeps the process')
   return program.lines
