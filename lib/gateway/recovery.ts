@@ -115,7 +115,7 @@ export class Recovery {
         page = next instanceof Promise ? await next : next
         if (!isRecovering(session)) return
       }
-      // What it has is whole. It is told of the gap when it comes back.
+      // Everything delivered so far has no hole. The client gets the gap as `ws.ready` when it reconnects.
       session.close('historyLost')
     } finally {
       if (--this.#replays === 0) history.forgetSoon()

@@ -170,7 +170,7 @@ export abstract class Session {
     // One that is `connecting` has acquired nothing.
     if (state !== 'connecting') this.#release()
     if (state !== 'authorizing') this.#interrupt?.(refusalFor(reason, this.instance))
-    // One that is not open yet is refused, by whoever lets it in.
+    // A session that is not open yet is refused by its transport.
     if (wasOpen) this.ended(reason, detail)
   }
 

@@ -108,7 +108,7 @@ function askedOf (request: Request, reply: FastifyReply, lastEventId: string, ch
   return { request: request.raw, response: reply.raw, instance: instanceOf(request), handshake: handshakeOf(request, lastEventId), checkQuery }
 }
 
-/** A client that gives no id is told its offset, and resumes by itself from then on. */
+/** A client that gives no id gets its offset (`ws.ready`), from which it resumes. */
 async function stream (streams: Streams, request: Request, reply: FastifyReply): Promise<void> {
   const header = request.raw.headers['last-event-id']
   const asked = askedOf(request, reply, header === undefined ? '' : readId(header), () => { checkStreamQuery(request) })

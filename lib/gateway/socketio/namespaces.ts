@@ -52,7 +52,7 @@ export class Namespaces {
   /**
    * Serves clients from now on.
    *
-   * @param withRoot whether the root is ours, whoever made it
+   * @param withRoot whether the plugin serves the root
    */
   serve (handlers: NamespaceHandlers, withRoot: boolean): void {
     this.#handlers = handlers
