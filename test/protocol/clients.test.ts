@@ -102,9 +102,13 @@ async function getsEvents (t: Test, client: StockClient, emit: Emit): Promise<vo
   t.ok(picture.equals(Buffer.from((await binary).data.picture)))
 }
 
+/** Socket.IO 2 takes the WebSocket of a browser where there is one, as in Node 22. That takes neither headers nor a `ca`. */
+const hasBrowserSocket = (kind: Kind): boolean => kind === socketIo2 && 'WebSocket' in globalThis
+
 async function playKeys (t: Test, kind: Kind, transport: Transport): Promise<void> {
   const { fastify, url } = await startServer(t, optionsFor(kind))
   for (const way of kind.ways) {
+    if (way === 'header' && transport === 'websocket' && hasBrowserSocket(kind)) continue
     const client = open(t, kind, `${url}/acme`, { transports: [transport], ...keyBy(way, 'good') })
     await next(client, 'connect')
     await getsEvents(t, client, async data => await fastify.wsEvents.emit('acme', 'call', data))
@@ -170,7 +174,7 @@ async function playHttp2 (t: Test, kind: Kind): Promise<void> {
   t.teardown(() => { rmSync(directory, { recursive: true }) })
   const certificate = makeCertificate(directory)
   const { fastify, port } = await startHost(t, { certificate, http2: true, options: optionsFor(kind) })
-  for (const ways of [['websocket'], ['polling'], ['polling', 'websocket']]) {
+  for (const ways of hasBrowserSocket(kind) ? [['polling']] : [['websocket'], ['polling'], ['polling', 'websocket']]) {
     const more = { transports: ways, query: { apikey: 'good' }, ca: certificate.ca }
     const client = open(t, kind, `https://127.0.0.1:${port}/acme`, more)
     await next(client, 'connect')
@@ -181,7 +185,7 @@ async function playHttp2 (t: Test, kind: Kind): Promise<void> {
 for (const kind of kinds) {
   t.test(kind.name, async t => {
     for (const transport of transports) {
-      await t.test(`events and refusals, by the key in ${kind.ways.join()}: ${transport}`, async t => { await playKeys(t, kind, transport) })
+      await t.test(`events and refusals, by each way to give the key: ${transport}`, async t => { await playKeys(t, kind, transport) })
       await t.test(`comes back by itself when the server restarts: ${transport}`, async t => { await playRestart(t, kind, transport) })
     }
     await t.test('a filter in the query', async t => { await playFilter(t, kind) })
