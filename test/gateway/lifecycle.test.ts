@@ -91,12 +91,12 @@ t.test('a client that asks twice while its key is checked gets each event once, 
 t.test('disconnect by a key reaches those whose key is being checked', async t => {
   let answer = (): void => {}
   const { fastify, url } = await startServer(t, { ...enabled, verify: async () => await new Promise<boolean>(resolve => { answer = () => { resolve(true) } }) })
-  const socket = connect(t, `${url}/acme`, { auth: { apikey: 'revoked' } })
+  const socket = connect(t, `${url}/acme`, { auth: { apikey: 'taken-back' } })
   const refusal = refused(socket)
   let isAsked = false
   const ask = answer
   await until(() => { isAsked = answer !== ask; return isAsked })
-  await fastify.wsEvents.disconnect({ apikey: 'revoked' })
+  await fastify.wsEvents.disconnect({ apikey: 'taken-back' })
   answer()
   t.match(await refusal, { code: 'FST_ERR_WS_EVENTS_FORBIDDEN', retry: false })
   await until(() => fastify.wsEvents.stats().clients.connections === 0)

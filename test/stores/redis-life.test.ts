@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import t, { type Test } from 'tap'
 import { epochOf, idFrom, isId, sequenceOf, timeOf } from '../../lib/log/ids.js'
+import { Keys } from '../../lib/stores/redis/keys.js'
 import type { OpenStore } from '../../lib/stores/store.js'
 import { answered, type RedisServer, startRedis, startReplica, withoutRedis } from '../helpers/redis.js'
 import { appendMany, idsAfter, Load, newPrefix, openNode, recordOf, sameList, type Watcher, watcherOf, watchersOf } from './redis/nodes.js'
@@ -46,6 +47,31 @@ for (const { how, stop, setup } of [
     t.strictSame(await (nodes[0] as OpenStore).log.read('silent', silent.start, 1000), [])
   })
 }
+
+t.test('a batch that Redis had cut off at one start and executes at the next is in the log once', withRedis, async t => {
+  const redis = await startRedis(t, { appendonly: true, appendfsync: 'always' })
+  const prefix = newPrefix()
+  const node = await openNode(t, { url: redis.url, prefix })
+  const { log } = node
+  const watcher = await watcherOf(node, 'acme')
+  const old = await appendMany(log, ['acme'], 3)
+  await redis.kill()
+  await redis.start()
+  const ids = await appendMany(log, ['acme'], 3)
+  const commands = redis.connect()
+  const { entries } = new Keys(prefix, 0).stream('acme')
+  // As Redis 7 does it, at a place of its file that is before the newest ones.
+  const kept = await commands.xrange(entries, '-', '+')
+  const [last = ''] = kept[2] ?? []
+  await commands.del(entries)
+  const returned = `${last.split('-')[0]}-${Number(last.split('-')[1]) + 1}`
+  for (const [position, fields] of [...kept.slice(0, 3), [returned, kept[2]?.[1] ?? []] as const, ...kept.slice(3)]) await commands.xadd(entries, position, ...fields)
+  const late = await openNode(t, { url: redis.url, prefix })
+  for (const each of [log, late.log]) {
+    t.strictSame(await idsAfter(each, 'acme', watcher.start), [...old, ...ids])
+    t.strictSame(await idsAfter(each, 'acme', old.at(-1) ?? ''), ids)
+  }
+})
 
 /** Everybody who watches was told of a gap, and of all that is appended afterwards and nothing else. */
 async function assertNewLife (t: Test, nodes: readonly OpenStore[], watchers: readonly Watcher[], stream: string): Promise<void> {

@@ -248,8 +248,20 @@ local newest, floor = state[1] or '', state[2] or ''
 local function answer (found) return { epoch, log[2], last, newest, found } end
 
 if ARGV[1] ~= epoch or isAfter(after, last) or isAfter(log[4], after) then return answer('gap') end
+local breaks = {}
 for survived, start in string.gmatch(log[5] or '', ':(%d+%-%d+)>(%d+%-%d+);') do
-  if isAfter(after, survived) and isAfter(start, after) then return answer('gap') end
+  if isAfter(start, after) then
+    if isAfter(after, survived) then return answer('gap') end
+    breaks[#breaks + 1] = { survived, start }
+  end
+end
+-- Redis has truncated its file within a transaction, has served without it, and has executed it at a later start. Its
+-- events were appended again meanwhile.
+local function isReturned (position)
+  for _, between in ipairs(breaks) do
+    if isAfter(position, between[1]) and isAfter(between[2], position) then return true end
+  end
+  return false
 end
 if newest == '' then
   local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
@@ -268,10 +280,12 @@ local wanted, found, bytes, from = tonumber(ARGV[3]), {}, 0, '(' .. after
 while true do
   local page = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', 32)
   for _, entry in ipairs(page) do
-    bytes = bytes + #entry[2][2]
-    if bytes > wanted and #found > 0 then return answer(found) end
-    found[#found + 1] = entry[1]
-    found[#found + 1] = entry[2][2]
+    if not isReturned(entry[1]) then
+      bytes = bytes + #entry[2][2]
+      if bytes > wanted and #found > 0 then return answer(found) end
+      found[#found + 1] = entry[1]
+      found[#found + 1] = entry[2][2]
+    end
     from = '(' .. entry[1]
   end
   if #page < 32 then return answer(found) end
