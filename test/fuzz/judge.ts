@@ -7,8 +7,8 @@ import type { HttpAnswer } from './wire/http.js'
 const CODES = new Set(Object.keys(errors).map(name => CODE_PREFIX + name))
 /** What a route may be unavailable for. */
 const UNAVAILABLE = new Set(['VERIFY_FAILED', 'STORE_UNAVAILABLE', 'CLOSED', 'DISABLED'].map(name => CODE_PREFIX + name))
-/** Fastify's own answers without a code: no such route, and what is no request. */
-const FASTIFYS = /^(Route |Client |Exceeded maximum allowed HTTP header size)/
+/** Answers without a code: Fastify's own (no such route, and what is no request), and to upgrades of other paths. */
+const UNCODED = /^(Route |Client |Exceeded maximum allowed HTTP header size|nothing (on this path takes an|took this) upgrade)/
 const JOINED = 160
 
 interface Told { readonly code?: unknown, readonly statusCode?: unknown, readonly message?: unknown, readonly retry?: unknown }
@@ -42,7 +42,7 @@ export function httpFault ({ method, url, headers }: HttpRequest, { status, head
   if (status < 400 && !isEngines && !opensAnything(Buffer.concat(headers.map(([, value]) => bytesOf(value, ''))), marker)) return `a route did without a key what needs one: ${shown}`
   if (status < 400 || !isJson || method === 'HEAD') return undefined
   if (!isObject(told)) return `an error that is no object: ${shown}`
-  const isOurs = typeof told.code === 'string' || typeof told.code === 'number' || FASTIFYS.test(String(told.message))
+  const isOurs = typeof told.code === 'string' || typeof told.code === 'number' || UNCODED.test(String(told.message))
   return isOurs ? undefined : `an error without a code: ${shown}`
 }
 

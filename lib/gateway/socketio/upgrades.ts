@@ -17,6 +17,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Server } from 'socket.io'
+import { errors } from '../../errors.js'
 import { endsUpgradesOfOthers, enginePath, isAttachedTo, takesWebSockets } from './engine.js'
 
 /** How long the other listeners may take to touch an upgrade, in ms. */
@@ -87,7 +88,7 @@ export class Upgrades {
   #dispatch (upgrade: Upgrade): void {
     const { request, stream, head } = upgrade
     if (offersH2c(request)) servePlain(this.#server, upgrade)
-    else if (this.#isClosing) this.#answer(stream, 503, 'the server is shutting down')
+    else if (this.#isClosing) this.#refuse(stream)
     else if (this.#isEngines(request)) {
       if (takesWebSockets(this.#io)) this.#io.engine.handleUpgrade(request, stream, head)
       else this.#answer(stream, 400, 'Transport unknown')
@@ -139,8 +140,13 @@ export class Upgrades {
     stream.once('finish', finished)
   }
 
+  #refuse (stream: Duplex): void {
+    const { statusCode = 503, code, message } = new errors.CLOSED()
+    this.#answer(stream, statusCode, message, code)
+  }
+
   /** Refuses an upgrade, and closes its socket. */
-  #answer (stream: Duplex, status: number, message: string): void {
+  #answer (stream: Duplex, status: number, message: string, code?: string): void {
     this.#open.add(stream)
     const timer = setTimeout(() => { stream.destroy() }, LINGER)
     stream.once('close', () => {
@@ -150,7 +156,7 @@ export class Upgrades {
     // A client that resets the connection has no use for the answer.
     stream.on('error', () => { stream.destroy() })
     const error = STATUS_CODES[status] ?? ''
-    const body = JSON.stringify({ statusCode: status, error, message })
+    const body = JSON.stringify({ statusCode: status, code, error, message })
     const headers = ['Connection: close', 'Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`]
     stream.end(`HTTP/1.1 ${status} ${error}\r\n${headers.join('\r\n')}\r\n\r\n${body}`)
     // What is left unread makes the kernel reset the connection, and the client may never see the answer.
