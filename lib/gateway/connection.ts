@@ -28,6 +28,11 @@ export abstract class Connection {
   /** Bytes that wait for the client, in all buffers between us and the kernel. */
   abstract get queuedBytes (): number
 
+  /** The same with what waits for other connections of its transport, which comes before. */
+  get transportBytes (): number {
+    return this.queuedBytes
+  }
+
   /** Resolves when something that waits was written, when the connection has ended, or after 100 ms. */
   abstract drained (): Promise<void>
 

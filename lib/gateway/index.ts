@@ -28,7 +28,7 @@ import { Refusals } from './refusals.js'
 import { Registry } from './registry.js'
 import type { SessionServices } from './session.js'
 import { Sessions } from './sessions.js'
-import { usesStockParser } from './socketio/engine.js'
+import { pingTimeout, usesStockParser } from './socketio/engine.js'
 import { IdleConnections } from './socketio/idle.js'
 import { Namespaces } from './socketio/namespaces.js'
 import { Sockets } from './socketio/sockets.js'
@@ -162,7 +162,17 @@ export class Gateway implements InstanceListener {
       perSecond: connectsPerSecond(limits)
     })
     const pages = new Pages(log, catalogue)
-    this.streams = new Streams({ services, access, admission, sessions, refusals, namespaces, pages })
+    this.streams = new Streams({
+      services,
+      access,
+      admission,
+      sessions,
+      refusals,
+      namespaces,
+      pages,
+      writer,
+      stallTimeout: pingTimeout(io)
+    })
   }
 
   /** Of the Socket.IO server, such as `/socket.io`. */

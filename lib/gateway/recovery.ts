@@ -153,7 +153,7 @@ export class Recovery {
   }
 
   #isFull ({ connection }: LiveSession): boolean {
-    return connection.queuedBytes > this.#room
+    return connection.transportBytes > this.#room
   }
 
   /** Waits for a place in a tick of the event loop. */

@@ -26,9 +26,6 @@ export interface WriterCounters {
   slowConsumers: number
 }
 
-/** Something that bytes wait in. */
-interface Queue { readonly writableLength: number }
-
 /** Writes to sessions, and ends the connections of slow consumers. */
 export class Writer {
   readonly counters: WriterCounters = { delivered: 0, slowConsumers: 0 }
@@ -81,29 +78,34 @@ export class Writer {
    * than may. What is written in this tick does not count yet: the client has had no time to read it, and the bytes are
    * shared with all others.
    *
-   * @param queue where all that waits is, if frames go straight to it
+   * @param queued bytes that wait for its transport, where the caller knows them
    */
-  refuses (connection: Connection, queue: Queue | undefined): boolean {
+  refuses (connection: Connection, queued?: number): boolean {
     if (connection.tick === this.tick) return false
     if (connection.ended) return true
     connection.tick = this.tick
     if (this.#queuedBytes === 0) return false
-    const queued = queue === undefined ? connection.queuedBytes : queue.writableLength
-    if (queued <= this.#queuedBytes) return false
-    this.#endSlow(connection, queued)
+    const waiting = queued ?? connection.transportBytes
+    if (waiting <= this.#queuedBytes) return false
+    this.#endSlow(connection, waiting)
     return true
   }
 
   /** Ends the connection of a client that does not read refusals and acknowledgements. */
   checkAnswers (connection: Connection): void {
     if (this.#queuedBytes === 0 || connection.ended) return
-    const queued = connection.queuedBytes
+    const queued = connection.transportBytes
     if (queued > this.#queuedBytes) this.#endSlow(connection, queued)
   }
 
   #endSlow (connection: Connection, queued: number): void {
-    this.counters.slowConsumers++
     this.#parts.limited.count('queuedBytes')
+    this.endStalled(connection, queued)
+  }
+
+  /** Ends the connection of a client that does not take what waits for it. */
+  endStalled (connection: Connection, queued: number): void {
+    this.counters.slowConsumers++
     this.#parts.telemetry.slow(connection, queued)
     connection.end('slow')
   }

@@ -98,7 +98,8 @@ const outcomes: Readonly<Record<string, Outcome>> = {
   idle: row => cut(row, 'limits.idleMs', 'nothing'),
   flood: row => cut(row, 'refused.LIMIT_REACHED, limits.inboundPerSecond', 'info LIMIT_REACHED'),
   slow: row => cut(row, 'limits.queuedBytes, slowConsumers', 'warn slow'),
-  stalled: row => cut(row, 'slowConsumers', 'warn slow'),
+  // What was on its way to it told it an id.
+  stalled: row => ({ ...cut(row, 'slowConsumers', 'warn slow'), gets: withPast(row, served(row)) }),
   closing,
   left: row => ({ ...NOTHING, logged: ifIn(row, isSocket(row.way) ? 'debug left' : 'debug connection lost') }),
   replaced: row => ({ ...NOTHING, gets: served(row), logged: 'debug replaced' }),

@@ -37,10 +37,9 @@ it is out of date. Do not edit it by hand: what is expected stands in \`test/beh
 - **Counted**: what grows in \`stats()\`. **Logged**: the level of the first line about it, and its code or reason.
 - **Released**: whether the server keeps nothing of it: it is not listed, the next client has its place under
   \`limits\`, and the store's stream is watched for nobody.
-- **Today**: empty where it is so. Otherwise the row says what is right, and why it is not so yet.
 `
 
-const HEADS = ['What happens', 'Ways in', 'Told', 'Comes back', 'Gets', 'Counted', 'Logged', 'Released', 'Today']
+const HEADS = ['What happens', 'Ways in', 'Told', 'Comes back', 'Gets', 'Counted', 'Logged', 'Released']
 
 const lineOf = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`.replaceAll('|  |', '| |')
 
@@ -49,8 +48,8 @@ function linesOf (played: readonly Played[]): string[] {
   const lines = new Map<string, { readonly row: Row, readonly ways: string[], readonly cells: readonly string[] }>()
   for (const one of played) {
     const { row } = one
-    const { told, returns, gets, counted, logged, released } = row.failsToday === undefined ? one.seen : expected(row)
-    const cells = [told, returns, gets, counted, logged, released, today(one)]
+    const { told, returns, gets, counted, logged, released } = one.seen
+    const cells = [told, returns, gets, counted, logged, released]
     const key = JSON.stringify([row.happening, cells])
     const line = lines.get(key) ?? { row, ways: [], cells }
     lines.set(key, line)
@@ -59,18 +58,11 @@ function linesOf (played: readonly Played[]): string[] {
   return [...lines.values()].map(({ row, ways, cells }) => lineOf([row.happening, ways.join(', '), ...cells]))
 }
 
-function today (played: Played): string {
-  const { row: { failsToday } } = played
-  if (failsToday !== undefined) return isRight(played) ? '**right, and marked as a fault**' : `✗ ${failsToday}`
-  return isRight(played) ? '' : '**not as expected**'
-}
-
 /** The page of all rows. */
 export function pageOf (played: readonly Played[]): string {
-  const faulty = played.filter(({ row }) => row.failsToday !== undefined).length
   const parts = states.map(state => {
     const lines = linesOf(played.filter(({ row }) => row.state === state))
     return [`## ${state}`, '', ABOUT[state], '', lineOf(HEADS), lineOf(HEADS.map(() => '---')), ...lines, ''].join('\n')
   })
-  return `${INTRODUCTION}\n${played.length} rows, of which ${faulty} are not so yet.\n\n${parts.join('\n')}`
+  return `${INTRODUCTION}\n${played.length} rows.\n\n${parts.join('\n')}`
 }

@@ -1,9 +1,8 @@
-import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { encodeEvent, encodeMessage } from '../../lib/gateway/sse.js'
-import { Heartbeats } from '../../lib/gateway/http/heartbeats.js'
+import { Sweep } from '../../lib/gateway/http/sweep.js'
 import { ResponseConnection } from '../../lib/gateway/http/connection.js'
 import { preferred } from '../../lib/routes/accept.js'
 import { telemetry } from '../helpers/gateway.js'
@@ -33,7 +32,7 @@ function linkTo (t: Test): { link: ResponseConnection, response: PassThrough, te
   t.teardown(() => { response.destroy() })
   let text = ''
   response.on('data', (chunk: Buffer) => { text += chunk.toString() })
-  return { link: new ResponseConnection(response as unknown as ServerResponse, new PassThrough() as unknown as Socket, null, telemetry), response, text: () => text }
+  return { link: new ResponseConnection({ socket: new PassThrough() } as unknown as IncomingMessage, response as unknown as ServerResponse, null, telemetry), response, text: () => text }
 }
 
 t.test('a heartbeat comes where nothing else did, and nothing is left when the last stream has gone', async t => {
@@ -47,12 +46,12 @@ t.test('a heartbeat comes where nothing else did, and nothing is left when the l
   await eventually(() => text() === 'event\n:\n\n')
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
-  const heartbeats = new Heartbeats(1)
+  const heartbeats = new Sweep(1, connection => { connection.beat() })
   const others = [linkTo(t), linkTo(t)]
   for (const other of others) heartbeats.add(other.link)
   await eventually(() => others.every(other => other.text().includes(':\n\n:\n\n')))
   t.equal(timers(), before + 1, 'one timer for all')
-  for (const other of others) heartbeats.delete(other.link)
+  for (const other of others) other.link.closed()
   t.equal(timers(), before)
 })
 

@@ -1,8 +1,9 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Connection } from '../connection.js'
-import type { Telemetry } from '../telemetry.js'
 import { HEARTBEAT, opening } from '../sse.js'
+import type { Telemetry } from '../telemetry.js'
+import { type Transport, transportOf } from './transport.js'
 
 /** To look again, in ms, where no event tells that something has gone out. */
 const LOOK_AGAIN = 100
@@ -11,23 +12,37 @@ const END_TIMEOUT = 3000
 
 /** An HTTP response: an event stream, or a page of history. It carries one session. */
 export class ResponseConnection extends Connection {
+  readonly transport: Transport
   readonly #response: ServerResponse
   readonly #socket: Socket
   /** Whether nothing was written since the last heartbeat. */
   #isQuiet = false
+  #isClosed = false
+  readonly #closeListeners = new Set<() => void>()
+  /** Bytes that were written by this object. */
+  #written = 0
+  // As they were when something had left last.
+  #left = 0
+  #progress = 0
+  #movedAt = performance.now()
 
-  /**
-   * @param response that nothing is written to yet
-   * @param socket that carries it
-   */
-  constructor (response: ServerResponse, socket: Socket, address: string | null, telemetry: Telemetry) {
+  /** @param response that nothing is written to yet */
+  constructor (request: IncomingMessage, response: ServerResponse, address: string | null, telemetry: Telemetry) {
     super(address, telemetry)
     this.#response = response
-    this.#socket = socket
+    this.#socket = request.socket
+    this.transport = transportOf(request)
+    this.transport.add(this)
+    response.once('close', () => { this.closed() })
+    if (this.isGone) this.closed()
   }
 
   get queuedBytes (): number {
     return this.#response.writableLength
+  }
+
+  override get transportBytes (): number {
+    return this.transport.queuedBytes
   }
 
   /** Whether the client has gone. */
@@ -47,47 +62,60 @@ export class ResponseConnection extends Connection {
 
   write (text: Buffer | string): void {
     this.#isQuiet = false
+    this.#written += Buffer.byteLength(text)
     this.#response.write(text)
   }
 
   /** Writes something if nothing was written since the last time, so that proxies keep the connection. */
   beat (): void {
     // What waits keeps it as well, and a client that reads nothing gets no more for it.
-    if (this.#isQuiet && !this.ended && this.queuedBytes === 0) this.#response.write(HEARTBEAT)
+    if (this.#isQuiet && !this.ended && this.queuedBytes === 0) this.write(HEARTBEAT)
     this.#isQuiet = true
   }
 
   /**
-   * Calls once when the client has gone, or has everything; at once where it has gone already. A response that waits behind another one on its connection
-   * (pipelining) is never told that the connection has closed.
+   * For how long nothing of what waits for the client has left, in ms, as far as earlier calls have seen.
+   *
+   * @param now by `performance.now()`
    */
-  whenClosed (closed: () => void): void {
-    if (this.isGone) {
-      closed()
-      return
-    }
-    let isSettled = false
-    const settle = () => {
-      this.#response.off('close', settle)
-      // Over HTTP/2 this removes nothing: `once` of a request's socket listens to its stream, and `off` does not.
-      this.#socket.off('close', settle)
-      if (isSettled) return
-      isSettled = true
-      closed()
-    }
-    this.#response.once('close', settle)
-    this.#socket.once('close', settle)
+  stalledFor (now: number): number {
+    const { queuedBytes } = this
+    const { progress } = this.transport
+    const left = this.#written - queuedBytes
+    if (queuedBytes === 0 || left !== this.#left || progress !== this.#progress) this.#movedAt = now
+    this.#left = left
+    this.#progress = progress
+    return now - this.#movedAt
+  }
+
+  /** The client has gone, or has everything. */
+  closed (): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.transport.delete(this)
+    for (const listener of this.#closeListeners) listener()
+    this.#closeListeners.clear()
+  }
+
+  /** Calls once when the client has gone, or has everything; at once where that is so already. */
+  whenClosed (listener: () => void): void {
+    if (this.#isClosed) listener()
+    else this.#closeListeners.add(listener)
   }
 
   async drained (): Promise<void> {
+    const response = this.#response
     await new Promise<void>(resolve => {
+      // Where Node will emit `drain`, nothing has to look for it: many clients may wait.
+      const timer = response.writableNeedDrain ? undefined : setTimeout(() => { settle() }, LOOK_AGAIN)
       const settle = () => {
         clearTimeout(timer)
-        for (const event of ['drain', 'close']) this.#response.off(event, settle)
+        response.off('drain', settle)
+        this.#closeListeners.delete(settle)
         resolve()
       }
-      const timer = setTimeout(settle, LOOK_AGAIN)
-      for (const event of ['drain', 'close']) this.#response.once(event, settle)
+      response.once('drain', settle)
+      this.whenClosed(settle)
     })
   }
 
@@ -108,6 +136,6 @@ export class ResponseConnection extends Connection {
   protected terminate (): void {
     this.#response.destroy()
     // It waits behind another one.
-    if (this.#response.socket === null) this.#socket.destroy()
+    if (this.#response.socket === null) this.transport.destroy()
   }
 }

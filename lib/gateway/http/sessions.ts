@@ -5,30 +5,27 @@ import { LiveSession, Session, type SessionServices } from '../session.js'
 import type { Writer } from '../writer.js'
 import type { ResponseConnection } from './connection.js'
 import { encodeNotice } from '../sse.js'
-import type { Heartbeats } from './heartbeats.js'
 
 /** An HTTP client with a stream of server-sent events. */
 export class StreamSession extends LiveSession {
   declare readonly connection: ResponseConnection
   readonly handshake: Handshake
   readonly since = new Date()
-  readonly #heartbeats: Heartbeats
 
   constructor (
     services: SessionServices,
     connection: ResponseConnection,
     instance: string | null,
-    handshake: Handshake,
-    heartbeats: Heartbeats
+    handshake: Handshake
   ) {
     super(services, connection, instance, handshake)
     this.handshake = handshake
-    this.#heartbeats = heartbeats
   }
 
   deliver (batch: FrameBatch, writer: Writer): boolean {
-    if (writer.refuses(this.connection, undefined)) return false
-    this.connection.write(batch.eventStream)
+    const { connection } = this
+    if (writer.refuses(connection, connection.transport.queuedIn(writer.tick))) return false
+    connection.write(batch.eventStream)
     return true
   }
 
@@ -40,11 +37,6 @@ export class StreamSession extends LiveSession {
   /** An HTTP client cannot be told to stay away. It is checked again when it comes back. */
   protected disconnect (): void {
     void this.connection.finish()
-  }
-
-  protected override stop (): void {
-    this.#heartbeats.delete(this.connection)
-    super.stop()
   }
 }
 

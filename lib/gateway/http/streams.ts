@@ -7,10 +7,11 @@ import type { Refusals } from '../refusals.js'
 import type { Session, SessionServices } from '../session.js'
 import type { Sessions } from '../sessions.js'
 import type { Namespaces } from '../socketio/namespaces.js'
+import type { Writer } from '../writer.js'
 import { ResponseConnection } from './connection.js'
-import { Heartbeats } from './heartbeats.js'
 import type { AskedPage, Page, Pages } from './pages.js'
 import { PageSession, StreamSession } from './sessions.js'
+import { Sweep } from './sweep.js'
 
 interface Parts {
   readonly services: SessionServices
@@ -20,7 +21,15 @@ interface Parts {
   readonly refusals: Refusals
   readonly namespaces: Pick<Namespaces, 'isHosts'>
   readonly pages: Pages
+  readonly writer: Writer
+  /** How long a client may take nothing of what waits for it, in ms: as long as one may leave a ping unanswered. */
+  readonly stallTimeout: number
 }
+
+/** Period in ms. Twice as much may pass without a byte, and nginx waits for 60 s. */
+const HEARTBEAT_PERIOD = 15_000
+/** Of the time in which a client may take nothing, it is looked at so many times. */
+const STALL_CHECKS = 4
 
 /** A request for a stream or a page, and where it is answered. */
 export interface EventsRequest {
@@ -39,11 +48,18 @@ const hasLeft = ({ reason }: Session, error: unknown): boolean => reason === 'le
 /** The clients that come by HTTP: with an event stream of their own, or for a page of history. */
 export class Streams {
   readonly #parts: Parts
-  readonly #heartbeats = new Heartbeats()
+  /** Keeps proxies from ending streams that have nothing to say. */
+  readonly #heartbeats = new Sweep(HEARTBEAT_PERIOD, connection => { connection.beat() })
+  readonly #stalls: Sweep
   #isClosing = false
 
   constructor (parts: Parts) {
     this.#parts = parts
+    const { writer, stallTimeout } = parts
+    this.#stalls = new Sweep(stallTimeout / STALL_CHECKS, connection => {
+      const isStalled = connection.stalledFor(performance.now()) >= stallTimeout
+      if (isStalled) writer.endStalled(connection, connection.queuedBytes)
+    })
   }
 
   /**
@@ -56,7 +72,7 @@ export class Streams {
     const { services, sessions } = this.#parts
     const { instance, handshake } = asked
     const { connection, peer } = this.#connectionOf(asked)
-    const session = new StreamSession(services, connection, instance, handshake, this.#heartbeats)
+    const session = new StreamSession(services, connection, instance, handshake)
     await this.#admit(session, connection, peer, asked)
     // It has gone before it began.
     if (session.state !== 'subscribing') return
@@ -81,6 +97,7 @@ export class Streams {
     session.checkNotClosed()
     session.open('recovering')
     try {
+      await session.during(connection.transport.turn(connection))
       // It counts until its response is complete.
       return await session.during(pages.read(instance, session.filter, page))
     } catch (error) {
@@ -92,7 +109,9 @@ export class Streams {
   #connectionOf ({ request, response, handshake }: EventsRequest): { connection: ResponseConnection, peer: Peer } {
     const { access, services } = this.#parts
     const peer = access.peer(handshake.headers, handshake.remoteAddress)
-    return { peer, connection: new ResponseConnection(response, request.socket, peer.address, services.telemetry) }
+    const connection = new ResponseConnection(request, response, peer.address, services.telemetry)
+    this.#stalls.add(connection)
+    return { peer, connection }
   }
 
   async #admit (session: Session, connection: ResponseConnection, peer: Peer, asked: EventsRequest): Promise<void> {

@@ -180,6 +180,12 @@ function engineOptions (io: Server): Partial<ServerOptions> {
   return engine?.opts ?? {}
 }
 
+/** How long a client may leave a ping unanswered until its connection ends, in ms, from one ping on. */
+export function pingTimeout (io: Server): number {
+  const { pingInterval = 25_000, pingTimeout = 20_000 } = engineOptions(io)
+  return pingInterval + pingTimeout
+}
+
 /** With what the URL of a request begins that Engine.IO takes. Fallback: the path of the server, and a slash. */
 export function enginePath (io: Server): string {
   const { path = io.path(), addTrailingSlash } = engineOptions(io)

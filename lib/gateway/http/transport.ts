@@ -1,0 +1,124 @@
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Connection } from '../connection.js'
+
+/** Pages that are made at once for one HTTP/2 session, which may carry many callers. */
+const PAGES_PER_SESSION = 16
+
+/** What a transport knows of a response. */
+export interface Carried extends Pick<Connection, 'queuedBytes'> {
+  /** The transport has closed. */
+  closed (): void
+}
+
+/**
+ * Bytes that the kernel has not taken of the write that is under way. Node has no public name for it. Fallback: 0, and
+ * a client that reads one write for longer than it may is taken for one that has stalled.
+ */
+export function unsentBytes (socket: Socket): number {
+  const { _handle: handle } = socket as { _handle?: { writeQueueSize?: unknown } | null }
+  return typeof handle?.writeQueueSize === 'number' ? handle.writeQueueSize : 0
+}
+
+/** Of a TCP socket, or of an HTTP/2 session. */
+const transports = new WeakMap<object, Transport>()
+
+/** The transport that a request came by. */
+export function transportOf (request: IncomingMessage | Http2ServerRequest): Transport {
+  const session = 'stream' in request ? request.stream.session : undefined
+  const carrier = session ?? request.socket
+  const known = transports.get(carrier)
+  if (known !== undefined) return known
+  const transport = session === undefined
+    ? new Transport(request.socket, carrier, false)
+    : new Transport(session.socket, carrier, true)
+  transports.set(carrier, transport)
+  return transport
+}
+
+/**
+ * What responses wait for: a TCP socket, which carries one after the other (a client may send its requests at once:
+ * pipelining), or an HTTP/2 session, which carries many at once. What waits is bounded for all of them together.
+ */
+export class Transport {
+  readonly #socket: Socket
+  readonly #isSession: boolean
+  readonly #responses = new Set<Carried>()
+  /** Those whose page is being made or waits for the client. */
+  readonly #pages = new Set<Carried>()
+  // Map(response -> begins its page), oldest first
+  readonly #turns = new Map<Carried, () => void>()
+  #tick = -1
+  /** Bytes that waited in that tick. */
+  #queued = 0
+
+  /**
+   * @param carrier emits `close`
+   * @param isSession whether it is an HTTP/2 session
+   */
+  constructor (socket: Socket, carrier: EventEmitter, isSession: boolean) {
+    this.#socket = socket
+    this.#isSession = isSession
+    // One listener for all responses. Node does not tell a response that waits behind another one.
+    carrier.once('close', () => { for (const response of this.#responses) response.closed() })
+  }
+
+  add (response: Carried): void {
+    this.#responses.add(response)
+  }
+
+  /** A response has closed. The next page may begin. */
+  delete (response: Carried): void {
+    this.#responses.delete(response)
+    this.#tick = -1
+    this.#turns.delete(response)
+    if (!this.#pages.delete(response)) return
+    const [next] = this.#turns
+    if (next === undefined) return
+    const [waiting, begin] = next
+    this.#turns.delete(waiting)
+    this.#pages.add(waiting)
+    begin()
+  }
+
+  /** Bytes that wait, of all its responses. */
+  get queuedBytes (): number {
+    let bytes = 0
+    for (const response of this.#responses) bytes += response.queuedBytes
+    return bytes
+  }
+
+  /** The same, counted once for a tick of delivery: a session of HTTP/2 may carry very many responses. */
+  queuedIn (tick: number): number {
+    if (tick !== this.#tick) this.#queued = this.queuedBytes
+    this.#tick = tick
+    return this.#queued
+  }
+
+  /**
+   * Resolves when a page may be made for a response: pages are made as fast as they are read, not ahead. The response
+   * has its turn until it closes.
+   */
+  async turn (response: Carried): Promise<void> {
+    if (this.#pages.size < (this.#isSession ? PAGES_PER_SESSION : 1)) {
+      this.#pages.add(response)
+      return
+    }
+    await new Promise<void>(resolve => { this.#turns.set(response, resolve) })
+  }
+
+  /**
+   * A number that changes when the kernel has taken more of a large write. Of such a write Node counts all bytes as
+   * waiting until all are taken, so that nothing else shows whether its client reads. Of an HTTP/2 session: of the
+   * write of any of its responses.
+   */
+  get progress (): number {
+    return this.#isSession ? this.#socket.bytesWritten : unsentBytes(this.#socket)
+  }
+
+  destroy (): void {
+    this.#socket.destroy()
+  }
+}
