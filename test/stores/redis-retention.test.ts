@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { EventLog, StreamName } from '../../lib/log/event-log.js'
 import type { OpenStore } from '../../lib/stores/store.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
-import { appendMany, idsAfter, newPrefix, openNode, recordOf, sameList, type Setting, watcherOf } from './redis/nodes.js'
+import { appendMany, idsAfter, newPrefix, openNode, recordOf, sameList, type Setting, type Watcher, watcherOf } from './redis/nodes.js'
 import { startRedisProxy } from './redis/proxy.js'
 
 const wait = async (ms: number): Promise<void> => { await new Promise(resolve => setTimeout(resolve, ms)) }
@@ -23,6 +23,12 @@ async function assertNoHole (logs: readonly EventLog[], stream: StreamName, ids:
     left = ids.length - 1 - first
   }
   return left
+}
+
+/** Each event was told. A process that stood still gets a gap where so little is kept: then each one since. */
+function assertTold ({ ids, gaps }: Watcher, expected: readonly string[]): void {
+  const told = ids.slice(gaps.at(-1)?.after ?? 0)
+  sameList(told, gaps.length === 0 ? expected : expected.slice(expected.length - told.length), 'told')
 }
 
 t.test('what Redis keeps', { skip: withoutRedis }, async t => {
@@ -61,7 +67,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     const [oldest] = await commands.xrange(entries, '-', '+', 'COUNT', 1)
     t.ok(Number(floor?.split('-')[0]) <= Number(oldest?.[0].split('-')[0]))
     await node.log.drained()
-    sameList(watcher.ids, ids.slice(1), 'all was told')
+    assertTold(watcher, ids.slice(1))
   })
 
   t.test('is not many more than maxBytes', async t => {
@@ -74,12 +80,12 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
       t.ok(bytes <= 106_250, `${bytes} bytes are kept`)
       t.equal(Number(await commands.hget(state, 'bytes')), bytes, 'and counted')
       await node.log.drained()
-      t.equal(node.log.stats().bytes, bytes)
+      if (watcher.gaps.length === 0) t.equal(node.log.stats().bytes, bytes)
       await assertNoHole([other.log, node.log], 'acme', ids.slice(-60))
     }
     t.ok(Number(await commands.memory('USAGE', entries, 'SAMPLES', 0)) < 200_000)
     await node.log.drained()
-    sameList(watcher.ids, ids.slice(1), 'all was told')
+    assertTold(watcher, ids.slice(1))
   })
 
   t.test('has no event that is larger than maxBytes for long, and no hole where it was', async t => {
@@ -94,7 +100,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     t.ok(Number(await commands.memory('USAGE', entries, 'SAMPLES', 0)) < 20_000)
     await watcher.untilCount(11)
     await node.log.drained()
-    sameList(watcher.ids, ids.slice(1), 'all was told')
+    assertTold(watcher, ids.slice(1))
   })
 
   t.test('is little, also when five thousand come at once', async t => {
@@ -105,7 +111,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     t.ok(await assertNoHole([other.log, node.log], 'acme', ids.slice(-100)) >= 10)
     for (const { log } of [node, other]) t.equal(await log.read('acme', watcher.start, 1), 'gap')
     await node.log.drained()
-    sameList(watcher.ids, ids.slice(1), 'all was told')
+    assertTold(watcher, ids.slice(1))
   })
 
   t.test('is dropped soon after maxAge, and a stream that is quiet has no gap', { buffered: true }, async t => {
@@ -176,7 +182,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
       t.ok(Number(await commands.hget(state, 'bytes')) >= 0)
     }
     await node.log.drained()
-    sameList(watcher.ids, ids.slice(1), 'all was told')
+    assertTold(watcher, ids.slice(1))
     t.equal(watcher.gaps.length, 0)
   })
 
@@ -189,7 +195,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     ids.push(...await appendMany(node.log, ['acme'], 3))
     t.equal(await assertNoHole([other.log], 'acme', ids), 3)
     await node.log.drained()
-    sameList(watcher.ids, ids.slice(1), 'all was told')
+    assertTold(watcher, ids.slice(1))
     t.equal(watcher.gaps.length, 0)
   })
 

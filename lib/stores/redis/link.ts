@@ -230,7 +230,7 @@ export class Link {
       try {
         if (this.#parts.client.status === 'ready') {
           const life = await this.#joinOnce()
-          this.#done(life)
+          if (!this.#isClosed) this.#done(life)
           return
         }
       } catch (error) {

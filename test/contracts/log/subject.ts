@@ -128,6 +128,8 @@ export interface Follower {
   /** The head of the stream when it began. */
   readonly start: string
   readonly told: readonly LogEntry[]
+  /** How many had been told when it was told of a gap last; `null`: of none. */
+  readonly gap: number | null
   /** Every id that a client of this stream can have, in order. */
   ids (): [string, ...string[]]
   close (): void
@@ -135,10 +137,17 @@ export interface Follower {
 
 export async function follow (log: EventLog, stream: StreamName): Promise<Follower> {
   const told: LogEntry[] = []
-  const watch = log.watch(stream, entry => { told.push(entry) })
+  let gap: number | null = null
+  const watch = log.watch(stream, entry => { told.push(entry) }, () => { gap = told.length })
   await watch.ready
   const start = log.head(stream)
-  return { start, told, ids: () => [start, ...idsOf(told)], close: () => { watch.close() } }
+  return {
+    start,
+    told,
+    get gap () { return gap },
+    ids: () => [start, ...idsOf(told)],
+    close: () => { watch.close() }
+  }
 }
 
 /** Calls of `append` that nobody waits for yet. None that fails goes unnoticed, nor ends the process before its time. */
