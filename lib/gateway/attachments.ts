@@ -16,8 +16,8 @@ const { isRawJSON = () => false } = JSON as { isRawJSON?: (value: unknown) => bo
 
 /**
  * Takes the binary parts out of an object, so that `JSON.stringify` says all else as it would say it without them.
- * Most data is plain and is returned as it is. All other data is copied in one pass that follows `SerializeJSONProperty`
- * step by step, so that a getter and a `toJSON` are called once, and a `toJSON` with its key.
+ * Most data is plain and is returned as it is. All other data is copied in one pass that follows
+ * `SerializeJSONProperty` step by step, so that a getter and a `toJSON` are called once, and a `toJSON` with its key.
  *
  * Socket.IO's own encoder reads data twice, calls `toJSON` without a key, and copies objects by assignment.
  *
@@ -32,8 +32,9 @@ export function extractBinary<Content extends object> (content: Content, top: st
 }
 
 /**
- * Whether a value has no binary parts and calls nothing of the host's when it is read. Only plain objects and arrays can
- * be decided without a copy: what has a prototype of its own may have a `toJSON`, and an accessor must be read once.
+ * Whether a value has no binary parts and calls nothing of the host's when it is read. Only plain
+ * objects and arrays can be decided without a copy: what has a prototype of its own may have a
+ * `toJSON`, and an accessor must be read once.
  */
 function isPlain (value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return typeof value !== 'function'
@@ -55,7 +56,9 @@ function isPlain (value: unknown): boolean {
 
 /** A property's value after its `toJSON`. Binary data is looked for first: a Buffer has a `toJSON`. */
 function copyProperty (key: string, value: unknown, attachments: Binary[]): unknown {
-  if ((typeof value !== 'object' || value === null) && typeof value !== 'function' && typeof value !== 'bigint') return value
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function' && typeof value !== 'bigint') {
+    return value
+  }
   if (isBinary(value)) return placeholder(value, attachments)
   const { toJSON } = value as { toJSON?: unknown }
   return copyValue(typeof toJSON === 'function' ? Reflect.apply(toJSON, value, [key]) : value, attachments)

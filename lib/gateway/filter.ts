@@ -25,7 +25,9 @@ export interface AskedFilter {
   readonly instances?: unknown
 }
 
-/** @param event left out: this catalogue lacks it, and another version of the application that shares the store has it */
+/**
+ * @param event left out: this catalogue lacks it, and another version of the application that shares the store has it
+ */
 export const passes = (filter: Filter, event: EventType | undefined, instance: string): boolean =>
   includes(filter.events, event) && (filter.instances === null || filter.instances.has(instance))
 

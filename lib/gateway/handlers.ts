@@ -57,7 +57,11 @@ export class Handlers {
   /** @throws INVALID_OPTION naming what is wrong */
   add (event: string, options: HandleOptions<EventSchema | undefined>): void {
     const fault = nameFault(event)
-    if (fault !== undefined) throw new errors.INVALID_OPTION(`handle: the name ${typeof event === 'string' ? JSON.stringify(excerpt(event)) : 'of an event'} ${fault}`)
+    if (fault !== undefined) {
+      throw new errors.INVALID_OPTION(
+        `handle: the name ${typeof event === 'string' ? JSON.stringify(excerpt(event)) : 'of an event'} ${fault}`
+      )
+    }
     if (this.#entries.has(event)) throw new errors.INVALID_OPTION(`handle: "${event}" has a handler already`)
     try {
       this.#entries.set(event, readEntry(event, options))
@@ -95,8 +99,13 @@ export class Handlers {
       return asReceived(event, answer)
     } catch (err) {
       // The application may say what the client is to know. Of all else it is told nothing.
-      const failure = err instanceof TookTooLong ? new errors.HANDLER_TIMEOUT(event, timeout) : errorName(err) === undefined ? new errors.HANDLER_FAILED(event) : err
-      this.#log[failure === err ? 'info' : 'error']({ err, event, instance }, 'a handler has failed, and its client is told so')
+      const failure = err instanceof TookTooLong
+        ? new errors.HANDLER_TIMEOUT(event, timeout)
+        : errorName(err) === undefined ? new errors.HANDLER_FAILED(event) : err
+      this.#log[failure === err ? 'info' : 'error'](
+        { err, event, instance },
+        'a handler has failed, and its client is told so'
+      )
       throw failure
     }
   }
@@ -109,7 +118,9 @@ function readEntry (event: string, options: unknown): Entry {
   const unknown = Object.keys(options).find(name => !KNOWN.includes(name))
   if (unknown !== undefined) throw wrong(`"${unknown}" is unknown beside ${KNOWN.join(', ')} in the options`)
   if (typeof handler !== 'function') throw wrong('a function must be the handler')
-  if (!Number.isInteger(timeout) || timeout < 0 || timeout > MAX_TIMEOUT) throw wrong(`whole milliseconds up to ${MAX_TIMEOUT}, 0 for no limit, must be the timeout`)
+  if (!Number.isInteger(timeout) || timeout < 0 || timeout > MAX_TIMEOUT) {
+    throw wrong(`whole milliseconds up to ${MAX_TIMEOUT}, 0 for no limit, must be the timeout`)
+  }
   return { schema, handler, timeout, validate: schema === undefined ? null : compile(event, schema) }
 }
 

@@ -24,7 +24,13 @@ export interface Handshake {
 export function handshakeOf (socket: Socket): Handshake {
   const { headers } = socket.handshake
   const { remoteAddress } = socket.conn
-  return { apikey: keyOf(socket), headers, remoteAddress, asked: askedFilter(socket), lastEventId: lastEventIdOf(socket) }
+  return {
+    apikey: keyOf(socket),
+    headers,
+    remoteAddress,
+    asked: askedFilter(socket),
+    lastEventId: lastEventIdOf(socket)
+  }
 }
 
 const authOf = (socket: Socket): Readonly<Record<string, unknown>> => socket.handshake.auth ?? {}
@@ -63,7 +69,9 @@ export function checkRepeated (url: string | undefined, parameters: readonly str
     const [parameter = ''] = name.split('[', 1)
     if (!parameters.includes(parameter)) continue
     if (parameter !== name) {
-      throw new errors.INVALID_FILTER(`has "${excerpt(name)}" in the query: a list is one parameter, with commas between the names`)
+      throw new errors.INVALID_FILTER(
+        `has "${excerpt(name)}" in the query: a list is one parameter, with commas between the names`
+      )
     }
     if (seen.has(name)) throw new errors.INVALID_FILTER(`has "${name}" more than once in the query`)
     seen.add(name)

@@ -53,11 +53,15 @@ export class Packet {
 
   /** Bytes of the packet's WebSocket frames for a namespace. */
   framesLength (namespace: string): number {
-    return this.attachments.reduce((sum, { length }) => sum + frameLength(length), frameLength(this.#textLength(namespace)))
+    return this.attachments.reduce(
+      (sum, { length }) => sum + frameLength(length),
+      frameLength(this.#textLength(namespace))
+    )
   }
 
   #textLength (namespace: string): number {
-    return ENGINE_MESSAGE.length + this.#head.length + Buffer.byteLength(namespace) + Buffer.byteLength(this.#beginning) + this.#rest.length + 1
+    return ENGINE_MESSAGE.length + this.#head.length + Buffer.byteLength(namespace) +
+      Buffer.byteLength(this.#beginning) + this.#rest.length + 1
   }
 
   /**
@@ -128,7 +132,9 @@ function encode (event: string, content: { readonly data: unknown }): { text: st
     throw Object.assign(wrong(reasonOf(cause)), { cause })
   }
   const { value: { data }, attachments } = extracted
-  if (data === undefined || typeof data === 'symbol') throw wrong('it is nothing that JSON can say (a function, a symbol)')
+  if (data === undefined || typeof data === 'symbol') {
+    throw wrong('it is nothing that JSON can say (a function, a symbol)')
+  }
   if (attachments.length === 0) return { text, attachments: [] }
   if (attachments.length > MAX_ATTACHMENTS) {
     throw wrong(`it has ${attachments.length} binary parts, and clients take ${MAX_ATTACHMENTS}: put them into one`)

@@ -52,7 +52,9 @@ export class Reauthorization {
       session.grant = grant
       const set = session.expiry?.asked
       // A page that is being read keeps its filter: it is made at once.
-      if (session instanceof LiveSession) delivery.setFilter(session, makeFilter(catalogue, set ?? asked, grant, instance))
+      if (session instanceof LiveSession) {
+        delivery.setFilter(session, makeFilter(catalogue, set ?? asked, grant, instance))
+      }
       this.schedule(session, set)
     } catch (error) {
       // The server shuts down, and ends the connection gently.

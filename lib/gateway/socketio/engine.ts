@@ -204,7 +204,9 @@ export function endsUpgradesOfOthers (io: Server): boolean {
   return takesWebSockets(io) && engineOptions(io).destroyUpgrade !== false
 }
 
-/** Whether a Socket.IO server serves the clients of an HTTP server. Fallback: no, so that its upgrades are left alone. */
+/**
+ * Whether a Socket.IO server serves the clients of an HTTP server. Fallback: no, so that its upgrades are left alone.
+ */
 export function isAttachedTo (io: Server, server: HttpServer): boolean {
   return (io as unknown as { httpServer?: unknown }).httpServer === server
 }

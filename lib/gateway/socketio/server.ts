@@ -35,15 +35,29 @@ const isServer = (value: unknown): value is Server =>
  * @param preClose ends the connections, before Fastify waits for them to end
  * @throws INVALID_OPTION for what would do nothing, or harm
  */
-export async function openServer (fastify: FastifyInstance, settings: Settings, corsGiven: boolean, preClose: () => Promise<void>): Promise<OpenServer> {
+export async function openServer (
+  fastify: FastifyInstance,
+  settings: Settings,
+  corsGiven: boolean,
+  preClose: () => Promise<void>
+): Promise<OpenServer> {
   const hosts = hostsServer(fastify, settings.socketio)
   if (hosts === null) {
     checkServerOptions(settings.socketio as Partial<ServerOptions>)
-    await fastify.register(fastifySocketIO.default as never, { ...serverOptions(settings), preClose: (done: () => void) => { void preClose().finally(done) } })
+    await fastify.register(fastifySocketIO.default as never, {
+      ...serverOptions(settings),
+      preClose: (done: () => void) => { void preClose().finally(done) }
+    })
     return { io: decorated(fastify) as Server, own: true }
   }
-  if (corsGiven) throw new errors.INVALID_OPTION('option "cors" would do nothing, because the Socket.IO server is the application\'s own: give cors to that server')
-  if (recoversConnections(hosts)) throw new errors.INVALID_OPTION(`the Socket.IO server of the application: ${RECOVERY}`)
+  if (corsGiven) {
+    throw new errors.INVALID_OPTION(
+      'option "cors" would do nothing, because the Socket.IO server is the application\'s own: give cors to that server'
+    )
+  }
+  if (recoversConnections(hosts)) {
+    throw new errors.INVALID_OPTION(`the Socket.IO server of the application: ${RECOVERY}`)
+  }
   if (!fastify.hasDecorator('io')) fastify.decorate('io', hosts as never)
   closeFirst(fastify, preClose)
   return { io: hosts, own: false }
@@ -67,13 +81,23 @@ function hostsServer (fastify: FastifyInstance, socketio: SocketIOOption): Serve
   if (isServer(socketio)) return socketio
   if (!fastify.hasDecorator('io')) return null
   const io = decorated(fastify)
-  if (!isServer(io)) throw new errors.INVALID_OPTION('fastify.io is there and is no Socket.IO server: give your Server as the option "socketio"')
-  if (Object.keys(socketio).length > 0) throw new errors.INVALID_OPTION('option "socketio" would do nothing, because fastify.io is there already: give these options to that server')
+  if (!isServer(io)) {
+    throw new errors.INVALID_OPTION(
+      'fastify.io is there and is no Socket.IO server: give your Server as the option "socketio"'
+    )
+  }
+  if (Object.keys(socketio).length > 0) {
+    throw new errors.INVALID_OPTION(
+      'option "socketio" would do nothing, because fastify.io is there already: give these options to that server'
+    )
+  }
   return io
 }
 
 function checkServerOptions (options: Partial<ServerOptions>): void {
-  if (options.connectionStateRecovery !== undefined) throw new errors.INVALID_OPTION(`option "socketio.connectionStateRecovery": ${RECOVERY}`)
+  if (options.connectionStateRecovery !== undefined) {
+    throw new errors.INVALID_OPTION(`option "socketio.connectionStateRecovery": ${RECOVERY}`)
+  }
   for (const [name, remedy] of Object.entries(SET_ELSEWHERE)) {
     if (name in options) throw new errors.INVALID_OPTION(`option "socketio.${name}": ${remedy}`)
   }
@@ -88,15 +112,17 @@ function serverOptions ({ socketio, cors, limits }: Settings): Partial<ServerOpt
     // What Engine.IO would end is answered in upgrades.ts, and may take over a second.
     destroyUpgrade: false,
     ...socketio as Partial<ServerOptions>,
-    ...(cors !== null && { cors: any ? { origin: '*', allowedHeaders: ANY_PAGES_HEADERS } : { origin: [...cors], credentials: true } }),
+    ...(cors !== null && {
+      cors: any ? { origin: '*', allowedHeaders: ANY_PAGES_HEADERS } : { origin: [...cors], credentials: true }
+    }),
     connectTimeout: limits.idleMs === 0 ? MAX_TIMEOUT : limits.idleMs,
     maxHttpBufferSize: limits.inboundBytes === 0 ? Infinity : limits.inboundBytes
   }
 }
 
 /**
- * Calls `tooLarge` for each message over `limits.inboundBytes` that a client has sent by long-polling. Engine.IO answers
- * it with 413, and emits nothing.
+ * Calls `tooLarge` for each message over `limits.inboundBytes` that a client has sent by long-polling. Engine.IO
+ * answers it with 413, and emits nothing.
  */
 export function watchTooLarge ({ server }: FastifyInstance, io: Server, tooLarge: () => void): void {
   const start = enginePath(io)
@@ -142,14 +168,21 @@ export function addDisabledRoute (fastify: FastifyInstance, socketio: SocketIOOp
   const path = isServer(socketio) ? socketio.path() : socketio.path ?? '/socket.io'
   addRoute(fastify, path, (request, reply) => {
     // Not thrown: clients try for ever, and each try would be an error in the log.
-    void reply.code(503).header('retry-after', retryAfter(error)).send({ statusCode, code, error: 'Service Unavailable', message })
+    void reply
+      .code(503)
+      .header('retry-after', retryAfter(error))
+      .send({ statusCode, code, error: 'Service Unavailable', message })
   })
 }
 
 /** Not a part of the API. */
 const HIDDEN: FastifySchema & { readonly hide: boolean } = { hide: true }
 
-function addRoute (fastify: FastifyInstance, path: string, answer: (request: FastifyRequest, reply: FastifyReply) => void): void {
+function addRoute (
+  fastify: FastifyInstance,
+  path: string,
+  answer: (request: FastifyRequest, reply: FastifyReply) => void
+): void {
   const base = path.replace(/\/$/, '')
   // The bare path is not the other server's, and yet clients that are set up wrongly ask there, with their keys.
   for (const url of [base, `${base}/*`]) {
@@ -157,7 +190,11 @@ function addRoute (fastify: FastifyInstance, path: string, answer: (request: Fas
   }
 }
 
-function addSilentRoute (fastify: FastifyInstance, url: string, answer: (request: FastifyRequest, reply: FastifyReply) => void): void {
+function addSilentRoute (
+  fastify: FastifyInstance,
+  url: string,
+  answer: (request: FastifyRequest, reply: FastifyReply) => void
+): void {
   fastify.route({
     method: ['GET', 'POST', 'OPTIONS'],
     url,

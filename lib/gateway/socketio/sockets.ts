@@ -119,8 +119,8 @@ export class Sockets {
   }
 
   /**
-   * By then it is in, or waits for a middleware of the host's. When one of those refuses it later on, its session closes
-   * with its connection.
+   * By then it is in, or waits for a middleware of the host's. When one of those refuses it later on, its
+   * session closes with its connection.
    */
   #closeIfRefusedByHost (session: SocketSession): void {
     setImmediate(() => {

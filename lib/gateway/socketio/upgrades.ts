@@ -58,8 +58,8 @@ export class Upgrades {
   /**
    * Puts itself before the listeners of the server, those that come later too.
    *
-   * @param own whether this plugin made the Socket.IO server. A host's may sit on another HTTP server; then upgrades that
-   *   nobody listens for are left to Node
+   * @param own whether this plugin made the Socket.IO server. A host's may sit on another HTTP server; then upgrades
+   *   that nobody listens for are left to Node
    */
   install (own: boolean): void {
     const emit: Emit = (event, ...args) => {
@@ -76,7 +76,9 @@ export class Upgrades {
   /** Says what the host must set for the other listeners. To be called when all of them are there. */
   checkOthers (logger: FastifyBaseLogger): void {
     if (!this.#endsOthers() || this.#others() === 0) return
-    logger.warn('the Socket.IO server of the application ends upgrades of other listeners that take over a second: give it the option destroyUpgrade: false')
+    logger.warn(
+      'the Socket.IO server of the application ends upgrades of other listeners that take over a second: give it the option destroyUpgrade: false'
+    )
   }
 
   /** Ends every upgrade that nobody serves, so that the server can close. */
@@ -125,7 +127,9 @@ export class Upgrades {
     // Not a connection of this server: an upgrade that a test injects, say.
     if (socket === undefined || isTaken()) return
     this.#open.add(stream)
-    const timer = setTimeout(() => { settle(() => { this.#answer(stream, 404, 'nothing took this upgrade') }) }, PATIENCE)
+    const timer = setTimeout(() => {
+      settle(() => { this.#answer(stream, 404, 'nothing took this upgrade') })
+    }, PATIENCE)
     const settle = (answer: () => void) => {
       clearTimeout(timer)
       this.#open.delete(stream)
@@ -157,7 +161,11 @@ export class Upgrades {
     stream.on('error', () => { stream.destroy() })
     const error = STATUS_CODES[status] ?? ''
     const body = JSON.stringify({ statusCode: status, code, error, message })
-    const headers = ['Connection: close', 'Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`]
+    const headers = [
+      'Connection: close',
+      'Content-Type: application/json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`
+    ]
     stream.end(`HTTP/1.1 ${status} ${error}\r\n${headers.join('\r\n')}\r\n\r\n${body}`)
     // What is left unread makes the kernel reset the connection, and the client may never see the answer.
     stream.resume()
@@ -195,12 +203,13 @@ function afterResponses (socket: Socket | undefined, call: () => void): void {
 
 /** Whether a request offers HTTP/2 without TLS and nothing else, as Java's HttpClient and `curl --http2` do. */
 function offersH2c ({ headers }: IncomingMessage): boolean {
-  return headers.upgrade !== undefined && headers.upgrade.split(',').every(token => token.trim().toLowerCase() === 'h2c')
+  return headers.upgrade !== undefined &&
+    headers.upgrade.split(',').every(token => token.trim().toLowerCase() === 'h2c')
 }
 
 /**
- * Serves an upgrade as the plain request that it also is. Node could do so by itself (`shouldUpgradeCallback`, from 22.21
- * and 24.9 on), but not for the second server of `localhost`, and it drops what was read behind that request.
+ * Serves an upgrade as the plain request that it also is. Node could do so by itself (`shouldUpgradeCallback`, from
+ * 22.21 and 24.9 on), but not for the second server of `localhost`, and it drops what was read behind that request.
  */
 function servePlain (server: HttpServer, upgrade: Upgrade): void {
   const { request, head } = upgrade

@@ -30,7 +30,12 @@ interface EngineTransport {
     readonly extensions?: unknown
     readonly bufferedAmount?: unknown
     readonly _isServer?: unknown
-    readonly _sender?: { readonly _state?: unknown, readonly _queue?: unknown, readonly _bufferedBytes?: unknown, readonly sendFrame?: unknown }
+    readonly _sender?: {
+      readonly _state?: unknown
+      readonly _queue?: unknown
+      readonly _bufferedBytes?: unknown
+      readonly sendFrame?: unknown
+    }
     readonly _socket?: { readonly writable?: unknown, readonly writableLength?: unknown, readonly write?: unknown }
   }
 }
@@ -47,8 +52,10 @@ function fastSocketOf (transport: EngineTransport | undefined): FastSocket | und
   if (name !== 'websocket' || protocol !== 4 || supportsBinary !== true || Boolean(perMessageDeflate)) return
   const { _sender: sender, _socket: stream } = webSocket ?? {}
   const expected = webSocket?.readyState === OPEN && webSocket.extensions === '' && webSocket._isServer === true &&
-    sender?._state === IDLE && Array.isArray(sender._queue) && typeof sender._bufferedBytes === 'number' && typeof sender.sendFrame === 'function' &&
-    typeof stream?.write === 'function' && typeof stream.writable === 'boolean' && typeof stream.writableLength === 'number'
+    sender?._state === IDLE && Array.isArray(sender._queue) &&
+    typeof sender._bufferedBytes === 'number' && typeof sender.sendFrame === 'function' &&
+    typeof stream?.write === 'function' &&
+    typeof stream.writable === 'boolean' && typeof stream.writableLength === 'number'
   return expected ? { webSocket, sender, stream } as unknown as FastSocket : undefined
 }
 
@@ -73,7 +80,10 @@ export function directSocket (connection: SocketConnection): DirectSocket | unde
  */
 export function whyNotDirect ({ engine, way }: SocketConnection): string | undefined {
   const { name, protocol, perMessageDeflate, socket: webSocket } = inside(engine).transport ?? {}
-  if (way === undefined || way.fast !== undefined || name !== 'websocket' || protocol !== 4 || webSocket?.readyState !== OPEN) return
+  if (
+    way === undefined || way.fast !== undefined ||
+    name !== 'websocket' || protocol !== 4 || webSocket?.readyState !== OPEN
+  ) return
   const isCompressed = typeof webSocket.extensions === 'string' && webSocket.extensions !== ''
   if (Boolean(perMessageDeflate) || isCompressed) return 'WebSocket compression (perMessageDeflate) is on'
   if (process.versions.bun !== undefined) return `Bun ${process.versions.bun} has a WebSocket server of its own`

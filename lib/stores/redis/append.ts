@@ -24,7 +24,10 @@ interface Parts {
  * @returns `null` when it must be joined first
  * @throws as {@link Link.run}
  */
-export async function append ({ link, keys, retention: { maxEvents, maxBytes, maxAge }, keptFor, node }: Parts, { number, events }: AppendedBatch): Promise<Appended | null> {
+export async function append (
+  { link, keys, retention: { maxEvents, maxBytes, maxAge }, keptFor, node }: Parts,
+  { number, events }: AppendedBatch
+): Promise<Appended | null> {
   const { life } = link
   if (life === null) return null
   const { streamKeys, bytes } = encodeBatch(events)

@@ -66,20 +66,29 @@ export async function loadIoredis (): Promise<Pick<typeof Ioredis, 'Redis'>> {
     return await import('ioredis')
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
-    throw new Error(isMissing ? 'install it: npm install ioredis' : `ioredis cannot be loaded: ${String(error)}`, { cause: error })
+    throw new Error(
+      isMissing ? 'install it: npm install ioredis' : `ioredis cannot be loaded: ${String(error)}`,
+      { cause: error }
+    )
   }
 }
 
 /** ioredis takes options from the query of an address, too, and before all others. */
 function withoutOwn (url: string): string {
   // What Node says of a bad address has its password in it.
-  if (!URL.canParse(url)) throw new Error('its address is no URL: what is special in a URL must be percent-encoded in a user name or a password')
+  if (!URL.canParse(url)) {
+    throw new Error(
+      'its address is no URL: what is special in a URL must be percent-encoded in a user name or a password'
+    )
+  }
   const address = new URL(url)
   for (const option of Object.keys(OWN)) address.searchParams.delete(option)
   return address.href
 }
 
-/** A connection of our own, not connected yet. What the host gave is neither used nor closed: it is only asked where to. */
+/**
+ * A connection of our own, not connected yet. What the host gave is neither used nor closed: it is only asked where to.
+ */
 export function makeClient ({ Redis }: Pick<typeof Ioredis, 'Redis'>, { url, options, client }: Address): RedisClient {
   if (client !== undefined) return isCluster(client) ? duplicateCluster(client) : client.duplicate(OWN)
   const all = { ...options, ...OWN }
@@ -108,6 +117,11 @@ export async function loadScripts (client: RedisClient, luas: readonly string[])
 }
 
 /** Runs a script that Redis knows. What it answers comes as Buffers. */
-export async function runScript (client: RedisClient, sha: string, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
+export async function runScript (
+  client: RedisClient,
+  sha: string,
+  keys: readonly string[],
+  args: ReadonlyArray<string | Buffer>
+): Promise<unknown> {
   return await client.callBuffer('evalsha', sha, keys.length, ...keys, ...args)
 }

@@ -45,7 +45,13 @@ export class RedisConfigStore implements ConfigStore {
 
   /** @throws STORE_UNAVAILABLE */
   async set (name: string, { enabled, events, keepEvents = false }: ConfigChange): Promise<StoredConfig> {
-    const kept = String(await this.#link.askScript(scripts.setConfig, [this.#key], [this.#node, name, String(enabled), JSON.stringify(events), randomUUID(), String(keepEvents)]))
+    const kept = String(
+      await this.#link.askScript(
+        scripts.setConfig,
+        [this.#key],
+        [this.#node, name, String(enabled), JSON.stringify(events), randomUUID(), String(keepEvents)]
+      )
+    )
     this.#know(name, kept)
     return parsed(name, kept)
   }
@@ -91,12 +97,21 @@ export class RedisConfigStore implements ConfigStore {
     const before = this.#hash
     let restored = 0
     for (let at = 0; at === 0 || at < known.length; at += 2 * PAGE) {
-      const [name, count] = await this.#link.askScript(scripts.restoreConfigs, [this.#key], [this.#node, before, randomUUID(), ...known.slice(at, at + 2 * PAGE)]) as [Buffer, number]
+      const [name, count] = await this.#link.askScript(
+        scripts.restoreConfigs,
+        [this.#key],
+        [this.#node, before, randomUUID(), ...known.slice(at, at + 2 * PAGE)]
+      ) as [Buffer, number]
       this.#hash = String(name)
       restored += count
       if (this.#hash === before) break
     }
-    if (restored > 0) this.#logger.warn({ configs: restored }, 'Redis had lost configs of instances: those that this node knew were put back')
+    if (restored > 0) {
+      this.#logger.warn(
+        { configs: restored },
+        'Redis had lost configs of instances: those that this node knew were put back'
+      )
+    }
   }
 
   watch (changed: (name: string | null, removed?: string) => void): void {

@@ -16,12 +16,19 @@ const textOf = (error: unknown): string => error instanceof Error ? error.messag
 /** Whether it is an answer of Redis, and not that of a connection that has failed. */
 const isAnswer = (error: unknown): boolean => error instanceof Error && error.name === 'ReplyError'
 
-/** Whether a call that failed may be made again: it will be answered when Redis is back. What we said ourselves stands. */
+/**
+ * Whether a call that failed may be made again: it will be answered when Redis is back. What we said ourselves stands.
+ */
 export const isPassing = (error: unknown): boolean =>
   !(error instanceof errors.STORE_UNAVAILABLE) && (!isAnswer(error) || PASSING.test(textOf(error)))
 
 /** Whether Redis turns us away, and will do so the next time. */
-export const isRefusal = (error: unknown): boolean => error instanceof TooOld || error instanceof OtherFormat || (error instanceof Error && error.cause !== undefined && isRefusal(error.cause)) ||
-  (isAnswer(error) && /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|AUTH|DB index|Client sent AUTH|unknown command|SELECT))/.test(textOf(error)))
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof TooOld || error instanceof OtherFormat ||
+  (error instanceof Error && error.cause !== undefined && isRefusal(error.cause)) ||
+  (isAnswer(error) &&
+    /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|AUTH|DB index|Client sent AUTH|unknown command|SELECT))/
+      .test(textOf(error)))
 
-export const unavailable = (error: unknown): Error => new errors.STORE_UNAVAILABLE(`Redis: ${textOf(error)}`, { cause: error })
+export const unavailable = (error: unknown): Error =>
+  new errors.STORE_UNAVAILABLE(`Redis: ${textOf(error)}`, { cause: error })

@@ -255,7 +255,9 @@ export class Followed {
   /** Resolves when everything up to an id is told. @throws STORE_UNAVAILABLE when that takes too long */
   async toldThrough (id: string): Promise<void> {
     if (id <= this.told) return
-    const told = new Promise<void>((resolve, reject) => { this.#waiters = [...this.#waiters, { through: id, resolve, reject }] })
+    const told = new Promise<void>((resolve, reject) => {
+      this.#waiters = [...this.#waiters, { through: id, resolve, reject }]
+    })
     await inTime(told, PATIENCE).catch((cause: unknown) => {
       throw new errors.STORE_UNAVAILABLE('what Redis has published has not arrived', { cause })
     })

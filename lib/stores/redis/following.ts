@@ -171,7 +171,9 @@ export class Following {
     const channels = idle.map(({ keys: { entries } }) => entries)
     if (!this.#isConnected) return
     // A connection that is lost has no subscriptions any more.
-    this.#parts.subscriber.unsubscribe(channels).catch((error: unknown) => { if (!isPassing(error)) this.#parts.logger.error({ err: error }, 'Redis does not let us unsubscribe') })
+    this.#parts.subscriber.unsubscribe(channels).catch((error: unknown) => {
+      if (!isPassing(error)) this.#parts.logger.error({ err: error }, 'Redis does not let us unsubscribe')
+    })
   }
 
   /** Resolves when nothing is behind. */
@@ -180,10 +182,15 @@ export class Following {
   }
 
   #work (): void {
-    if (this.#isClosed || this.#working !== null || !this.#isConnected || this.#parts.link.life === null || !this.#hasWork()) return
+    if (
+      this.#isClosed || this.#working !== null || !this.#isConnected ||
+      this.#parts.link.life === null || !this.#hasWork()
+    ) return
     this.#working = this.#workOnce().catch(async (error: unknown) => {
       // It goes on when Redis is back, and what has kept it is told there.
-      if (this.#isConnected && this.#parts.link.isUp) this.#parts.logger.error({ err: error }, 'streams could not be followed: it is tried again')
+      if (this.#isConnected && this.#parts.link.isUp) {
+        this.#parts.logger.error({ err: error }, 'streams could not be followed: it is tried again')
+      }
       await pause(RETRY, undefined, { ref: false })
     }).finally(() => {
       this.#working = null
@@ -222,7 +229,9 @@ export class Following {
   }
 
   async #catchUp (streams: readonly Followed[], connection: number): Promise<void> {
-    const { last, behind } = await this.#parts.reader.behind(streams.map(({ keys, verified }) => ({ keys, told: verified })))
+    const { last, behind } = await this.#parts.reader.behind(
+      streams.map(({ keys, verified }) => ({ keys, told: verified }))
+    )
     await nextTurn()
     for (const [at, stream] of streams.entries()) {
       if (behind[at] === false) stream.verify(last)

@@ -22,7 +22,8 @@ const HEAD = 2 + 4
 export function decodeMessage (message: Buffer): Frame | { readonly removed: string } {
   if (message[0] === 0x72 /* r */) return { removed: message.toString('latin1', 2) }
   const headEnd = message.indexOf(NEW_LINE)
-  const [, epoch = '', life = '', before = '', first = '', length = '', bytes = ''] = message.toString('latin1', 0, headEnd).split(' ')
+  const [, epoch = '', life = '', before = '', first = '', length = '', bytes = ''] =
+    message.toString('latin1', 0, headEnd).split(' ')
   const entries: LogEntry[] = []
   for (let at = headEnd + 1; at < message.length;) {
     const start = at + HEAD
@@ -32,5 +33,12 @@ export function decodeMessage (message: Buffer): Frame | { readonly removed: str
     entries.push({ id: idAt(first, epoch, message.readUInt16BE(at)), instance, event, rest, attachments })
     at = end
   }
-  return { epoch, life, before: before === '' ? '' : idAt(before, epoch), length: Number(length), bytes: Number(bytes), entries }
+  return {
+    epoch,
+    life,
+    before: before === '' ? '' : idAt(before, epoch),
+    length: Number(length),
+    bytes: Number(bytes),
+    entries
+  }
 }

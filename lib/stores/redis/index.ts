@@ -30,8 +30,8 @@ export interface RedisStoreOptions {
   /** `RedisOptions` of ioredis, beside or instead of an address: Sentinels, certificates, … */
   readonly options?: object | undefined
   /**
-   * A client of the application's: `Redis` or `Cluster` of ioredis. Two connections are made to where it connects to; it is
-   * neither used nor closed.
+   * A client of the application's: `Redis` or `Cluster` of ioredis. Two connections are made to where it
+   * connects to; it is neither used nor closed.
    */
   readonly client?: IoredisClient | undefined
   /**
@@ -66,7 +66,9 @@ export function redisStore (options: string | RedisStoreOptions): Store {
     retention: { maxAge: 24 * HOUR, maxEvents: 100_000, maxBytes: 64 * MIB },
     async open (options) {
       try {
-        if (!/^[\w.:-]{1,100}$/.test(prefix)) throw new Error(`its prefix "${prefix}" must be 1 to 100 letters, digits or . : - _`)
+        if (!/^[\w.:-]{1,100}$/.test(prefix)) {
+          throw new Error(`its prefix "${prefix}" must be 1 to 100 letters, digits or . : - _`)
+        }
         return await open(address, prefix, options)
       } catch (error) {
         throw new errors.STORE_OPEN(name, whyOf(error), { cause: error })
@@ -83,13 +85,19 @@ function whyOf (error: unknown): string {
 
 /** Without user and password. */
 function nameOf ({ url, options, client }: Address): string {
-  if (client !== undefined || url === undefined) return options?.host === undefined ? 'redis:' : `redis://${options.host}`
+  if (client !== undefined || url === undefined) {
+    return options?.host === undefined ? 'redis:' : `redis://${options.host}`
+  }
   if (!URL.canParse(url)) return 'redis:'
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host}${pathname}`
 }
 
-async function open (address: Address, prefix: string, { retention, limits = { pendingEvents: 0, pendingBytes: 0 }, logger }: OpenOptions): Promise<OpenStore> {
+async function open (
+  address: Address,
+  prefix: string,
+  { retention, limits = { pendingEvents: 0, pendingBytes: 0 }, logger }: OpenOptions
+): Promise<OpenStore> {
   const ioredis = await loadIoredis()
   const client = makeClient(ioredis, address)
   const keys = new Keys(prefix, databaseOf(client))
@@ -145,7 +153,9 @@ async function open (address: Address, prefix: string, { retention, limits = { p
       configs.missed()
     } catch (error) {
       // A connection that was lost again is told of when it is back.
-      if (!isPassing(error) && closed === undefined) logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
+      if (!isPassing(error) && closed === undefined) {
+        logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
+      }
     }
   }
 

@@ -11,8 +11,8 @@ export interface StreamKeys {
 }
 
 /**
- * The keys of a store. All have one hash tag, so that on a Redis Cluster they are in one slot, and a script can use them
- * together. It names the database, because channels are the same in all of them.
+ * The keys of a store. All have one hash tag, so that on a Redis Cluster they are in one slot, and a script can use
+ * them together. It names the database, because channels are the same in all of them.
  */
 export class Keys {
   readonly log: string

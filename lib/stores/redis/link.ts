@@ -133,7 +133,8 @@ export class Link {
   /**
    * Runs a script.
    *
-   * @throws an error that passes, by {@link isPassing}, when the call may be made again after {@link joined}; or STORE_UNAVAILABLE
+   * @throws an error that passes, by {@link isPassing}, when the call may be made again after {@link joined}; or
+   *   STORE_UNAVAILABLE
    */
   async run (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
     if (this.#life === null) throw new Error('it is away')
@@ -172,7 +173,9 @@ export class Link {
     for (const end = performance.now() + PATIENCE; ;) {
       await this.#joinedBy(end)
       try {
-        return await this.#answered(async () => await inTime(ask(this.#parts.client), Math.max(0, end - performance.now())))
+        return await this.#answered(
+          async () => await inTime(ask(this.#parts.client), Math.max(0, end - performance.now()))
+        )
       } catch (error) {
         if (!isPassing(error)) throw error
       }
@@ -247,7 +250,10 @@ export class Link {
     if (this.#isReported || this.#failure === undefined || !this.#isStarted) return
     this.#isReported = true
     const why = isRefusal(this.#failure) ? 'Redis refuses us' : 'Redis is away'
-    this.#parts.logger.error({ err: this.#failure }, `${why}: what is emitted waits, as far as limits.pendingEvents and pendingBytes allow, and clients stay connected`)
+    this.#parts.logger.error(
+      { err: this.#failure },
+      `${why}: what is emitted waits, as far as limits.pendingEvents and pendingBytes allow, and clients stay connected`
+    )
   }
 
   async #joinOnce (): Promise<Life> {
@@ -259,9 +265,17 @@ export class Link {
 
   async #ask (channel: string, number: string): Promise<Life> {
     const seen = this.#seen
-    const args = [newEpoch(), seen?.epoch ?? '', seen?.life ?? '', seen === null ? '' : positionOf(seen.last), channel, number]
+    const args = [
+      newEpoch(),
+      seen?.epoch ?? '',
+      seen?.life ?? '',
+      seen === null ? '' : positionOf(seen.last),
+      channel,
+      number
+    ]
     const answer = await this.#call(scripts.join, [this.#parts.keys.log], args)
-    const [format = '', epoch = '', life = '', last = '', , version = '', policy = ''] = (answer as Buffer[]).map(String)
+    const [format = '', epoch = '', life = '', last = '', , version = '', policy = ''] =
+      (answer as Buffer[]).map(String)
     if (format !== FORMAT) throw this.#otherFormat(format)
     checkVersion(version)
     if (policy !== '' && policy !== 'noeviction') this.#warnOf(policy)
@@ -272,14 +286,19 @@ export class Link {
   #otherFormat (format: string): Error {
     const { log } = this.#parts.keys
     this.#lost()
-    return new OtherFormat(`its keys (${log}, …) have format ${JSON.stringify(format)}, and this version of fastify-ws-events knows ${FORMAT}: ` +
-      'use the version that wrote them on every node, or choose another prefix')
+    return new OtherFormat(
+      `its keys (${log}, …) have format ${JSON.stringify(format)}, and this version of fastify-ws-events knows ${FORMAT}: ` +
+      'use the version that wrote them on every node, or choose another prefix'
+    )
   }
 
   #warnOf (policy: string): void {
     if (this.#isWarned) return
     this.#isWarned = true
-    this.#parts.logger.warn({ policy }, 'Redis may drop events and configs when its memory is full, and clients would miss them in silence: set its maxmemory-policy to noeviction')
+    this.#parts.logger.warn(
+      { policy },
+      'Redis may drop events and configs when its memory is full, and clients would miss them in silence: set its maxmemory-policy to noeviction'
+    )
   }
 
   #done (life: Life): void {
@@ -292,7 +311,9 @@ export class Link {
 
   #take (life: Life): void {
     this.#life = life
-    if (this.#seen?.epoch !== life.epoch || this.#seen.life !== life.name) this.#seen = { epoch: life.epoch, life: life.name, last: life.last }
+    if (this.#seen?.epoch !== life.epoch || this.#seen.life !== life.name) {
+      this.#seen = { epoch: life.epoch, life: life.name, last: life.last }
+    }
   }
 
   /** Whether a life is the one that this node takes part in. */
@@ -342,5 +363,7 @@ export class Link {
 /** @throws TooOld */
 function checkVersion (version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  if (version !== '' && (major < 6 || (major === 6 && minor < 2))) throw new TooOld(`it is Redis ${version}, and 6.2 or later is needed`)
+  if (version !== '' && (major < 6 || (major === 6 && minor < 2))) {
+    throw new TooOld(`it is Redis ${version}, and 6.2 or later is needed`)
+  }
 }

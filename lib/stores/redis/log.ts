@@ -1,4 +1,13 @@
-import type { EventLog, GapListener, LogListener, LogPage, LogRecord, LogStats, StreamName, Watch } from '../../log/event-log.js'
+import type {
+  EventLog,
+  GapListener,
+  LogListener,
+  LogPage,
+  LogRecord,
+  LogStats,
+  StreamName,
+  Watch
+} from '../../log/event-log.js'
 import { epochOf, isId } from '../../log/ids.js'
 import type { Followed } from './followed.js'
 import type { Following } from './following.js'
@@ -50,9 +59,15 @@ export class RedisLog implements EventLog {
     return this.#parts.following.find(this.#parts.keys.stream(stream).entries)
   }
 
-  /** Answers without Redis, where that can be done: for a stream that is followed, most who come back have missed little. */
+  /**
+   * Answers without Redis, where that can be done: for a stream that is followed, most who
+   * come back have missed little.
+   */
   #recent (stream: Followed | undefined, after: string, maxBytes: number): LogPage | undefined {
-    if (stream === undefined || stream.state === 'starting' || stream.isLate || epochOf(after) !== epochOf(stream.told)) return undefined
+    if (
+      stream === undefined || stream.state === 'starting' || stream.isLate ||
+      epochOf(after) !== epochOf(stream.told)
+    ) return undefined
     return stream.after(after, maxBytes)
   }
 

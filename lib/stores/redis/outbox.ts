@@ -92,7 +92,9 @@ export class Outbox {
     return new Promise((resolve, reject) => {
       const size = encodedSize(record)
       if (this.#closed !== null) throw this.#closed
-      if (size > MAX_EVENT_BYTES) throw new errors.MESSAGE_TOO_LARGE(record.event, size, `Redis takes ${MAX_EVENT_BYTES}`)
+      if (size > MAX_EVENT_BYTES) {
+        throw new errors.MESSAGE_TOO_LARGE(record.event, size, `Redis takes ${MAX_EVENT_BYTES}`)
+      }
       if (this.#turn === 0) this.#beginTurn()
       const full = this.#full(size)
       if (full !== undefined) throw full
@@ -146,7 +148,9 @@ export class Outbox {
   #take (): Waiting[] {
     let count = 0
     let bytes = 0
-    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) bytes += this.#waiting[count]?.size ?? 0
+    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) {
+      bytes += this.#waiting[count]?.size ?? 0
+    }
     return this.#waiting.splice(0, count)
   }
 

@@ -81,7 +81,9 @@ export class Pulse {
     for (const waiter of waiters) if (waiter.number <= this.#heard) waiter.resolve()
   }
 
-  /** Resolves when everything that was published before has arrived, or will not any more because the store is closed. */
+  /**
+   * Resolves when everything that was published before has arrived, or will not any more because the store is closed.
+   */
   async arrived (): Promise<void> {
     while (!this.#isClosed) {
       try {

@@ -50,23 +50,37 @@ export class Reader {
   async read (stream: StreamKeys, after: string, maxBytes: number): Promise<Found> {
     const { link, keys, keptFor } = this.#parts
     for (;;) {
-      const answer = await link.askScript(scripts.read, [keys.log, stream.entries, stream.state], [epochOf(after), positionOf(after), String(maxBytes), String(keptFor)])
+      const answer = await link.askScript(
+        scripts.read,
+        [keys.log, stream.entries, stream.state],
+        [epochOf(after), positionOf(after), String(maxBytes), String(keptFor)]
+      )
       const [epoch, life, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
       const log: Life = { epoch: String(epoch), name: String(life), last: String(last) }
       if (link.isCurrent(log.epoch, log.name)) {
-        return { entries: Array.isArray(found) ? this.#decoded(stream, found, log.epoch) : 'gap', newest: newest.length === 0 ? '' : idAt(String(newest), log.epoch), last: idAt(log.last, log.epoch) }
+        return {
+          entries: Array.isArray(found) ? this.#decoded(stream, found, log.epoch) : 'gap',
+          newest: newest.length === 0 ? '' : idAt(String(newest), log.epoch),
+          last: idAt(log.last, log.epoch)
+        }
       }
       // It is in another life, and has to be joined first: what was told belongs to the one before.
       link.rejoin()
     }
   }
 
-  /** What cannot be understood (a later version has written it, say) is a gap: nobody here can bring it, nor wait for it. */
+  /**
+   * What cannot be understood (a later version has written it, say) is a gap: nobody here can
+   * bring it, nor wait for it.
+   */
   #decoded (stream: StreamKeys, found: readonly Buffer[], epoch: string): readonly LogEntry[] | 'gap' {
     try {
       return decodeAll(found, epoch)
     } catch (error) {
-      this.#parts.logger.error({ err: error, stream: stream.entries }, 'what Redis remembers of a stream cannot be understood: its clients are told of a gap')
+      this.#parts.logger.error(
+        { err: error, stream: stream.entries },
+        'what Redis remembers of a stream cannot be understood: its clients are told of a gap'
+      )
       return 'gap'
     }
   }
@@ -76,7 +90,11 @@ export class Reader {
     const { link, keys } = this.#parts
     for (;;) {
       const { epoch, name } = await link.current()
-      const answer = await link.askScript(scripts.behind, [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])], [epoch, name, ...streams.map(({ told }) => positionOf(told))])
+      const answer = await link.askScript(
+        scripts.behind,
+        [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])],
+        [epoch, name, ...streams.map(({ told }) => positionOf(told))]
+      )
       if (Array.isArray(answer)) {
         const [last, ...numbers] = answer as [Buffer, ...number[]]
         // A position has no epoch: what was told in another one has to be read to be told apart.

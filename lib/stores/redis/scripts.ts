@@ -19,7 +19,8 @@ const script = (name: string, ...parts: readonly string[]): Script => {
   return { name, lua, sha: hash('sha1', lua) }
 }
 
-// A position is an id as Redis knows it, `ms-number`: that of its stream entries. What the epoch is, is known once for all.
+// A position is an id as Redis knows it, `ms-number`: that of its stream entries. What the
+// epoch is, is known once for all.
 const POSITIONS = `
 local function parse (position)
   local time, number = string.match(position, '^(%d+)-(%d+)$')
@@ -52,13 +53,13 @@ end
  * KEYS: the log
  * ARGV: an epoch to be used if a new one is needed; what this node has seen: its epoch, life and position, or ''; a
  *   channel to publish to, or ''; a number for it
- * Returns: format, epoch, life, last, birth, version of Redis; and for who joins, which keys it drops when its memory is
- *   full. Where the log has another format: that alone, and nothing is changed
+ * Returns: format, epoch, life, last, birth, version of Redis; and for who joins, which keys it drops when its memory
+ *   is full. Where the log has another format: that alone, and nothing is changed
  *
- * In the log: `format`; `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`; `life`, a
- * name for the time of this server, of how many there were and its own: an old copy may be loaded twice; `breaks`,
- * `life:survived>start` of each change: between the two nothing is left. A start is some seconds ahead, because this
- * server's clock may be behind that of the one before, whose lost ids must not be given again.
+ * In the log: `format`; `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`;
+ * `life`, a name for the time of this server, of how many there were and its own: an old copy may be loaded twice;
+ * `breaks`, `life:survived>start` of each change: between the two nothing is left. A start is some seconds ahead,
+ * because this server's clock may be behind that of the one before, whose lost ids must not be given again.
  */
 const JOIN = `
 local format = redis.call('HGET', KEYS[1], 'format')
@@ -122,8 +123,8 @@ return { '${FORMAT}', epoch, life, last, birth, string.match(info, 'redis_versio
  *
  * KEYS: the log; the producer; and of each stream its entries and its state. Its channel is called as its entries are.
  * ARGV: epoch, life, number of the batch, maxEvents, maxBytes, maxAge, ms that a quiet stream's state is kept;
- *   and the events, one after the other: in how many streams it is, the bytes of its record, the numbers of its streams,
- *   and its record (big-endian; u16, u32, u16 each)
+ *   and the events, one after the other: in how many streams it is, the bytes of its record, the numbers of its
+ *   streams, and its record (big-endian; u16, u32, u16 each)
  * Returns: the epoch and the position of the first event; the others follow it. Or nil: the caller must join first
  *
  * A caller that has had no answer sends the same batch again, with the same number: it is executed once.
@@ -339,8 +340,8 @@ return newest
  * Puts a config in place of the one before, and tells of it. A list that is kept is read in the same step.
  *
  * KEYS: the configs
- * ARGV: who tells; the name; `enabled` and `events` as JSON; a generation, if the name had none; `true` if the list that
- *   is there stays
+ * ARGV: who tells; the name; `enabled` and `events` as JSON; a generation, if the name had none;
+ *   `true` if the list that is there stays
  * Returns: the config as it is kept
  */
 const SET_CONFIG = `
@@ -354,8 +355,8 @@ return kept
 `
 
 /**
- * Names the hash of the configs, under the empty name, which no instance has. A hash that has another name than before is
- * not the one of before: Redis has lost that, and what the caller knows of it is put back.
+ * Names the hash of the configs, under the empty name, which no instance has. A hash that has another name than before
+ * is not the one of before: Redis has lost that, and what the caller knows of it is put back.
  *
  * KEYS: the configs
  * ARGV: who tells; the name that the caller knows or ''; a new one; and names and configs that it knows
