@@ -5,6 +5,9 @@ import type { ConfigChange, StoredConfig } from './store.js'
  *
  * @param before the config that is stored, if there is one
  */
-export function changedConfig ({ enabled, events, keepEvents = false }: ConfigChange, before: StoredConfig | null | undefined): StoredConfig {
+export function changedConfig (
+  { enabled, events, keepEvents = false }: ConfigChange,
+  before: StoredConfig | null | undefined
+): StoredConfig {
   return { enabled, events: keepEvents && before !== null && before !== undefined ? before.events : events }
 }

@@ -2,7 +2,10 @@ import { callHost, hostFailed } from '../host-call.js'
 import { changedConfig } from './changed.js'
 import type { ConfigChange, ConfigStore, HostConfigs, StoredConfig } from './store.js'
 
-/** A host's own place for configs as a {@link ConfigStore}: what it answers is checked, what it throws has a code, and it has 10 s. */
+/**
+ * A host's own place for configs as a {@link ConfigStore}: what it answers is checked, what it
+ * throws has a code, and it has 10 s.
+ */
 export class HostConfigStore implements ConfigStore {
   readonly #host: HostConfigs
 
@@ -47,7 +50,9 @@ export class HostConfigStore implements ConfigStore {
   #checked (call: keyof HostConfigs, name: string, config: unknown): StoredConfig {
     const { enabled, events } = (typeof config === 'object' && config !== null ? config : {}) as Partial<StoredConfig>
     const isList = events === null || (Array.isArray(events) && events.every(event => typeof event === 'string'))
-    if (typeof enabled !== 'boolean' || !isList) throw failed(call, `its config of "${name}" is no { enabled: boolean, events: string[] | null }`)
+    if (typeof enabled !== 'boolean' || !isList) {
+      throw failed(call, `its config of "${name}" is no { enabled: boolean, events: string[] | null }`)
+    }
     return { enabled, events }
   }
 }

@@ -4,5 +4,28 @@ export { type MemoryStoreOptions, memoryStore } from './memory/index.js'
 export { type IoredisClient, type RedisStoreOptions, redisStore } from './redis/index.js'
 export { Ids, type IdsOptions, timeOf } from '../log/ids.js'
 export { sizeOf } from '../log/event-log.js'
-export type { EventLog, GapListener, LogEntry, LogListener, LogPage, LogRecord, LogStats, Retention, StreamName, Watch } from '../log/event-log.js'
-export type { ConfigChange, ConfigStore, HostConfigs, OpenOptions, OpenStore, Peers, PendingLimits, Store, StoredConfig, StoreHealth, StoreLogger } from './store.js'
+export type {
+  EventLog,
+  GapListener,
+  LogEntry,
+  LogListener,
+  LogPage,
+  LogRecord,
+  LogStats,
+  Retention,
+  StreamName,
+  Watch
+} from '../log/event-log.js'
+export type {
+  ConfigChange,
+  ConfigStore,
+  HostConfigs,
+  OpenOptions,
+  OpenStore,
+  Peers,
+  PendingLimits,
+  Store,
+  StoredConfig,
+  StoreHealth,
+  StoreLogger
+} from './store.js'

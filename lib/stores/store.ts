@@ -41,12 +41,12 @@ export interface ConfigStore {
   /** All configs, each name once, in no particular order. One that is set or deleted meanwhile may show or not. */
   list(): AsyncIterable<readonly [name: string, config: StoredConfig]>
   /**
-   * Where other processes change configs too: tells of each change that was made, by the name, once it is seen by `get`.
-   * With `null` any of them may have changed, and all have to be read again: after the store was away, and when it comes
-   * for the first time. Own changes may be told too. The listener must not throw.
+   * Where other processes change configs too: tells of each change that was made, by the name, once it is seen by
+   * `get`. With `null` any of them may have changed, and all have to be read again: after the store was away, and when
+   * it comes for the first time. Own changes may be told too. The listener must not throw.
    *
-   * With `removed`, the config was deleted, and this was its generation (`''` if it had none). By now everything has been
-   * told that was emitted before.
+   * With `removed`, the config was deleted, and this was its generation (`''` if it had none). By now everything
+   * has been told that was emitted before.
    */
   watch?(changed: (name: string | null, removed?: string) => void): void
 }
@@ -62,7 +62,9 @@ export interface HostConfigs {
   /** Forgets a config; whether there was one. */
   delete(name: string): MaybePromise<boolean>
   /** All configs, each name once: an array or a `Map` of `[name, config]`, or anything else that can be iterated. */
-  list(): MaybePromise<Iterable<readonly [name: string, config: StoredConfig]>> | AsyncIterable<readonly [name: string, config: StoredConfig]>
+  list():
+    | MaybePromise<Iterable<readonly [name: string, config: StoredConfig]>>
+    | AsyncIterable<readonly [name: string, config: StoredConfig]>
 }
 
 /** Where a store says what happens to it. */
@@ -104,7 +106,10 @@ export interface Peers {
    * @throws STORE_UNAVAILABLE
    */
   tell(message: string): Promise<void>
-  /** Tells of each text that is sent from now on, own and others', also of those that were sent while the store could not be reached. The listener must not throw. */
+  /**
+   * Tells of each text that is sent from now on, own and others', also of those that were sent while the store could
+   * not be reached. The listener must not throw.
+   */
   listen(listener: (message: string) => void): void
 }
 
@@ -116,7 +121,10 @@ export interface OpenStore {
   readonly peers?: Peers | undefined
   /** Where the store can be away while this process runs. Left out: it never is. */
   health?(): StoreHealth
-  /** Lets go of all that `open` took: files, connections, timers. What was appended before is kept; nothing is called afterwards. */
+  /**
+   * Lets go of all that `open` took: files, connections, timers. What was appended before is
+   * kept; nothing is called afterwards.
+   */
   close(): Promise<void>
 }
 

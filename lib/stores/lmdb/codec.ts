@@ -64,7 +64,9 @@ export function encodeStream ({ name, floor, count, bytes }: StreamState): Buffe
 
 /** @throws when it is not what {@link encodeStream} makes */
 export function decodeStream (value: Buffer): StreamState {
-  if (value[0] !== VERSION) throw new Error(`a stream of layout ${value[0]} where ${VERSION} is known: the file is damaged`)
+  if (value[0] !== VERSION) {
+    throw new Error(`a stream of layout ${value[0]} where ${VERSION} is known: the file is damaged`)
+  }
   const nameAt = STREAM_HEAD + value.readUInt8(18)
   return {
     name: value.readUInt8(1) === 1 ? null : value.toString('utf8', nameAt),

@@ -16,10 +16,10 @@ const VISIBLE = 1
 /**
  * Writes transactions so that a promise comes as early as it may.
  *
- * A transaction that can be read survives SIGKILL, because its pages are the kernel's then. lmdb (3.5) knows that moment
- * and acts on it, and resolves only when the disk has all: 0.07 ms and 0.35 ms on a fast disk, 0.2 ms and 50 ms on a slow
- * one. So we listen to what its writer tells it. Should a later version tell differently, nothing is lost but time:
- * what was heard is only a reason to look whether the transaction is there.
+ * A transaction that can be read survives SIGKILL, because its pages are the kernel's then. lmdb (3.5) knows that
+ * moment and acts on it, and resolves only when the disk has all: 0.07 ms and 0.35 ms on a fast disk, 0.2 ms and 50 ms
+ * on a slow one. So we listen to what its writer tells it. Should a later version tell differently, nothing is lost but
+ * time: what was heard is only a reason to look whether the transaction is there.
  */
 export class Committer {
   readonly #root: RootDatabase
@@ -90,6 +90,9 @@ async function causeOf (error: unknown): Promise<Error> {
   const failure = error instanceof Error ? error : new Error(String(error))
   if (!('commitError' in failure)) return failure
   const turn = new Promise<Error>(resolve => { setImmediate(resolve, failure) })
-  const cause = await Promise.race([Promise.resolve(failure.commitError).then(() => failure, (cause: Error) => cause), turn])
+  const cause = await Promise.race([
+    Promise.resolve(failure.commitError).then(() => failure, (cause: Error) => cause),
+    turn
+  ])
   return 'code' in cause && cause.code === EIO ? new Error(`${cause.message}: is the disk full?`, { cause }) : cause
 }

@@ -66,7 +66,10 @@ export class LmdbConfigStore implements ConfigStore {
     try {
       await this.#committer.flushed(write())
     } catch (error) {
-      throw new errors.STORE_UNAVAILABLE(`a config could not be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+      throw new errors.STORE_UNAVAILABLE(
+        `a config could not be written: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error }
+      )
     }
   }
 }

@@ -7,8 +7,8 @@ import { bytesOf, decodeStream, encodeStream, nameKey, recordKey, type StreamSta
 import { checkFile, damaged } from './file.js'
 
 /**
- * The version of the whole file's format. A file of an older one is converted when it is opened (see upgrade.ts), one of
- * a later one is refused. Format 2 has the layout of 1; its stream names are intact.
+ * The version of the whole file's format. A file of an older one is converted when it is opened (see upgrade.ts), one
+ * of a later one is refused. Format 2 has the layout of 1; its stream names are intact.
  */
 export const FORMAT = 2
 
@@ -30,7 +30,9 @@ function neverEncoded (): never {
 export type Meta =
   /** The version of the format, in decimal digits. */
   | 'format'
-  /** The first id of this life of the log, or a later one from which on nothing is missing. All since have its epoch. */
+  /**
+   * The first id of this life of the log, or a later one from which on nothing is missing. All since have its epoch.
+   */
   | 'birth'
   /** The newest id that was given to an event. */
   | 'head'
@@ -57,7 +59,12 @@ export interface Databases {
 export function openDatabases ({ open, asBinary }: typeof Lmdb, directory: string): Databases {
   checkFile(directory)
   // A path with a dot is a directory like any other. Without batching by turns a commit begins at once.
-  const root = open<never, string>({ path: directory, noSubdir: false, eventTurnBatching: false, separateFlushed: true })
+  const root = open<never, string>({
+    path: directory,
+    noSubdir: false,
+    eventTurnBatching: false,
+    separateFlushed: true
+  })
   try {
     const names = [...root.getKeys()]
     if (names.length > 0 && !names.includes('meta')) throw damaged(`it has ${names.slice(0, 3).join(', ')}`)
@@ -87,6 +94,8 @@ function checkFormat (meta: Database<string, Meta>, names: readonly string[]): v
   const found = meta.get('format') ?? ''
   if (!/^[1-9]\d{0,8}$/.test(found)) throw damaged('it has no format of ours')
   if (Number(found) > FORMAT) {
-    throw new Error(`a newer version of fastify-ws-events wrote it (format ${found}, and this one knows ${FORMAT}): update, or choose another path`)
+    throw new Error(
+      `a newer version of fastify-ws-events wrote it (format ${found}, and this one knows ${FORMAT}): update, or choose another path`
+    )
   }
 }

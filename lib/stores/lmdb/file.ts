@@ -34,7 +34,8 @@ interface Head {
  * Looks at a file before LMDB does, which maps it into memory, and ends the process where something is not there.
  *
  * @param directory where data.mdb is, or is to be
- * @throws when it is no file of LMDB, or a part of it is missing. Of a large file that has its size not all is looked at
+ * @throws when it is no file of LMDB, or a part of it is missing. Of a large file that has its size not all is looked
+ *   at
  */
 export function checkFile (directory: string): void {
   if (endianness() !== 'LE' || /32$|^arm$|^mips/.test(process.arch)) return
@@ -70,9 +71,15 @@ function readHead (file: number, at: number): Head {
   if (readSync(file, head, 0, HEAD, at) < HEAD) throw damaged('it is cut off')
   if (head.readUInt32LE(MAGIC_AT) !== MAGIC) throw damaged('it is not of LMDB')
   const version = head.readUInt32LE(VERSION_AT) & 0xFFFF
-  if (version !== VERSION) throw new Error(`its data.mdb has version ${version} of LMDB's format, and this lmdb reads ${VERSION}: use the lmdb that wrote it, or another path`)
+  if (version !== VERSION) {
+    throw new Error(
+      `its data.mdb has version ${version} of LMDB's format, and this lmdb reads ${VERSION}: use the lmdb that wrote it, or another path`
+    )
+  }
   const pageSize = head.readUInt32LE(PAGE_SIZE_AT)
-  if (pageSize < 512 || pageSize > 65536 || (pageSize & (pageSize - 1)) !== 0) throw damaged(`it has pages of ${pageSize} bytes`)
+  if (pageSize < 512 || pageSize > 65536 || (pageSize & (pageSize - 1)) !== 0) {
+    throw damaged(`it has pages of ${pageSize} bytes`)
+  }
   const lastPage = head.readBigUInt64LE(LAST_PAGE_AT)
   const roots = [FREE_ROOT_AT, MAIN_ROOT_AT].map(at => head.readBigUInt64LE(at))
   if (roots.some(root => root > lastPage && root !== NO_PAGE)) throw damaged('it refers to pages that it does not have')

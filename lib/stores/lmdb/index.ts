@@ -42,7 +42,8 @@ const MIB = 1024 * 1024
 
 /** Remembers events and configs in a file of LMDB. Needs the package `lmdb`. */
 export function lmdbStore (options: string | LmdbStoreOptions): Store {
-  const { path, flush = false, maxTotalBytes = 8192 * MIB, now = Date.now } = typeof options === 'string' ? { path: options } : options
+  const { path, flush = false, maxTotalBytes = 8192 * MIB, now = Date.now } =
+    typeof options === 'string' ? { path: options } : options
   const name = `lmdb:${path}`
   return {
     name,
@@ -78,7 +79,10 @@ async function load (): Promise<typeof Lmdb> {
     return await import('lmdb')
   } catch (error) {
     const isMissing = error instanceof Error && codeOf(error) === 'ERR_MODULE_NOT_FOUND'
-    throw new Error(isMissing ? 'install it: npm install lmdb' : `lmdb cannot be loaded: ${String(error)}`, { cause: error })
+    throw new Error(
+      isMissing ? 'install it: npm install lmdb' : `lmdb cannot be loaded: ${String(error)}`,
+      { cause: error }
+    )
   }
 }
 
@@ -103,7 +107,12 @@ function makeDirectories (path: string): void {
   }
 }
 
-function start (databases: Databases, letGo: () => Promise<void>, { flush, maxTotalBytes, now }: Required<LmdbStoreOptions>, { retention, logger }: OpenOptions): OpenStore {
+function start (
+  databases: Databases,
+  letGo: () => Promise<void>,
+  { flush, maxTotalBytes, now }: Required<LmdbStoreOptions>,
+  { retention, logger }: OpenOptions
+): OpenStore {
   const boot = flush ? null : bootId()
   const { ids, birth, head } = startLife(databases, boot, now)
   const streams = new Streams(databases.streams, birth)
@@ -117,7 +126,10 @@ function start (databases: Databases, letGo: () => Promise<void>, { flush, maxTo
     try {
       databases.meta.transactionSync(() => { void databases.meta.put('boot', '') })
     } catch (error) {
-      logger.error({ err: error }, 'that the store was closed in order could not be written: if the machine goes down before it is opened again, the log begins a new life')
+      logger.error(
+        { err: error },
+        'that the store was closed in order could not be written: if the machine goes down before it is opened again, the log begins a new life'
+      )
     }
     await committer.settle()
     await databases.root.close()
@@ -133,7 +145,11 @@ function start (databases: Databases, letGo: () => Promise<void>, { flush, maxTo
  *
  * @param boot this life of the machine; `null` when nothing will count as written before it is flushed
  */
-function startLife ({ meta }: Databases, boot: string | null, now: () => number): { ids: Ids, birth: string, head: string } {
+function startLife (
+  { meta }: Databases,
+  boot: string | null,
+  now: () => number
+): { ids: Ids, birth: string, head: string } {
   const kept = { birth: meta.get('birth'), head: meta.get('head'), boot: meta.get('boot') ?? '' }
   const isSafe = kept.boot === '' || kept.boot === bootId()
   let birth = isSafe ? kept.birth : undefined

@@ -1,6 +1,16 @@
 import { errors } from '../../errors.js'
 import { encodedSize, encodeRecord, sizeOfEncoded } from '../../log/codec.js'
-import { type EventLog, type LogEntry, type LogListener, type LogPage, type LogRecord, type LogStats, sizeOf, type StreamName, type Watch } from '../../log/event-log.js'
+import {
+  type EventLog,
+  type LogEntry,
+  type LogListener,
+  type LogPage,
+  type LogRecord,
+  type LogStats,
+  sizeOf,
+  type StreamName,
+  type Watch
+} from '../../log/event-log.js'
 import type { Ids } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { idOf } from './codec.js'
@@ -123,7 +133,12 @@ export class LmdbLog implements EventLog {
     if (stream === undefined || after === this.#head) return []
     const page: LogEntry[] = []
     let bytes = 0
-    const range = { start: stream.prefix + after, end: stream.prefix + this.#head, exclusiveStart: true, inclusiveEnd: true }
+    const range = {
+      start: stream.prefix + after,
+      end: stream.prefix + this.#head,
+      exclusiveStart: true,
+      inclusiveEnd: true
+    }
     try {
       for (const { key, value } of this.#databases.records.getRange(range)) {
         const { event, instance, rest, attachments } = value
@@ -197,7 +212,9 @@ export class LmdbLog implements EventLog {
   #run (): void {
     // From the next microtask on: what is appended in one go goes into one transaction.
     this.#running ??= Promise.resolve().then(async () => {
-      while (this.#waiting.length > 0 || this.#raised.length > 0 || (this.#trimmer.isDue && !this.#isClosed)) await this.#commit()
+      while (this.#waiting.length > 0 || this.#raised.length > 0 || (this.#trimmer.isDue && !this.#isClosed)) {
+        await this.#commit()
+      }
       this.#running = null
     })
   }
@@ -235,14 +252,18 @@ export class LmdbLog implements EventLog {
     }
     this.#trimmer.check(touched)
     if (this.#now() >= this.#nextSweep) this.#sweep()
-    await flushed.catch((error: unknown) => { this.#logger.error({ err: error }, 'the disk did not take what was written: it is lost if the machine goes down') })
+    await flushed.catch((error: unknown) => {
+      this.#logger.error({ err: error }, 'the disk did not take what was written: it is lost if the machine goes down')
+    })
   }
 
   /** What goes into one transaction. */
   #take (): Waiting[] {
     let count = 0
     let bytes = 0
-    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) bytes += this.#waiting[count]?.size ?? 0
+    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) {
+      bytes += this.#waiting[count]?.size ?? 0
+    }
     return this.#waiting.splice(0, count)
   }
 
@@ -284,7 +305,10 @@ export class LmdbLog implements EventLog {
     try {
       listener(entry)
     } catch (error) {
-      this.#logger.error({ err: error, instance: entry.instance, id: entry.id }, 'who watches a stream failed at an event')
+      this.#logger.error(
+        { err: error, instance: entry.instance, id: entry.id },
+        'who watches a stream failed at an event'
+      )
     }
   }
 
@@ -329,7 +353,10 @@ function encoded (record: LogRecord): Buffer {
   try {
     return encodeRecord(record)
   } catch (cause) {
-    throw Object.assign(new errors.MESSAGE_TOO_LARGE(record.event, encodedSize(record), 'no Buffer of this Node can hold it'), { cause })
+    throw Object.assign(
+      new errors.MESSAGE_TOO_LARGE(record.event, encodedSize(record), 'no Buffer of this Node can hold it'),
+      { cause }
+    )
   }
 }
 

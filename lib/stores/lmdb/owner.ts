@@ -69,8 +69,14 @@ async function raiseSocket (directory: string): Promise<Flag> {
   try {
     await atShortPath(directory, name, async path => { await guard.listen(path) })
   } catch (error) {
-    if (error instanceof Error && 'code' in error && ['EOPNOTSUPP', 'ENOTSUP', 'EPERM', 'EINVAL'].includes(String(error.code))) {
-      throw new Error('its file system has no Unix sockets, which tell whether another process has it: choose a local disk', { cause: error })
+    if (
+      error instanceof Error && 'code' in error &&
+      ['EOPNOTSUPP', 'ENOTSUP', 'EPERM', 'EINVAL'].includes(String(error.code))
+    ) {
+      throw new Error(
+        'its file system has no Unix sockets, which tell whether another process has it: choose a local disk',
+        { cause: error }
+      )
     }
     throw error
   }
@@ -92,7 +98,9 @@ async function raisePipe (directory: string): Promise<Flag> {
   try {
     await guard.listen(path)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') throw taken((await ask(path, true)).answer)
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw taken((await ask(path, true)).answer)
+    }
     throw error
   }
   return { others: () => [], settle: () => { guard.settle() }, lower: async () => { await guard.close() } }
@@ -114,7 +122,8 @@ class Guard {
       // `exclusive`, or a worker of node:cluster would share the socket of its siblings.
       this.#server.listen({ path, exclusive: true }, () => {
         this.#server.off('error', reject)
-        // What can fail from now on is a connection, for want of file descriptors: who asked takes silence for an owner.
+        // What can fail from now on is a connection, for want of file descriptors: who asked
+        // takes silence for an owner.
         this.#server.on('error', () => {})
         resolve()
       })

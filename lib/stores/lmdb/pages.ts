@@ -25,7 +25,13 @@ export const NO_PAGE = 0xFFFFFFFFFFFFFFFFn
  * @param size bytes of the file
  * @param limit pages to read at most
  */
-export function hasPages (file: number, size: number, pageSize: number, roots: readonly bigint[], limit: number): boolean {
+export function hasPages (
+  file: number,
+  size: number,
+  pageSize: number,
+  roots: readonly bigint[],
+  limit: number
+): boolean {
   const numbers = [...roots]
   const page = Buffer.alloc(pageSize)
   const pages = BigInt(Math.floor(size / pageSize))
@@ -62,7 +68,9 @@ function * refersTo (page: Buffer): Generator<{ readonly last: bigint, readonly 
     if ((kind & DATA_IS_TREE) !== 0) {
       const root = data.readBigUInt64LE(ROOT_AT)
       if (root !== NO_PAGE) yield { last: root, isTree: true }
-    } else if ((kind & DATA_ELSEWHERE) !== 0) yield { last: lastOf(data, node.readUInt32LE(0), page.length), isTree: false }
+    } else if ((kind & DATA_ELSEWHERE) !== 0) {
+      yield { last: lastOf(data, node.readUInt32LE(0), page.length), isTree: false }
+    }
   }
 }
 

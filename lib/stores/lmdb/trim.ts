@@ -43,7 +43,13 @@ export class Trimmer {
   // Streams that must shrink because all have too much together.
   readonly #shrinking = new Set<Stream>()
 
-  constructor (sizes: Database<number, string>, streams: Streams, bounds: Bounds, now: () => number, logger: StoreLogger) {
+  constructor (
+    sizes: Database<number, string>,
+    streams: Streams,
+    bounds: Bounds,
+    now: () => number,
+    logger: StoreLogger
+  ) {
     this.#sizes = sizes
     this.#streams = streams
     this.#bounds = bounds
@@ -51,7 +57,10 @@ export class Trimmer {
     this.#logger = logger
   }
 
-  /** How often records that are too old should be looked for, in ms: a tenth of their time, once a second to once a minute. */
+  /**
+   * How often records that are too old should be looked for, in ms: a tenth of their time,
+   * once a second to once a minute.
+   */
   get sweepEvery (): number {
     return Math.min(Math.max(this.#bounds.maxAge / 10, 1000), 60_000)
   }
@@ -180,7 +189,10 @@ export class Trimmer {
   /** Drops the only event of streams, the oldest first, until all streams together have no more than they may. */
   #dropSingle (streams: readonly Stream[]): void {
     const { maxTotalBytes } = this.#bounds
-    const single = streams.map(stream => ({ stream, id: this.#newestOf(stream) })).filter(({ id }) => id !== '').sort((a, b) => a.id < b.id ? -1 : 1)
+    const single = streams
+      .map(stream => ({ stream, id: this.#newestOf(stream) }))
+      .filter(({ id }) => id !== '')
+      .sort((a, b) => a.id < b.id ? -1 : 1)
     let { bytes } = this.#streams
     for (const { stream, id } of single) {
       // The newest of all goes only if it does not fit alone.

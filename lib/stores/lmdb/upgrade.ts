@@ -35,7 +35,10 @@ export function upgrade (databases: Databases, logger: StoreLogger): void {
   meta.transactionSync(() => { void meta.put('format', String(FORMAT)) })
   if (repair.restored + repair.lost === 0) return
   const message = 'an older version damaged the file on Node 24.15 or later: streams were restored'
-  logger.warn(repair, repair.lost === 0 ? message : `${message}, and some were lost: clients that may miss events are told of a gap`)
+  logger.warn(
+    repair,
+    repair.lost === 0 ? message : `${message}, and some were lost: clients that may miss events are told of a gap`
+  )
 }
 
 function repairStream (

@@ -1,4 +1,14 @@
-import type { EventLog, LogEntry, LogListener, LogPage, LogRecord, LogStats, Retention, StreamName, Watch } from '../../log/event-log.js'
+import type {
+  EventLog,
+  LogEntry,
+  LogListener,
+  LogPage,
+  LogRecord,
+  LogStats,
+  Retention,
+  StreamName,
+  Watch
+} from '../../log/event-log.js'
 import { Horizon } from '../../log/horizon.js'
 import { Ids, leastIdAt } from '../../log/ids.js'
 import { waterLevel } from '../../log/water-level.js'
@@ -51,7 +61,10 @@ export class MemoryLog implements EventLog {
     this.#ids = new Ids({ now: settings.now })
     this.#head = this.#ids.last
     this.#others = new Horizon(this.#head)
-    this.#sweep = setInterval(() => { this.#dropOld() }, Math.min(Math.max(settings.retention.maxAge / 4, MIN_PAUSE), MAX_PAUSE)).unref()
+    this.#sweep = setInterval(
+      () => { this.#dropOld() },
+      Math.min(Math.max(settings.retention.maxAge / 4, MIN_PAUSE), MAX_PAUSE)
+    ).unref()
   }
 
   head (): string {
@@ -194,9 +207,14 @@ export class MemoryLog implements EventLog {
     }
   }
 
-  /** Shortens those that hold the most, to their newest event at least; then those of one large event, the oldest first. */
+  /**
+   * Shortens those that hold the most, to their newest event at least; then those of one large event, the oldest first.
+   */
   #shorten (): void {
-    const level = waterLevel([...this.#streams.values()].map(({ bytes }) => bytes), this.#settings.maxTotalBytes * KEPT_SHARE)
+    const level = waterLevel(
+      [...this.#streams.values()].map(({ bytes }) => bytes),
+      this.#settings.maxTotalBytes * KEPT_SHARE
+    )
     const larger = [...this.#streams.values()].filter(({ bytes }) => bytes > level)
     for (const stream of larger) this.#counting(stream, () => { stream.trim(Infinity, level, 1) })
     const single = larger.filter(({ bytes }) => bytes > level).sort(byNewest)
