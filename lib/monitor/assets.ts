@@ -1,13 +1,11 @@
-import { pageFile } from './page-files.js'
+import { type AssetName, pageFile } from './page-files.js'
 
 /** The files of the page, made by the build, and their media types. */
-const FILES = {
+const FILES: Readonly<Record<AssetName, string>> = {
   'index.html': 'text/html; charset=utf-8',
   'page.js': 'text/javascript; charset=utf-8',
   'page.css': 'text/css; charset=utf-8'
-} as const
-
-export type AssetName = keyof typeof FILES
+}
 
 export interface Asset {
   readonly name: AssetName
@@ -17,5 +15,6 @@ export interface Asset {
 
 /** Reads the page. It is small, and asked for rarely: it stays in memory. */
 export function readAssets (): Asset[] {
-  return Object.entries(FILES).map(([name, type]) => ({ name: name as AssetName, type, content: pageFile(name as AssetName) }))
+  return Object.entries(FILES)
+    .map(([name, type]) => ({ name: name as AssetName, type, content: pageFile(name as AssetName) }))
 }

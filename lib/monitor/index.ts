@@ -36,26 +36,38 @@ const monitor: FastifyPluginAsync = async fastify => {
   const hidden: FastifySchema & { readonly hide: boolean } = { hide: true }
 
   for (const { name, type, content } of readAssets()) {
-    const send = async (request: FastifyRequest, reply: FastifyReply) => await reply.headers(HEADERS).type(type).send(content)
+    const send = async (request: FastifyRequest, reply: FastifyReply) =>
+      await reply.headers(HEADERS).type(type).send(content)
     if (name !== 'index.html') fastify.get(`/${name}`, { schema: hidden }, send)
     else {
       fastify.get('/', { schema: hidden }, async (request, reply) => {
         const [path = ''] = request.url.split('?', 1)
         // What the page asks for stands beside it, and that needs a slash at the end of where it is.
-        return path.endsWith('/') ? await send(request, reply) : await reply.redirect(`${path.split('/').at(-1) ?? ''}/`)
+        return path.endsWith('/')
+          ? await send(request, reply)
+          : await reply.redirect(`${path.split('/').at(-1) ?? ''}/`)
       })
     }
   }
 
   fastify.get<{ Querystring: Query }>('/state', {
-    schema: { hide: true, querystring: Type.Object({ instance: Type.Optional(Type.String()) }, { additionalProperties: false }), response: { 200: stateSchema } } as object,
+    schema: {
+      hide: true,
+      querystring: Type.Object({ instance: Type.Optional(Type.String()) }, { additionalProperties: false }),
+      response: { 200: stateSchema }
+    } as object,
     ...compilers,
     logSerializers: withoutQuery(fastify.log),
     onError: retryAfterHook,
     handler: async (request, reply) => {
       const { headers, socket } = request.raw
       const instance = request.query.instance === undefined ? null : instanceName(request.query.instance)
-      const grant = await access.authorize(readKey(headers.apikey) ?? bearerKey(headers), instance, access.peer(headers, socket.remoteAddress), headers)
+      const grant = await access.authorize(
+        readKey(headers.apikey) ?? bearerKey(headers),
+        instance,
+        access.peer(headers, socket.remoteAddress),
+        headers
+      )
       return await reply.headers(HEADERS).send(await readState(fastify, parts, grant, instance))
     }
   })

@@ -20,7 +20,9 @@ const instance = Type.Object({
 export const stateSchema = Type.Object({
   mode: Type.Union([Type.Literal('disabled'), Type.Literal('traditional'), Type.Literal('global')]),
   path: Type.Union([Type.String(), Type.Null()], { description: 'Of the Socket.IO server' }),
-  routes: Type.Union([Type.String(), Type.Null()], { description: 'Prefix of the routes that set an instance; null: there are none' }),
+  routes: Type.Union([Type.String(), Type.Null()], {
+    description: 'Prefix of the routes that set an instance; null: there are none'
+  }),
   events: Type.Array(Type.String(), { description: 'The catalogue, in dotted names, as far as the key may see it' }),
   root: Type.Object({ clients: Type.Integer(), head: Type.String() }),
   instances: Type.Array(instance),
@@ -35,7 +37,12 @@ type Listed = Static<typeof instance>
  *
  * @param only the instance that was asked for; `null`: all that the grant opens
  */
-export async function readState (fastify: FastifyInstance, { settings, catalogue, log, path }: Registered, grant: Grant, only: string | null): Promise<MonitorState> {
+export async function readState (
+  fastify: FastifyInstance,
+  { settings, catalogue, log, path }: Registered,
+  grant: Grant,
+  only: string | null
+): Promise<MonitorState> {
   const { mode } = settings
   const counts = new Map<string | null, number>()
   for (const { instance } of fastify.wsEvents.clients()) counts.set(instance, (counts.get(instance) ?? 0) + 1)
@@ -54,7 +61,9 @@ export async function readState (fastify: FastifyInstance, { settings, catalogue
   }
   // With defaultConfig, an instance that was never set may have clients.
   for (const name of [...counts.keys(), only]) {
-    if (name !== null && mayShow(name) && !listed.has(name) && listed.size < MOST) add({ instance: name, ...unset(settings) }, false)
+    if (name !== null && mayShow(name) && !listed.has(name) && listed.size < MOST) {
+      add({ instance: name, ...unset(settings) }, false)
+    }
   }
   const seen = catalogue.events.filter(event => grant.events === null || includes(grant.events, event))
   return {
@@ -62,7 +71,9 @@ export async function readState (fastify: FastifyInstance, { settings, catalogue
     path,
     routes: settings.routes === null ? null : settings.routes.prefix,
     events: seen.map(({ name }) => name),
-    root: only === null ? { clients: counts.get(null) ?? 0, head: mode === 'global' ? headOf(null) : '' } : { clients: 0, head: '' },
+    root: only === null
+      ? { clients: counts.get(null) ?? 0, head: mode === 'global' ? headOf(null) : '' }
+      : { clients: 0, head: '' },
     instances: [...listed.values()].sort((a, b) => a.instance < b.instance ? -1 : 1),
     more
   }

@@ -48,10 +48,13 @@ export class Chart {
       if (second >= now - SPAN) break
       this.#seconds.delete(second)
     }
-    const names = [...this.#totals.keys()].sort((a, b) => (this.#totals.get(b) ?? 0) - (this.#totals.get(a) ?? 0)).slice(0, COLOURS.length)
+    const names = [...this.#totals.keys()]
+      .sort((a, b) => (this.#totals.get(b) ?? 0) - (this.#totals.get(a) ?? 0))
+      .slice(0, COLOURS.length)
     const x = Array.from({ length: SPAN }, (_, at) => now - SPAN + at)
     const lines = names.map(name => x.map(second => this.#seconds.get(second)?.get(name) ?? 0))
-    const others = x.map(second => [...this.#seconds.get(second) ?? []].reduce((sum, [name, count]) => names.includes(name) ? sum : sum + count, 0))
+    const others = x.map(second =>
+      [...this.#seconds.get(second) ?? []].reduce((sum, [name, count]) => names.includes(name) ? sum : sum + count, 0))
     this.#plotOf(names).setData([x, ...lines, others])
     this.#list(names)
   }
@@ -82,13 +85,16 @@ export class Chart {
     const all = [...this.#totals.values()].reduce((sum, count) => sum + count, 0)
     const named = names.map((name, at) => [name, this.#totals.get(name) ?? 0, COLOURS[at] ?? OTHERS] as const)
     const rest = all - named.reduce((sum, [, count]) => sum + count, 0)
-    this.#counts.replaceChildren(...[...named, ...rest > 0 ? [[text('others'), rest, OTHERS] as const] : []].map(([name, count, colour]) => {
+    const shown = [...named, ...rest > 0 ? [[text('others'), rest, OTHERS] as const] : []]
+    this.#counts.replaceChildren(...shown.map(([name, count, colour]) => {
       const mark = make('i')
       // Not as an attribute, which the page's policy forbids.
       mark.style.background = colour
-      return make('li', {}, mark, document.createTextNode(`${name} ${count.toLocaleString(document.documentElement.lang)}`))
+      const words = `${name} ${count.toLocaleString(document.documentElement.lang)}`
+      return make('li', {}, mark, document.createTextNode(words))
     }), make('li', { text: text('total', { count: all.toLocaleString(document.documentElement.lang) }) }))
   }
 }
 
-const clock = (second: number): string => new Date(second * 1000).toLocaleTimeString(document.documentElement.lang, { hour12: false })
+const clock = (second: number): string =>
+  new Date(second * 1000).toLocaleTimeString(document.documentElement.lang, { hour12: false })

@@ -12,7 +12,11 @@ interface Made {
 }
 
 /** Makes an element. What it says is text: data of events is never markup. */
-export function make<Name extends keyof HTMLElementTagNameMap> (name: Name, { text, className, attributes = {} }: Made = {}, ...children: readonly Node[]): HTMLElementTagNameMap[Name] {
+export function make<Name extends keyof HTMLElementTagNameMap> (
+  name: Name,
+  { text, className, attributes = {} }: Made = {},
+  ...children: readonly Node[]
+): HTMLElementTagNameMap[Name] {
   const made = document.createElement(name)
   if (text !== undefined) made.textContent = text
   if (className !== undefined) made.className = className

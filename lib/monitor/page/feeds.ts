@@ -82,7 +82,9 @@ export class Feed {
 
   #hear (message: Message): void {
     if (this.#sinceResume !== null) this.#sinceResume.push(message.id)
-    else if (message.id <= this.#head && this.resumed !== undefined) this.resumed = { ...this.resumed, count: this.resumed.count + 1 }
+    else if (message.id <= this.#head && this.resumed !== undefined) {
+      this.resumed = { ...this.resumed, count: this.resumed.count + 1 }
+    }
     this.#hooks.message(message)
   }
 
@@ -168,6 +170,9 @@ export class Feeds {
     const resumed = this.all.map(feed => feed.resumed)
     const done = resumed.filter(each => each !== undefined)
     if (done.length === 0 || done.length < this.all.filter(({ status }) => status !== 'refused').length) return
-    return { recovered: done.every(({ recovered }) => recovered), count: done.reduce((sum, { count }) => sum + count, 0) }
+    return {
+      recovered: done.every(({ recovered }) => recovered),
+      count: done.reduce((sum, { count }) => sum + count, 0)
+    }
   }
 }

@@ -34,22 +34,33 @@ export class InstancesView {
     const root = state?.mode === 'global' ? feeds.find(null) : undefined
     const rows = (state?.instances ?? []).map(listed => [listed, feeds.find(listed.instance) ?? root] as const)
     // Made anew only when it says something else: who is at a button stays there.
-    const drawn = JSON.stringify([document.documentElement.lang, state?.routes, rows.map(([listed, feed]) => [{ ...listed, head: '' }, feed?.status, feed?.refusal?.code, lastOf(listed, feeds)])])
+    const drawn = JSON.stringify([
+      document.documentElement.lang,
+      state?.routes,
+      rows.map(([listed, feed]) => [{ ...listed, head: '' }, feed?.status, feed?.refusal?.code, lastOf(listed, feeds)])
+    ])
     if (drawn === this.#drawn) return
     this.#drawn = drawn
     const focused = document.activeElement?.id
     this.#body.replaceChildren(...rows.map(([listed, feed]) => this.#row(listed, feed, feeds, state?.routes !== null)))
     if (focused !== undefined && focused !== '') document.getElementById(focused)?.focus()
-    this.#caption.textContent = `${text('listed', { count: rows.length })}${state?.more === true ? ` ${text('more')}` : ''}`
+    const more = state?.more === true ? ` ${text('more')}` : ''
+    this.#caption.textContent = `${text('listed', { count: rows.length })}${more}`
   }
 
   #row (listed: Listed, feed: Feed | undefined, feeds: Feeds, canSet: boolean): HTMLTableRowElement {
     const { instance, set, enabled, events, clients } = listed
     const all = events.length === 0 || events.length > 5
-    const config = !set ? text('notSet') : !enabled ? text('isDisabled') : all ? text('allEvents') : text('someEvents', { events: events.join(', ') })
+    const config = !set
+      ? text('notSet')
+      : !enabled ? text('isDisabled') : all ? text('allEvents') : text('someEvents', { events: events.join(', ') })
     const isWatched = feed !== undefined && feed.status !== 'refused' && feed.status !== 'ended'
     const actions = make('td', { className: 'actions' })
-    if (canSet) actions.append(this.#button(enabled && set ? 'disable' : 'enable', instance, () => { this.#hooks.set(instance, { enabled: !(enabled && set) }) }))
+    if (canSet) {
+      actions.append(this.#button(enabled && set ? 'disable' : 'enable', instance, () => {
+        this.#hooks.set(instance, { enabled: !(enabled && set) })
+      }))
+    }
     if (!isWatched) actions.append(this.#button('watch', instance, () => { this.#hooks.watch(instance) }))
     return make('tr', {},
       make('th', { text: instance, attributes: { scope: 'row' } }),
@@ -61,7 +72,11 @@ export class InstancesView {
   }
 
   #button (name: 'enable' | 'disable' | 'watch', instance: string, act: () => void): HTMLButtonElement {
-    const button = make('button', { text: text(name), className: 'quiet', attributes: { type: 'button', id: `${name} ${instance}`, 'aria-label': `${text(name)} ${instance}` } })
+    const button = make('button', {
+      text: text(name),
+      className: 'quiet',
+      attributes: { type: 'button', id: `${name} ${instance}`, 'aria-label': `${text(name)} ${instance}` }
+    })
     button.addEventListener('click', act)
     return button
   }

@@ -81,7 +81,9 @@ async function refresh (): Promise<void> {
 
 function wordsOf (error: unknown): string {
   if (!(error instanceof Refused)) return text('unreachable')
-  return error.code === undefined ? text('failed', { status: error.status, message: error.message }) : refusalText({ code: error.code, message: error.message })
+  return error.code === undefined
+    ? text('failed', { status: error.status, message: error.message })
+    : refusalText({ code: error.code, message: error.message })
 }
 
 async function change (name: string, config: object): Promise<void> {
@@ -92,7 +94,10 @@ async function change (name: string, config: object): Promise<void> {
     await refresh()
     const feed = feeds.find(name)
     // A client that was sent away stays away until it is told to come back.
-    if (state.mode === 'traditional' && 'enabled' in config && config.enabled === true && (feed === undefined || feed.status === 'ended' || feed.status === 'refused')) {
+    if (
+      state.mode === 'traditional' && 'enabled' in config && config.enabled === true &&
+      (feed === undefined || feed.status === 'ended' || feed.status === 'refused')
+    ) {
       if (feed === undefined) watch(name)
       else feed.resume()
     }
@@ -109,12 +114,20 @@ function offer (): void {
 function render (): void {
   const all = feeds.all
   const live = all.filter(feed => feed.status === 'live').length
-  const words = all.length === 0 ? text('statusIdle') : feeds.isCut ? text('cut') : live === 0 ? text(all.some(feed => feed.status === 'away') ? 'away' : 'connecting') : text('statusLive', { count: live, all: all.length })
+  const words = all.length === 0
+    ? text('statusIdle')
+    : feeds.isCut
+      ? text('cut')
+      : live === 0
+        ? text(all.some(feed => feed.status === 'away') ? 'away' : 'connecting')
+        : text('statusLive', { count: live, all: all.length })
   if (status.textContent !== words) status.textContent = words
   drop.textContent = text(feeds.isCut ? 'resume' : 'drop')
   drop.disabled = all.length === 0
   const { resumed } = feeds
-  const came = feeds.isCut ? text('dropped') : resumed === undefined ? '' : resumed.recovered ? text('recovered', { count: resumed.count }) : text('gap')
+  const came = feeds.isCut
+    ? text('dropped')
+    : resumed === undefined ? '' : resumed.recovered ? text('recovered', { count: resumed.count }) : text('gap')
   if (replayed.textContent !== came) replayed.textContent = came
   instances.draw(state, feeds)
 }
@@ -124,7 +137,9 @@ function translate (language: string): void {
   speak(language)
   document.documentElement.lang = language === 'pt' ? 'pt-BR' : language
   document.title = text('title')
-  for (const each of document.querySelectorAll<HTMLElement>('[data-text]')) each.textContent = text(each.dataset.text as TextName)
+  for (const each of document.querySelectorAll<HTMLElement>('[data-text]')) {
+    each.textContent = text(each.dataset.text as TextName)
+  }
   offer()
   chart.draw()
   draw()

@@ -26,7 +26,9 @@ export class StreamView {
   #pausedAt: number | null = null
 
   constructor () {
-    for (const input of [this.#byInstance, this.#byEvent, this.#search]) input.addEventListener('input', () => { this.#draw() })
+    for (const input of [this.#byInstance, this.#byEvent, this.#search]) {
+      input.addEventListener('input', () => { this.#draw() })
+    }
     this.#pause.addEventListener('click', () => {
       this.#pausedAt = this.#pausedAt === null ? this.#history.count : null
       this.#draw()
@@ -55,7 +57,11 @@ export class StreamView {
   }
 
   get #view (): View {
-    return { instance: this.#byInstance.value, event: this.#byEvent.value, search: this.#search.value.trim().toLowerCase() }
+    return {
+      instance: this.#byInstance.value,
+      event: this.#byEvent.value,
+      search: this.#search.value.trim().toLowerCase()
+    }
   }
 
   #render (): void {
@@ -94,13 +100,20 @@ export class StreamView {
   #row (kept: Kept): HTMLTableRowElement {
     const { instance, event, date_time: time } = kept.message
     const shown = timeOf(time)
-    const open = make('button', { text: event, className: 'row', attributes: { type: 'button', 'aria-label': text('show', { event, instance, time: shown }) } })
+    const open = make('button', {
+      text: event,
+      className: 'row',
+      attributes: { type: 'button', 'aria-label': text('show', { event, instance, time: shown }) }
+    })
     open.addEventListener('click', () => { this.#show(kept.message) })
     return make('tr', {},
       make('td', { text: shown }),
       make('td', { text: instance }),
       make('td', {}, open),
-      make('td', { text: kept.text.length > EXCERPT ? `${kept.text.slice(0, EXCERPT)}…` : kept.text, className: 'data' }))
+      make('td', {
+        text: kept.text.length > EXCERPT ? `${kept.text.slice(0, EXCERPT)}…` : kept.text,
+        className: 'data'
+      }))
   }
 
   #show (message: Message): void {
@@ -110,4 +123,5 @@ export class StreamView {
   }
 }
 
-export const timeOf = (iso: string): string => new Date(iso).toLocaleTimeString(document.documentElement.lang, { hour12: false })
+export const timeOf = (iso: string): string =>
+  new Date(iso).toLocaleTimeString(document.documentElement.lang, { hour12: false })

@@ -177,7 +177,9 @@ export function text (name: TextName, values: Readonly<Record<string, string | n
 const CODE = /^FST_ERR_WS_EVENTS_(\w+)$/
 
 /** Why something was refused, in plain words; what is not known here, in the server's. */
-export function refusalText ({ code, message }: { readonly code?: string | undefined, readonly message: string }): string {
+export function refusalText (
+  { code, message }: { readonly code?: string | undefined, readonly message: string }
+): string {
   const [, name = ''] = CODE.exec(code ?? '') ?? []
   return Object.hasOwn(en, name) ? text(name as TextName) : message
 }
