@@ -17,7 +17,9 @@ export const exitCodeOf = (error: unknown): number => error instanceof Failure ?
 export function explain (error: unknown): string {
   if (error instanceof Failure) return error.message
   const { code, message, stack } = error as NodeJS.ErrnoException
-  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes("'fastify'")) return 'Fastify is not installed: npm install fastify'
+  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes("'fastify'")) {
+    return 'Fastify is not installed: npm install fastify'
+  }
   if (code !== undefined) return `Cannot start: ${message} (${code})`
   return stack ?? String(error)
 }

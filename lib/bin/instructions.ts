@@ -28,7 +28,9 @@ function disabled ({ url }: ServerFacts): string {
 }
 
 function monitorAddress ({ url, key, allowedHosts }: ServerFacts): string {
-  const note = key ? 'it asks for your key' : allowedHosts ? 'no key is needed from the allowed addresses' : 'no key is needed on this machine'
+  const note = key
+    ? 'it asks for your key'
+    : allowedHosts ? 'no key is needed from the allowed addresses' : 'no key is needed on this machine'
   return `Monitor: ${url}/monitor (open it in a browser; ${note})`
 }
 
@@ -40,7 +42,12 @@ function title ({ mode, url }: ServerFacts): string {
 }
 
 function access ({ key, allowedHosts }: ServerFacts): string {
-  if (key) return lines('A key is needed (AUTHENTICATION_API_KEY). Put it in here; the lines below read it:', "  export WS_APIKEY='YOUR_KEY'")
+  if (key) {
+    return lines(
+      'A key is needed (AUTHENTICATION_API_KEY). Put it in here; the lines below read it:',
+      "  export WS_APIKEY='YOUR_KEY'"
+    )
+  }
   if (allowedHosts) return 'No key is set: only the addresses in WEBSOCKET_ALLOWED_HOSTS may connect.'
   return 'No key is set: only this machine may connect. Set AUTHENTICATION_API_KEY to let others in.'
 }

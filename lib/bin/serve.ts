@@ -46,7 +46,10 @@ async function listen (fastify: FastifyInstance, { host, port }: Address): Promi
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     const other = port === 65_535 ? port - 1 : port + 1
-    throw new Failure('portInUse', `Port ${port} of ${host} is in use. Stop the other program, or choose another port: npx fastify-ws-events --port ${other}`)
+    throw new Failure(
+      'portInUse',
+      `Port ${port} of ${host} is in use. Stop the other program, or choose another port: npx fastify-ws-events --port ${other}`
+    )
   }
 }
 

@@ -21,7 +21,9 @@ export interface Address {
 /** @param port that was given; `undefined`: the variable's */
 export function listenAddress (port: number | undefined): Address {
   const text = variable('PORT') ?? '8080'
-  if (port === undefined && (!/^\d+$/.test(text) || Number(text) > 65_535)) throw new Failure('usage', `PORT must be a number from 0 to 65535, got "${text}".`)
+  if (port === undefined && (!/^\d+$/.test(text) || Number(text) > 65_535)) {
+    throw new Failure('usage', `PORT must be a number from 0 to 65535, got "${text}".`)
+  }
   return { host: variable('HOST') ?? 'localhost', port: port ?? Number(text) }
 }
 

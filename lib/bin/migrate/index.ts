@@ -17,7 +17,12 @@ function read (file: string): string {
     return readFileSync(file, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code ?? String(error)
-    throw new Failure('unreadable', `Cannot read ${file}: ${reason}. Give the .env of Evolution API: npx fastify-ws-events migrate FILE`)
+    const reason = code === 'ENOENT'
+      ? 'there is no such file'
+      : code === 'EISDIR' ? 'it is a folder' : code ?? String(error)
+    throw new Failure(
+      'unreadable',
+      `Cannot read ${file}: ${reason}. Give the .env of Evolution API: npx fastify-ws-events migrate FILE`
+    )
   }
 }

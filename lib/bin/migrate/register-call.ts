@@ -31,13 +31,15 @@ function corrections (env: Env): string[] {
   }
   correct('WEBSOCKET_ENABLED', () => 'enabled: false')
   correct('WEBSOCKET_GLOBAL_EVENTS', () => 'globalEvents: false')
-  correct('WEBSOCKET_ALLOWED_HOSTS', value => `allowedHosts: ${list(splitList(value).filter(host => isUnderstood('WEBSOCKET_ALLOWED_HOSTS', host)))}`)
+  correct('WEBSOCKET_ALLOWED_HOSTS', value =>
+    `allowedHosts: ${list(splitList(value).filter(host => isUnderstood('WEBSOCKET_ALLOWED_HOSTS', host)))}`)
   correct('CORS_ORIGIN', value => `cors: ${list(splitList(value).flatMap(asOrigin))}`)
   correct('SERVER_URL', value => `serverUrl: ${quote(asUrl(value))}`)
   return lines
 }
 
-const asOrigin = (text: string): string[] => [text, `https://${text}`].filter(origin => isUnderstood('CORS_ORIGIN', origin)).slice(0, 1)
+const asOrigin = (text: string): string[] =>
+  [text, `https://${text}`].filter(origin => isUnderstood('CORS_ORIGIN', origin)).slice(0, 1)
 
 /** With a scheme. What cannot be corrected is not shown, nor is what may hold a password. */
 function asUrl (text: string): string {
@@ -53,4 +55,5 @@ function port ({ SERVER_PORT: text = '' }: Env): number {
 
 const list = (items: readonly string[]): string => `[${items.map(quote).join(', ')}]`
 /** As a text of JavaScript, which also keeps control characters from the terminal. */
-const quote = (text: string): string => `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`
+const quote = (text: string): string =>
+  `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`

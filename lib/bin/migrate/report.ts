@@ -32,14 +32,17 @@ const OURS = Object.values<TSchema>(optionSchemas).map(({ env }) => String(env))
  * @param variables of an Evolution `.env`; no key among them is in the answer
  */
 export function report (file: string, variables: Env): string {
-  const env: Env = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, value?.trim() || undefined]))
+  const env: Env = Object.fromEntries(Object.entries(variables)
+    .map(([name, value]) => [name, value?.trim() || undefined]))
   const findings = Object.entries(VARIABLES).flatMap(([name, { judge }]) => {
     const finding = judge(env[name], env)
     return finding === undefined ? [] : [{ name, ...finding }]
   })
   const section = (effect: Effect): string[] => {
     const found = findings.filter(finding => finding.effect === effect)
-    return found.length === 0 ? [] : [HEADINGS[effect], ...found.map(({ name, text }) => `  ${name}\n      ${text}`), '']
+    return found.length === 0
+      ? []
+      : [HEADINGS[effect], ...found.map(({ name, text }) => `  ${name}\n      ${text}`), '']
   }
   const others = Object.keys(env).filter(name => !(name in VARIABLES) && !OURS.includes(name)).length
   return [
