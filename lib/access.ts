@@ -17,7 +17,18 @@ import type { TrustProxy, VerifyAnswer, VerifyRequest } from './types.js'
 /** Longest key, in characters. Tokens of several kB exist; more is an attack on the host's check. */
 const MAX_KEY_LENGTH = 8192
 // Each says that somebody passed the request on. Which of them a proxy sets is its own affair.
-const FORWARDING_HEADERS: ReadonlySet<string> = new Set(['forwarded', 'via', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-envoy-external-address', 'cf-connecting-ip', 'true-client-ip', 'fly-client-ip', 'fastly-client-ip'])
+const FORWARDING_HEADERS: ReadonlySet<string> = new Set([
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-envoy-external-address',
+  'cf-connecting-ip',
+  'true-client-ip',
+  'fly-client-ip',
+  'fastly-client-ip'
+])
 
 const isForwardingHeader = (name: string): boolean => FORWARDING_HEADERS.has(name) || name.startsWith('x-forwarded')
 
@@ -121,7 +132,9 @@ export class Access {
     return {
       address: chain.at(-1) ?? null,
       forwarded: passedOn || unread,
-      foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#isListed(origin) ? null : origin,
+      foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#isListed(origin)
+        ? null
+        : origin,
       asksForUs: !this.#isRebound(headers.host)
     }
   }
@@ -129,7 +142,9 @@ export class Access {
   #hint (header: string): void {
     if (this.#hinted) return
     this.#hinted = true
-    this.#log.warn(`a request came with the header ${header}, but trustProxy is false: behind a proxy, set trustProxy to its address, or every client counts as the proxy`)
+    this.#log.warn(
+      `a request came with the header ${header}, but trustProxy is false: behind a proxy, set trustProxy to its address, or every client counts as the proxy`
+    )
   }
 
   /** `*` lists nobody by name, and least of all a page that calls itself so. */
@@ -139,7 +154,9 @@ export class Access {
 
   /** A page's own server is told by the host alone: TLS may end at a proxy. */
   #isOwn (origin: string, headers: IncomingHttpHeaders, remoteAddress: string | undefined): boolean {
-    const forwarded = remoteAddress !== undefined && this.#trusted(remoteAddress, 0) ? headers['x-forwarded-host'] : undefined
+    const forwarded = remoteAddress !== undefined && this.#trusted(remoteAddress, 0)
+      ? headers['x-forwarded-host']
+      : undefined
     // As Fastify: of several, the nearest proxy's own.
     const host = forwarded === undefined ? headers.host : String(forwarded).split(',').at(-1)?.trim()
     return URL.canParse(origin) && host !== undefined && new URL(origin).host === host.toLowerCase()
@@ -164,8 +181,15 @@ export class Access {
    * @param headers of the request, for the host's own check
    * @throws UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED, CLOSED
    */
-  async authorize (apikey: string | null, instance: string | null, peer: Peer, headers: IncomingHttpHeaders): Promise<Grant> {
-    if (apikey !== null && await this.#isGlobalKey(apikey, instance, peer)) return { ...KEYLESS, keyHash: hashKey(apikey) }
+  async authorize (
+    apikey: string | null,
+    instance: string | null,
+    peer: Peer,
+    headers: IncomingHttpHeaders
+  ): Promise<Grant> {
+    if (apikey !== null && await this.#isGlobalKey(apikey, instance, peer)) {
+      return { ...KEYLESS, keyHash: hashKey(apikey) }
+    }
     if (apikey === null && this.#needsNoKey(peer)) return KEYLESS
     const grant = await this.#ask({ apikey, instance, address: peer.address, headers }, peer)
     if (grant === false || (instance !== null && grant.instances?.has(instance) === false)) {
@@ -186,7 +210,11 @@ export class Access {
   async #askKeys (apikey: string, instance: string | null, peer: Peer): Promise<readonly Buffer[]> {
     const { apikeys } = this.#settings
     if (typeof apikeys !== 'function') return []
-    return await this.#askHost('apikey', { apikey, instance, address: peer.address }, async () => keysOf(await apikeys()))
+    return await this.#askHost(
+      'apikey',
+      { apikey, instance, address: peer.address },
+      async () => keysOf(await apikeys())
+    )
   }
 
   #needsNoKey (peer: Peer): boolean {
@@ -202,7 +230,8 @@ export class Access {
   #isRebound (host: string | undefined): boolean {
     if (host === undefined || !URL.canParse(`http://${host}`)) return false
     const name = new URL(`http://${host}`).hostname
-    const own = name === 'localhost' || name.endsWith('.localhost') || name === hostname().toLowerCase() || name === this.#serverHost
+    const own = name === 'localhost' || name.endsWith('.localhost') || name === hostname().toLowerCase() ||
+      name === this.#serverHost
     return !own && !/^\[|^[\d.]+$/.test(name)
   }
 
@@ -221,7 +250,11 @@ export class Access {
    *
    * @throws VERIFY_FAILED, CLOSED
    */
-  async #askHost<Answer> (option: 'apikey' | 'verify', { apikey, instance, address }: Caller, ask: () => Promise<Answer>): Promise<Answer> {
+  async #askHost<Answer> (
+    option: 'apikey' | 'verify',
+    { apikey, instance, address }: Caller,
+    ask: () => Promise<Answer>
+  ): Promise<Answer> {
     try {
       return await inTime(ask(), HOST_TIMEOUT, this.#closing.signal)
     } catch (failure) {
@@ -279,7 +312,9 @@ const hashKeys = (keys: readonly string[]): Buffer[] => keys.map(key => Buffer.f
 /** @throws TypeError for what is no key: a caller's key must never be compared with it */
 function keysOf (answer: unknown): Buffer[] {
   const keys: unknown[] = Array.isArray(answer) ? answer : [answer]
-  if (!keys.every(isKey)) throw new TypeError('the option apikey must answer a key or a list of keys, none of them blank')
+  if (!keys.every(isKey)) {
+    throw new TypeError('the option apikey must answer a key or a list of keys, none of them blank')
+  }
   return hashKeys(keys)
 }
 

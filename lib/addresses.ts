@@ -21,4 +21,5 @@ export function areAddresses (addresses: readonly string[]): boolean {
 }
 
 /** Items of a comma list, trimmed, without empty ones. */
-export const splitList = (text: string): string[] => text.split(',').map(item => item.trim()).filter(item => item !== '')
+export const splitList = (text: string): string[] =>
+  text.split(',').map(item => item.trim()).filter(item => item !== '')

@@ -66,7 +66,10 @@ export class Backlog {
     return new Promise((resolve, reject) => { this.#waiting.push({ held, bytes, resolve, reject }) })
   }
 
-  /** Sends all that waits, and holds nothing any more. What is emitted meanwhile, by a listener of the host's, is behind it. */
+  /**
+   * Sends all that waits, and holds nothing any more. What is emitted meanwhile, by a listener
+   * of the host's, is behind it.
+   */
   release (): void {
     for (const waiting of this.#waiting) {
       this.#bytes -= waiting.bytes

@@ -45,12 +45,17 @@ export class ConfigFollower {
       await inTime(this.#readAll(), START_PATIENCE)
     } catch (err) {
       if (!(err instanceof errors.STORE_UNAVAILABLE || err instanceof TookTooLong)) throw err
-      logger.warn({ err }, 'the store is away: this node serves when it comes. Until then clients are told to come back, and what is emitted waits')
+      logger.warn(
+        { err },
+        'the store is away: this node serves when it comes. Until then clients are told to come back, and what is emitted waits'
+      )
     }
   }
 
   #told (name: string | null, removed: string | undefined): void {
-    if (name !== null && removed !== undefined) this.#parts.instances.removedElsewhere(name, removed).catch((err: unknown) => { this.#failed(err, name) })
+    if (name !== null && removed !== undefined) {
+      this.#parts.instances.removedElsewhere(name, removed).catch((err: unknown) => { this.#failed(err, name) })
+    }
     if (name === null || this.#isStale) {
       this.#readAll().catch((err: unknown) => { this.#failed(err) })
       return
@@ -92,6 +97,9 @@ export class ConfigFollower {
   }
 
   #failed (err: unknown, instance?: string): void {
-    this.#parts.logger.warn({ err, instance }, 'configs that another node may have changed could not be read: they are read at the next word of the store')
+    this.#parts.logger.warn(
+      { err, instance },
+      'configs that another node may have changed could not be read: they are read at the next word of the store'
+    )
   }
 }

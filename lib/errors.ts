@@ -17,26 +17,58 @@ export const errors = withFormerNames('errors', {
    */
   INVALID_OPTION: coded('INVALID_OPTION', '%s', 500),
   STORE_OPEN: coded('STORE_OPEN', 'the store %s cannot be opened: %s', 500),
-  DUPLICATE: coded('DUPLICATE', 'fastify-ws-events is registered already on this server: register it once, on the root instance, and use fastify.wsEvents everywhere below', 500),
+  DUPLICATE: coded(
+    'DUPLICATE',
+    'fastify-ws-events is registered already on this server: register it once, on the root instance, and use fastify.wsEvents everywhere below',
+    500
+  ),
 
   /**
    * Who may connect and call
    */
-  UNAUTHORIZED: coded('UNAUTHORIZED', 'a key is needed: give it as auth.apikey or the query apikey (clients), or in the header apikey or Authorization: Bearer', 401),
+  UNAUTHORIZED: coded(
+    'UNAUTHORIZED',
+    'a key is needed: give it as auth.apikey or the query apikey (clients), or in the header apikey or Authorization: Bearer',
+    401
+  ),
   FORBIDDEN: coded('FORBIDDEN', 'the key that came does not open %s', 403),
-  ORIGIN_NOT_ALLOWED: coded('ORIGIN_NOT_ALLOWED', 'pages from the origin "%s" may not connect: list it in the option cors', 403),
+  ORIGIN_NOT_ALLOWED: coded(
+    'ORIGIN_NOT_ALLOWED',
+    'pages from the origin "%s" may not connect: list it in the option cors',
+    403
+  ),
   VERIFY_FAILED: coded('VERIFY_FAILED', 'the key could not be checked just now: try again', 503),
   LIMIT_REACHED: coded('LIMIT_REACHED', 'the limit %s is reached', 429),
 
   /**
    * Instances and namespaces
    */
-  GLOBAL_DISABLED: coded('GLOBAL_DISABLED', 'the root namespace serves no events in traditional mode: connect to /INSTANCE, or start the service with WEBSOCKET_GLOBAL_EVENTS=true', 404),
-  NOT_SET: coded('NOT_SET', 'the instance "%s" was never set: PUT /instance/%s/websocket with {"enabled":true} first', 404),
-  INSTANCE_DISABLED: coded('INSTANCE_DISABLED', 'the events of instance "%s" are disabled: PUT /instance/%s/websocket with {"enabled":true}', 403),
+  GLOBAL_DISABLED: coded(
+    'GLOBAL_DISABLED',
+    'the root namespace serves no events in traditional mode: connect to /INSTANCE, or start the service with WEBSOCKET_GLOBAL_EVENTS=true',
+    404
+  ),
+  NOT_SET: coded(
+    'NOT_SET',
+    'the instance "%s" was never set: PUT /instance/%s/websocket with {"enabled":true} first',
+    404
+  ),
+  INSTANCE_DISABLED: coded(
+    'INSTANCE_DISABLED',
+    'the events of instance "%s" are disabled: PUT /instance/%s/websocket with {"enabled":true}',
+    403
+  ),
   INSTANCE_UNKNOWN: coded('INSTANCE_UNKNOWN', 'there is no instance "%s"', 404),
-  HOST_NAMESPACE: coded('HOST_NAMESPACE', 'the namespace /%s was made by the application itself: give the instance another name', 409),
-  ALREADY_JOINED: coded('ALREADY_JOINED', 'this connection is in the instance "%s" already, or joining it, as %s: leave that first, or use the same spelling', 409),
+  HOST_NAMESPACE: coded(
+    'HOST_NAMESPACE',
+    'the namespace /%s was made by the application itself: give the instance another name',
+    409
+  ),
+  ALREADY_JOINED: coded(
+    'ALREADY_JOINED',
+    'this connection is in the instance "%s" already, or joining it, as %s: leave that first, or use the same spelling',
+    409
+  ),
   INVALID_NAME: coded('INVALID_NAME', 'the instance name %s %s', 400),
 
   /**
@@ -46,7 +78,11 @@ export const errors = withFormerNames('errors', {
   UNKNOWN_EVENT: coded('UNKNOWN_EVENT', 'unknown event "%s": %s', 400),
   INVALID_DATA: coded('INVALID_DATA', '%s', 400),
   NOT_SERIALIZABLE: coded('NOT_SERIALIZABLE', 'the data of "%s" cannot be sent: %s', 400),
-  MESSAGE_TOO_LARGE: coded('MESSAGE_TOO_LARGE', 'the message of "%s" has %s bytes, and %s: send a link to the data instead', 413),
+  MESSAGE_TOO_LARGE: coded(
+    'MESSAGE_TOO_LARGE',
+    'the message of "%s" has %s bytes, and %s: send a link to the data instead',
+    413
+  ),
 
   /**
    * Handlers of what clients send
@@ -59,7 +95,11 @@ export const errors = withFormerNames('errors', {
    */
   DISABLED: coded('DISABLED', 'WebSocket events are disabled on this server (WEBSOCKET_ENABLED)', 503),
   STORE_UNAVAILABLE: coded('STORE_UNAVAILABLE', 'the store is not available: %s', 503),
-  PENDING_FULL: coded('PENDING_FULL', 'the store is away, and no more events can wait for it (limits.pendingEvents, limits.pendingBytes): emit again when it is back', 503),
+  PENDING_FULL: coded(
+    'PENDING_FULL',
+    'the store is away, and no more events can wait for it (limits.pendingEvents, limits.pendingBytes): emit again when it is back',
+    503
+  ),
   CLOSED: coded('CLOSED', 'the server is shutting down', 503)
 } as const, RENAMED.errors)
 
@@ -82,8 +122,14 @@ export function reasonOf (thrown: unknown): string {
  * @param what it is, for the message
  * @param thrown by it; an error of this package is returned as it is
  */
-export function unreadable (what: string, thrown: unknown, Coded: typeof errors.INVALID_DATA = errors.INVALID_DATA): Error {
-  return errorName(thrown) === undefined ? Object.assign(new Coded(`${what} cannot be read: ${reasonOf(thrown)}`), { cause: thrown }) : thrown as Error
+export function unreadable (
+  what: string,
+  thrown: unknown,
+  Coded: typeof errors.INVALID_DATA = errors.INVALID_DATA
+): Error {
+  return errorName(thrown) === undefined
+    ? Object.assign(new Coded(`${what} cannot be read: ${reasonOf(thrown)}`), { cause: thrown })
+    : thrown as Error
 }
 
 /** The name of a coded error of this package, or `undefined` for any other value. */

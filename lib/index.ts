@@ -61,7 +61,11 @@ interface Parts {
   readonly logger: FastifyBaseLogger
 }
 
-async function serve (fastify: FastifyInstance, options: WsEventsOptions, { settings, catalogue, store, metrics, logger }: Parts): Promise<void> {
+async function serve (
+  fastify: FastifyInstance,
+  options: WsEventsOptions,
+  { settings, catalogue, store, metrics, logger }: Parts
+): Promise<void> {
   const { log, peers } = store
   const traffic = metrics?.traffic ?? null
   const access = new Access(settings, catalogue, logger)
@@ -72,14 +76,39 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
   const limited = new LimitCounters()
   const shutdown = new Shutdown()
   const server = await openGatewayServer(fastify, settings, options.cors !== undefined, shutdown)
-  const gateway = server === null ? null : new Gateway(server.io, server.own, { settings, access, catalogue, instances, store, handlers, limited, traffic, logger })
+  const gateway = server === null
+    ? null
+    : new Gateway(server.io, server.own, {
+      settings,
+      access,
+      catalogue,
+      instances,
+      store,
+      handlers,
+      limited,
+      traffic,
+      logger
+    })
   if (gateway !== null) instances.follow(gateway)
   if (server !== null) serveEngine(fastify, server, limited, logger)
 
   const router = new Router(settings.mode, instances, gateway)
   const nodes = new Nodes({ peers, gateway, logger })
   const configs = new Configs({ instances, gateway, instanceExists: settings.instanceExists })
-  const service = new WsEventsService({ settings, catalogue, instances, configs, router, store, nodes, handlers, limited, traffic, gateway, logger })
+  const service = new WsEventsService({
+    settings,
+    catalogue,
+    instances,
+    configs,
+    router,
+    store,
+    nodes,
+    handlers,
+    limited,
+    traffic,
+    gateway,
+    logger
+  })
   shutdown.add(async () => { await service.close() })
   fastify.decorate('wsEvents', service)
   remember(fastify, { settings, access, catalogue, log, path: gateway?.path ?? null })
@@ -88,14 +117,28 @@ async function serve (fastify: FastifyInstance, options: WsEventsOptions, { sett
 }
 
 /** Reads the configs of the store, and follows them where other nodes change them. */
-async function loadConfigs (settings: Settings, store: OpenStore, instances: Instances, logger: FastifyBaseLogger): Promise<void> {
+async function loadConfigs (
+  settings: Settings,
+  store: OpenStore,
+  instances: Instances,
+  logger: FastifyBaseLogger
+): Promise<void> {
   const follower = new ConfigFollower({ instances, configs: store.configs, logger })
-  await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => { await follower.start() })
-  if (settings.mode === 'traditional') await opening(settings.store.name, async () => { await breakOffRoot(store, instances.isLoaded, logger) })
+  await opening(settings.configs === null ? settings.store.name : 'of the option configs', async () => {
+    await follower.start()
+  })
+  if (settings.mode === 'traditional') {
+    await opening(settings.store.name, async () => { await breakOffRoot(store, instances.isLoaded, logger) })
+  }
 }
 
 /** @returns `null` in disabled mode */
-async function openGatewayServer (fastify: FastifyInstance, settings: Settings, corsGiven: boolean, shutdown: Shutdown): Promise<OpenServer | null> {
+async function openGatewayServer (
+  fastify: FastifyInstance,
+  settings: Settings,
+  corsGiven: boolean,
+  shutdown: Shutdown
+): Promise<OpenServer | null> {
   const close = async () => { await shutdown.run() }
   if (settings.mode !== 'disabled') return await openServer(fastify, settings, corsGiven, close)
   addDisabledRoute(fastify, settings.socketio)
@@ -103,26 +146,44 @@ async function openGatewayServer (fastify: FastifyInstance, settings: Settings, 
   return null
 }
 
-function serveEngine (fastify: FastifyInstance, { io, own }: OpenServer, limited: LimitCounters, logger: FastifyBaseLogger): void {
+function serveEngine (
+  fastify: FastifyInstance,
+  { io, own }: OpenServer,
+  limited: LimitCounters,
+  logger: FastifyBaseLogger
+): void {
   addEngineRoute(fastify, io.path())
   if (own) watchTooLarge(fastify, io, () => { limited.count('inboundBytes') })
   addUpgrades(fastify, io, own, logger)
 }
 
 /** Last of all, so that a registration that fails has left nothing in the host's registry. */
-function addMetrics (fastify: FastifyInstance, metrics: Metrics, service: WsEventsService, gateway: Gateway | null): void {
+function addMetrics (
+  fastify: FastifyInstance,
+  metrics: Metrics,
+  service: WsEventsService,
+  gateway: Gateway | null
+): void {
   metrics.register(() => ({ stats: service.stats(), queues: gateway?.queues() ?? NO_QUEUES }))
   fastify.addHook('onClose', () => { metrics.close() })
 }
 
 /** Opens where events are remembered and configs kept, until the server is closed. */
-async function openStore (fastify: FastifyInstance, { store, retention, configs, limits: { pendingEvents, pendingBytes } }: Settings, logger: FastifyBaseLogger): Promise<OpenStore> {
+async function openStore (
+  fastify: FastifyInstance,
+  { store, retention, configs, limits: { pendingEvents, pendingBytes } }: Settings,
+  logger: FastifyBaseLogger
+): Promise<OpenStore> {
   const open = await store.open({ retention, limits: { pendingEvents, pendingBytes }, logger })
   let closed: Promise<void> | undefined
   const close = async () => { await (closed ??= open.close()) }
   // After the routes have been answered, which need the configs.
   fastify.addHook('onClose', close)
-  if (store.name === 'memory:') logger.info(`events${configs === null ? ' and configs' : ''} are kept in memory, and end with the process: the option store (WEBSOCKET_STORE) keeps them`)
+  if (store.name === 'memory:') {
+    logger.info(
+      `events${configs === null ? ' and configs' : ''} are kept in memory, and end with the process: the option store (WEBSOCKET_STORE) keeps them`
+    )
+  }
   return {
     log: open.log,
     configs: configs === null ? open.configs : new HostConfigStore(configs),
@@ -139,7 +200,9 @@ async function openStore (fastify: FastifyInstance, { store, retention, configs,
  */
 async function breakOffRoot (store: OpenStore, isThere: boolean, logger: FastifyBaseLogger): Promise<void> {
   const broken = breakOff(store.log, null)
-  const failed = (err: unknown) => { logger.error({ err }, 'the past of the root could not be broken off: in global mode, clients may take it for whole') }
+  const failed = (err: unknown) => {
+    logger.error({ err }, 'the past of the root could not be broken off: in global mode, clients may take it for whole')
+  }
   if (!isThere || store.health?.().available === false) {
     broken.catch(failed)
     return
@@ -178,7 +241,9 @@ async function opening (store: string, use: () => Promise<void>): Promise<void> 
 
 function checkDefault ({ defaultConfig }: Settings, catalogue: Catalogue): void {
   const unknown = defaultConfig?.events?.find(name => catalogue.find(name) === undefined)
-  if (unknown !== undefined) throw new errors.INVALID_OPTION(`option "defaultConfig.events": ${catalogue.unknown(unknown).message}`)
+  if (unknown !== undefined) {
+    throw new errors.INVALID_OPTION(`option "defaultConfig.events": ${catalogue.unknown(unknown).message}`)
+  }
 }
 
 const CLAIMED = Symbol.for('fastify-ws-events.registered')
@@ -197,9 +262,19 @@ interface RouteNeeds {
   readonly gateway: Gateway | null
 }
 
-function addRoutes (fastify: FastifyInstance, { mode, routes, evolution }: Settings, { access, catalogue, configs, gateway }: RouteNeeds): void {
+function addRoutes (
+  fastify: FastifyInstance,
+  { mode, routes, evolution }: Settings,
+  { access, catalogue, configs, gateway }: RouteNeeds
+): void {
   if (routes === null) return
-  const parts = { prefix: routes.prefix, access, schemas: routeSchemas(catalogue), configs, logSerializers: withoutQuery(fastify.log) }
+  const parts = {
+    prefix: routes.prefix,
+    access,
+    schemas: routeSchemas(catalogue),
+    configs,
+    logSerializers: withoutQuery(fastify.log)
+  }
   addInstanceRoutes(fastify, parts)
   addEventsRoutes(fastify, { ...parts, streams: gateway?.streams, hasRoot: mode === 'global' })
   if (evolution) addEvolutionRoutes(fastify, { ...parts, catalogue })

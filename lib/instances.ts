@@ -55,7 +55,12 @@ export class Instances {
    * @param history of the instances, which is deleted with them
    * @throws UNKNOWN_EVENT, INVALID_DATA for a bad `defaultConfig`
    */
-  constructor (catalogue: Catalogue, store: ConfigStore, history: Pick<EventLog, 'remove'>, defaultConfig: InstanceConfigInput | null) {
+  constructor (
+    catalogue: Catalogue,
+    store: ConfigStore,
+    history: Pick<EventLog, 'remove'>,
+    defaultConfig: InstanceConfigInput | null
+  ) {
     this.#catalogue = catalogue
     this.#store = store
     this.#history = history
@@ -133,7 +138,10 @@ export class Instances {
     this.#listener?.instanceGone(name)
   }
 
-  /** Puts in force what the store has for a name, which another node may have changed. An own change is in force already. */
+  /**
+   * Puts in force what the store has for a name, which another node may have changed. An own
+   * change is in force already.
+   */
   async refresh (name: string): Promise<void> {
     // Whoever waits for its turn will read what is new.
     if (this.#due.has(name)) return
@@ -234,12 +242,18 @@ export class Instances {
   }
 
   #checked (input: InstanceConfigInput): ConfigChange {
-    if (typeof input !== 'object' || input === null) throw new errors.INVALID_DATA('the config of an instance must be { enabled, events? }')
+    if (typeof input !== 'object' || input === null) {
+      throw new errors.INVALID_DATA('the config of an instance must be { enabled, events? }')
+    }
     const { enabled, events, ...unknown } = input
     const [key] = Object.keys(unknown)
-    if (key !== undefined) throw new errors.INVALID_DATA(`the config of an instance has enabled and events, and not "${excerpt(key)}"`)
+    if (key !== undefined) {
+      throw new errors.INVALID_DATA(`the config of an instance has enabled and events, and not "${excerpt(key)}"`)
+    }
     if (typeof enabled !== 'boolean') throw new errors.INVALID_DATA('enabled must be true or false')
-    if (events !== undefined && !Array.isArray(events)) throw new errors.INVALID_DATA('events must be a list of event names')
+    if (events !== undefined && !Array.isArray(events)) {
+      throw new errors.INVALID_DATA('events must be a list of event names')
+    }
     const set = eventSet(this.#catalogue, (events ?? []).map((name: string) => this.#catalogue.get(name)))
     // Evolution's manager sends an empty list when it switches an instance off.
     const keepEvents = events === undefined || (!enabled && events.length === 0)

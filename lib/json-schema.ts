@@ -44,7 +44,9 @@ export function schemaFault (schema: unknown): string | undefined {
   if (!isObject(schema)) return 'must be a JSON Schema'
   if ('_zod' in schema || '_def' in schema) return 'is zod\'s own: give z.toJSONSchema() of it'
   if (schema.$async !== undefined) return 'is asynchronous ($async), and data is checked at once'
-  if (draftOf(schema) === undefined) return `names ${JSON.stringify(schema.$schema)} as its $schema, and JSON Schema draft-07, 2019-09 and 2020-12 are supported`
+  if (draftOf(schema) === undefined) {
+    return `names ${JSON.stringify(schema.$schema)} as its $schema, and JSON Schema draft-07, 2019-09 and 2020-12 are supported`
+  }
 }
 
 /** Compiles hosts' schemas, each by the draft that it names: made by any version of TypeBox, by zod, or by hand. */

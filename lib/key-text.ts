@@ -3,7 +3,12 @@ const HIDDEN = '[key]'
 
 /** How a key may be written: as it is, in a URL, in Basic authentication. */
 function spellings (key: string): string[] {
-  return [key, encodeURIComponent(key.toWellFormed()), Buffer.from(key).toString('base64'), Buffer.from(`${key}:`).toString('base64')]
+  return [
+    key,
+    encodeURIComponent(key.toWellFormed()),
+    Buffer.from(key).toString('base64'),
+    Buffer.from(`${key}:`).toString('base64')
+  ]
 }
 
 /** Causes of causes that are kept. */
@@ -17,10 +22,18 @@ const MAX_CAUSES = 5
  * @param key that came; `null` if none did
  */
 export function withoutKey (failure: unknown, key: string | null, causes = MAX_CAUSES): Error {
-  const hide = (text: string) => key === null ? text : spellings(key).reduce((hidden, spelling) => hidden.replaceAll(spelling, HIDDEN), text)
-  if (!(failure instanceof Error)) return new Error(typeof failure === 'string' ? hide(failure) : `it threw a value that is no error (${typeof failure})`)
+  const hide = (text: string) =>
+    key === null ? text : spellings(key).reduce((hidden, spelling) => hidden.replaceAll(spelling, HIDDEN), text)
+  if (!(failure instanceof Error)) {
+    return new Error(
+      typeof failure === 'string' ? hide(failure) : `it threw a value that is no error (${typeof failure})`
+    )
+  }
   const { name, message, stack, cause } = failure
-  const shown = new Error(hide(String(message)), cause === undefined || causes === 0 ? undefined : { cause: withoutKey(cause, key, causes - 1) })
+  const shown = new Error(
+    hide(String(message)),
+    cause === undefined || causes === 0 ? undefined : { cause: withoutKey(cause, key, causes - 1) }
+  )
   shown.name = hide(String(name))
   shown.stack = hide(String(stack))
   if ('code' in failure && typeof failure.code === 'string') Object.assign(shown, { code: hide(failure.code) })

@@ -18,7 +18,10 @@ export function limitReached (limit: LimitName, retryAfter?: number): Error {
  *
  * @throws MESSAGE_TOO_LARGE
  */
-export function checkMessageSize ({ messageBytes }: Pick<Limits, 'messageBytes'>, { event, rest, attachments }: LogRecord): void {
+export function checkMessageSize (
+  { messageBytes }: Pick<Limits, 'messageBytes'>,
+  { event, rest, attachments }: LogRecord
+): void {
   const bytes = attachments.reduce((sum, { length }) => sum + length, rest.length)
   if (messageBytes === 0 || bytes <= messageBytes) return
   throw about('messageBytes', new errors.MESSAGE_TOO_LARGE(event, bytes, `limits.messageBytes allows ${messageBytes}`))
@@ -26,7 +29,8 @@ export function checkMessageSize ({ messageBytes }: Pick<Limits, 'messageBytes'>
 
 /** The limit that an error is about; `undefined` for any other error. */
 export function limitOf (error: unknown): LimitName | undefined {
-  const isOurs = error instanceof errors.LIMIT_REACHED || error instanceof errors.PENDING_FULL || error instanceof errors.MESSAGE_TOO_LARGE
+  const isOurs = error instanceof errors.LIMIT_REACHED || error instanceof errors.PENDING_FULL ||
+    error instanceof errors.MESSAGE_TOO_LARGE
   if (isOurs && 'limit' in error) return error.limit as LimitName
   // Of a store of the host's, which need not say which of its two bounds it was.
   return error instanceof errors.PENDING_FULL ? 'pendingEvents' : undefined
@@ -39,7 +43,11 @@ export function limitOf (error: unknown): LimitName | undefined {
  * @param bytes of these and of one more
  * @returns PENDING_FULL, or `undefined` when it may wait
  */
-export function pendingFull ({ pendingEvents, pendingBytes }: PendingLimits, events: number, bytes: number): Error | undefined {
+export function pendingFull (
+  { pendingEvents, pendingBytes }: PendingLimits,
+  events: number,
+  bytes: number
+): Error | undefined {
   if (pendingEvents !== 0 && events >= pendingEvents) return about('pendingEvents', new errors.PENDING_FULL())
   if (pendingBytes !== 0 && bytes > pendingBytes) return about('pendingBytes', new errors.PENDING_FULL())
 }

@@ -1,7 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import { errors } from './errors.js'
-import type { Gateway } from './gateway/index.js'
 import { inTime, STORE_PATIENCE } from './in-time.js'
 import type { Peers } from './stores/store.js'
 
@@ -13,11 +12,16 @@ export interface Dismissal {
   readonly keyHash?: string | undefined
 }
 
+/** Of the gateway: it imports this module's types. */
+interface Disconnecting {
+  disconnect(target: Dismissal): void
+}
+
 interface Parts {
   /** `undefined`: this node has the store for itself. */
   readonly peers: Peers | undefined
   /** The clients of this node; `null` in disabled mode. */
-  readonly gateway: Pick<Gateway, 'disconnect'> | null
+  readonly gateway: Disconnecting | null
   readonly logger: FastifyBaseLogger
 }
 
@@ -52,7 +56,12 @@ export class Nodes {
     try {
       await inTime(peers.tell(JSON.stringify(message)), STORE_PATIENCE)
     } catch (cause) {
-      throw Object.assign(new errors.STORE_UNAVAILABLE('this node has ended its own clients, and the other nodes could not be told: disconnect again when it is back'), { cause })
+      throw Object.assign(
+        new errors.STORE_UNAVAILABLE(
+          'this node has ended its own clients, and the other nodes could not be told: disconnect again when it is back'
+        ),
+        { cause }
+      )
     }
   }
 

@@ -10,7 +10,17 @@ import { excerpt } from './names.js'
 import { RENAMED } from './renamed.js'
 import { storeFrom } from './stores/from-text.js'
 import type { HostConfigs, Store } from './stores/store.js'
-import type { ApiKeys, ApiKeySource, InstanceConfigInput, Limits, MetricsRegistry, Mode, TrustProxy, Verify, WsEventsOptions } from './types.js'
+import type {
+  ApiKeys,
+  ApiKeySource,
+  InstanceConfigInput,
+  Limits,
+  MetricsRegistry,
+  Mode,
+  TrustProxy,
+  Verify,
+  WsEventsOptions
+} from './types.js'
 
 /** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
 export interface Settings {
@@ -61,7 +71,13 @@ const keyOrKeys = [Type.String({ minLength: 1 }), Type.Array(Type.String({ minLe
 const list = (allowed: string, more: object) => Type.Union(keyOrKeys, { allowed, ...more })
 // What somebody gives in place of a function may well be a key.
 const func = (allowed: string) => Type.Function([], Type.Unknown(), { allowed, secret: true })
-const limit = (byDefault: number, unit: string) => Type.Integer({ default: byDefault, minimum: 0, maximum: Number.MAX_SAFE_INTEGER, allowed: `a whole number of ${unit}, 0 for no limit` })
+const limit = (byDefault: number, unit: string) =>
+  Type.Integer({
+    default: byDefault,
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    allowed: `a whole number of ${unit}, 0 for no limit`
+  })
 const optional = <Properties extends Record<string, TSchema>>(properties: Properties, allowed: string) =>
   Type.Partial(Type.Object(properties), { additionalProperties: false, allowed })
 
@@ -72,7 +88,12 @@ const limits = {
   refusalsPerMinute: limit(0, 'refusals'),
   namespacesPerConnection: limit(256, 'namespaces'),
   // Timers of Node cannot wait longer.
-  idleMs: Type.Integer({ default: 10_000, minimum: 0, maximum: 2 ** 31 - 1, allowed: 'a whole number of milliseconds up to 2147483647, 0 for no limit' }),
+  idleMs: Type.Integer({
+    default: 10_000,
+    minimum: 0,
+    maximum: 2 ** 31 - 1,
+    allowed: 'a whole number of milliseconds up to 2147483647, 0 for no limit'
+  }),
   queuedBytes: limit(1024 * 1024, 'bytes'),
   messageBytes: limit(32 * 1024 * 1024, 'bytes'),
   inboundBytes: limit(64 * 1024, 'bytes'),
@@ -81,7 +102,12 @@ const limits = {
   pendingBytes: limit(64 * 1024 * 1024, 'bytes')
 } satisfies Record<keyof Limits, TSchema>
 
-const bound = (unit: string) => Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, allowed: `a whole number of ${unit}, at least 1` }))
+const bound = (unit: string) =>
+  Type.Optional(Type.Integer({
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    allowed: `a whole number of ${unit}, at least 1`
+  }))
 const retention = {
   maxAge: bound('milliseconds'),
   maxEvents: bound('records'),
@@ -106,23 +132,53 @@ export const optionSchemas = {
     secret: true
   }),
   verify: func('a function of { apikey, instance, address, headers }'),
-  allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', { env: 'WEBSOCKET_ALLOWED_HOSTS', fromText: asList }),
-  trustProxy: Type.Union([Type.Boolean(), Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 })), Type.Function([], Type.Unknown())], {
+  allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', {
+    env: 'WEBSOCKET_ALLOWED_HOSTS',
+    fromText: asList
+  }),
+  trustProxy: Type.Union([
+    Type.Boolean(),
+    Type.String({ minLength: 1 }),
+    Type.Array(Type.String({ minLength: 1 })),
+    Type.Function([], Type.Unknown())
+  ], {
     allowed: 'true, false, addresses or CIDR blocks of the proxies, or a function of (address, hop); a number of hops cannot tell whether the nearest one is a proxy at all',
     default: false
   }),
-  cors: list('origins such as https://app.example.com, or "*"', { env: 'CORS_ORIGIN', withEvolution: true, fromText: asList }),
-  serverUrl: Type.String({ env: 'SERVER_URL', withEvolution: true, fromText: asText, allowed: 'a URL such as https://api.example.com', minLength: 1 }),
+  cors: list('origins such as https://app.example.com, or "*"', {
+    env: 'CORS_ORIGIN',
+    withEvolution: true,
+    fromText: asList
+  }),
+  serverUrl: Type.String({
+    env: 'SERVER_URL',
+    withEvolution: true,
+    fromText: asText,
+    allowed: 'a URL such as https://api.example.com',
+    minLength: 1
+  }),
   // Its text may have a password in it.
-  store: Type.Union([Type.String(), Type.Object({})], { env: 'WEBSOCKET_STORE', fromText: asText, allowed: '"memory:", "lmdb:PATH", "redis://HOST", or a store from fastify-ws-events/stores', default: 'memory:', secret: true }),
+  store: Type.Union([Type.String(), Type.Object({})], {
+    env: 'WEBSOCKET_STORE',
+    fromText: asText,
+    allowed: '"memory:", "lmdb:PATH", "redis://HOST", or a store from fastify-ws-events/stores',
+    default: 'memory:',
+    secret: true
+  }),
   configs: Type.Object({}, { allowed: 'an object of functions { get, set, delete, list }' }),
   retention: optional(retention, `an object of ${Object.keys(retention).join(', ')}`),
-  defaultConfig: Type.Object({ enabled: bool({}), events: Type.Optional(Type.Array(Type.String(), { allowed: 'a list of event names' })) }, {
+  defaultConfig: Type.Object({
+    enabled: bool({}),
+    events: Type.Optional(Type.Array(Type.String(), { allowed: 'a list of event names' }))
+  }, {
     additionalProperties: false,
     allowed: '{ enabled, events? }'
   }),
   instanceExists: func('a function of the name'),
-  events: Type.Union([Type.Array(Type.String()), Type.Record(Type.String(), Type.Union([Type.Literal(true), Type.Object({})]))], {
+  events: Type.Union([
+    Type.Array(Type.String()),
+    Type.Record(Type.String(), Type.Union([Type.Literal(true), Type.Object({})]))
+  ], {
     allowed: 'a list of event names, or a map from name to a JSON Schema or true',
     default: 'evolutionEvents'
   }),
@@ -132,9 +188,15 @@ export const optionSchemas = {
     default: { prefix: '' }
   }),
   fastPath: bool({ default: true }),
-  metrics: Type.Object({ registry: Type.Object({}, { allowed: 'a registry of prom-client' }) }, { additionalProperties: false, allowed: '{ registry }, a registry of prom-client' }),
+  metrics: Type.Object(
+    { registry: Type.Object({}, { allowed: 'a registry of prom-client' }) },
+    { additionalProperties: false, allowed: '{ registry }, a registry of prom-client' }
+  ),
   socketio: Type.Object({}, { allowed: 'options for the Socket.IO server, or a Server' }),
-  env: Type.Union([Type.Literal(false), Type.Record(Type.String(), Type.Union([Type.String(), Type.Undefined()]))], { allowed: 'an object of strings, or false', default: 'process.env' })
+  env: Type.Union(
+    [Type.Literal(false), Type.Record(Type.String(), Type.Union([Type.String(), Type.Undefined()]))],
+    { allowed: 'an object of strings, or false', default: 'process.env' }
+  )
 } satisfies Record<keyof WsEventsOptions, TSchema>
 
 type OptionSchema = TSchema & { env?: string, fromText?: FromText, withEvolution?: true }
@@ -177,7 +239,8 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     defaultConfig: use.defaultConfig ?? null,
     instanceExists: use.instanceExists ?? null,
     events: use.events ?? evolutionEvents,
-    limits: Object.fromEntries(Object.entries(limits).map(([name, schema]) => [name, use.limits?.[name as keyof Limits] ?? schema.default])) as unknown as Limits,
+    limits: Object.fromEntries(Object.entries(limits)
+      .map(([name, schema]) => [name, use.limits?.[name as keyof Limits] ?? schema.default])) as unknown as Limits,
     routes: use.routes === false ? null : { prefix: use.routes?.prefix ?? '' },
     socketio: use.socketio ?? {},
     fastPath: use.fastPath ?? optionSchemas.fastPath.default,
@@ -196,13 +259,19 @@ const asListed = (value: string | readonly string[] | undefined): readonly strin
   typeof value === 'string' ? splitList(value) : value ?? []
 
 function withoutFastifys (given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  if (given.prefix !== undefined) throw new errors.INVALID_OPTION('option "prefix" of register would not move the namespaces: use routes.prefix to move the routes')
-  return Object.fromEntries(Object.entries(given).filter(([name, value]) => value !== undefined && !FASTIFY_OPTIONS.includes(name)))
+  if (given.prefix !== undefined) {
+    throw new errors.INVALID_OPTION(
+      'option "prefix" of register would not move the namespaces: use routes.prefix to move the routes'
+    )
+  }
+  return Object.fromEntries(Object.entries(given)
+    .filter(([name, value]) => value !== undefined && !FASTIFY_OPTIONS.includes(name)))
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const environmentOf = ({ env }: Record<string, unknown>): Environment => env === false ? {} : (env ?? process.env) as Environment
+const environmentOf = ({ env }: Record<string, unknown>): Environment =>
+  env === false ? {} : (env ?? process.env) as Environment
 
 function unreadVariables (options: Record<string, unknown>): UnreadVariable[] {
   if (isEvolution(options.evolution)) return []
@@ -237,15 +306,22 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   evolution: (evolution: boolean | { timeZone?: string }) =>
     typeof evolution === 'boolean' || evolution.timeZone === undefined || isTimeZone(evolution.timeZone),
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),
-  trustProxy: (trust: TrustProxy) => typeof trust === 'boolean' || typeof trust === 'function' || areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
-  cors: (origins: string | string[]) => asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
+  trustProxy: (trust: TrustProxy) =>
+    typeof trust === 'boolean' || typeof trust === 'function' ||
+    areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
+  cors: (origins: string | string[]) =>
+    asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
   // Not by the schema, which would not see the methods of a class.
-  store: (store: string | Partial<Store>) => typeof store === 'string' ? storeFrom(store) !== undefined : isStore(store),
-  configs: (configs: Partial<HostConfigs>) => [configs.get, configs.set, configs.delete, configs.list].every(isFunction),
+  store: (store: string | Partial<Store>) =>
+    typeof store === 'string' ? storeFrom(store) !== undefined : isStore(store),
+  configs: (configs: Partial<HostConfigs>) =>
+    [configs.get, configs.set, configs.delete, configs.list].every(isFunction),
   // Not by the schema, as above.
-  metrics: ({ registry }: { registry: Partial<MetricsRegistry> }) => [registry.registerMetric, registry.getSingleMetric, registry.removeSingleMetric].every(isFunction),
+  metrics: ({ registry }: { registry: Partial<MetricsRegistry> }) =>
+    [registry.registerMetric, registry.getSingleMetric, registry.removeSingleMetric].every(isFunction),
   serverUrl: (url: string) => /^https?:\/\//.test(url) && URL.canParse(url),
-  routes: (routes: false | { prefix?: string }) => routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
+  routes: (routes: false | { prefix?: string }) =>
+    routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
 }
 
 /** A zone by its name, such as `UTC`. An offset such as `-03:00` is none: it knows no summer time. */
@@ -268,7 +344,8 @@ function isStore ({ name, open, retention }: Partial<Store>): boolean {
 function originOf (text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
-  const bare = url.origin !== 'null' && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === ''
+  const bare = url.origin !== 'null' && url.pathname === '/' && url.search === '' && url.hash === '' &&
+    url.username === ''
   return bare ? url.origin : undefined
 }
 
@@ -283,12 +360,18 @@ function check (options: Record<string, unknown>, source?: { readonly name: stri
   if (fault !== undefined) {
     const path = fault.path.slice(1).replaceAll('/', '.')
     const name = source?.name ?? `option "${path}"`
-    if (isUnknown(path)) throw new errors.INVALID_OPTION(`${name} is unknown: the options of "${path.split('.')[0]}" are ${knownBeside(path).join(', ')}`)
+    if (isUnknown(path)) {
+      throw new errors.INVALID_OPTION(
+        `${name} is unknown: the options of "${path.split('.')[0]}" are ${knownBeside(path).join(', ')}`
+      )
+    }
     throw unfit(name, schemaAt(path), source?.text ?? fault.value)
   }
   for (const [name, rule] of Object.entries(rules)) {
     const value = options[name]
-    if (value !== undefined && !rule(value as never)) throw unfit(source?.name ?? `option "${name}"`, schemaAt(name), source?.text ?? value)
+    if (value !== undefined && !rule(value as never)) {
+      throw unfit(source?.name ?? `option "${name}"`, schemaAt(name), source?.text ?? value)
+    }
   }
 }
 
@@ -301,7 +384,9 @@ function checkNames (given: readonly string[], known: readonly string[], group?:
     throw new errors.INVALID_OPTION(`option "${unknown}" is called "${name}" now`)
   }
   const path = group === undefined ? excerpt(unknown) : `${group}.${excerpt(unknown)}`
-  throw new errors.INVALID_OPTION(`option "${path}" is unknown: the options ${group === undefined ? '' : `of "${group}" `}are ${known.join(', ')}`)
+  throw new errors.INVALID_OPTION(
+    `option "${path}" is unknown: the options ${group === undefined ? '' : `of "${group}" `}are ${known.join(', ')}`
+  )
 }
 
 /** The schemas that stand beside an option: the options themselves, or those of a group such as `limits`. */
@@ -320,7 +405,9 @@ function schemaAt (path: string): TSchema {
 }
 
 function unfit (name: string, { allowed, secret }: TSchema, value: unknown): Error {
-  return new errors.INVALID_OPTION(`${name} must be ${String(allowed ?? 'left out')}; got ${secret === true ? kindOf(value) : shown(value)}`)
+  return new errors.INVALID_OPTION(
+    `${name} must be ${String(allowed ?? 'left out')}; got ${secret === true ? kindOf(value) : shown(value)}`
+  )
 }
 
 /** A wrong value as the error shows it. What is in lists and objects is not shown: one of them may be a key. */

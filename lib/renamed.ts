@@ -36,7 +36,11 @@ export const RENAMED = {
  *
  * @param what the object is called, for the message
  */
-export function withFormerNames<Target extends object> (what: string, target: Target, names: Readonly<Record<string, string>>): Target {
+export function withFormerNames<Target extends object> (
+  what: string,
+  target: Target,
+  names: Readonly<Record<string, string>>
+): Target {
   for (const [former, name] of Object.entries(names)) {
     Object.defineProperty(target, former, {
       get: () => { throw new TypeError(`${what}.${former} is called ${what}.${name} now`) }

@@ -22,12 +22,13 @@ import type { HostConfigs, Store } from './stores/store.js'
  *   interface EventTypes extends EventTypesOf<typeof events> {}
  * }
  */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- open on purpose: the host fills it by declaration merging
+// Open on purpose: the host fills it by declaration merging.
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface EventTypes {}
 
 /**
- * The data types of a catalogue: of each schema of TypeBox (`@sinclair/typebox` or `typebox`) its static type, `unknown`
- * for `true` and plain JSON Schema.
+ * The data types of a catalogue: of each schema of TypeBox (`@sinclair/typebox` or `typebox`) its static type,
+ * `unknown` for `true` and plain JSON Schema.
  */
 export type EventTypesOf<Definitions> = {
   [Name in keyof Definitions]: SchemaData<Definitions[Name]>
@@ -49,7 +50,9 @@ export type EventName = [DeclaredName] extends [never] ? string : DeclaredName |
 /** The data that an event of this name carries. */
 export type EventData<Name extends EventName> =
   [DeclaredName] extends [never] ? unknown
-    : { [Declared in DeclaredName]: Name extends Declared | SpellingOf<Declared> ? EventTypes[Declared] : never }[DeclaredName]
+    : {
+        [Declared in DeclaredName]: Name extends Declared | SpellingOf<Declared> ? EventTypes[Declared] : never
+      }[DeclaredName]
 
 /** How the plugin serves: not at all, each instance in its own namespace, or all of them at the root besides. */
 export type Mode = 'disabled' | 'traditional' | 'global'
@@ -60,7 +63,10 @@ export interface InstanceConfig {
   instance: string
   /** Whether its namespace is served. */
   enabled: boolean
-  /** The events that it sends, in the spelling `MESSAGES_UPSERT`. Never empty unless none of the stored names is known any more. */
+  /**
+   * The events that it sends, in the spelling `MESSAGES_UPSERT`. Never empty unless none of
+   * the stored names is known any more.
+   */
   events: string[]
 }
 
@@ -144,7 +150,9 @@ export interface Ready {
   lastEventId: string
 }
 
-/** What a client that gave `auth.lastEventId` is told when it has had no event for a while, as the event `ws.position`. */
+/**
+ * What a client that gave `auth.lastEventId` is told when it has had no event for a while, as the event `ws.position`.
+ */
 export interface Position {
   /** It has had everything up to here. */
   lastEventId: string
@@ -194,8 +202,8 @@ export interface HandlerRequest<Data = unknown> {
 
 /**
  * Takes what a client sends. What it returns, or what its promise comes to, is the acknowledgement, and `undefined` is
- * `null` there. If it throws one of {@link errors} the client is told that one; all else is HANDLER_FAILED for the client,
- * and in the log.
+ * `null` there. If it throws one of {@link errors} the client is told that one; all else is
+ * HANDLER_FAILED for the client, and in the log.
  */
 export type Handler<Data = unknown> = (request: HandlerRequest<Data>) => unknown
 
@@ -448,8 +456,8 @@ export interface WsEventsOptions {
    */
   serverUrl?: string | undefined
   /**
-   * Where events are remembered and configs kept: `memory:`, `lmdb:PATH`, `redis://…`, or a store from `fastify-ws-events/stores`.
-   * With `memory:` both end with the process. Environment: `WEBSOCKET_STORE`.
+   * Where events are remembered and configs kept: `memory:`, `lmdb:PATH`, `redis://…`, or a store from
+   * `fastify-ws-events/stores`. With `memory:` both end with the process. Environment: `WEBSOCKET_STORE`.
    * @default memory:
    */
   store?: string | Store | undefined
@@ -522,7 +530,12 @@ export interface WsEvents {
    * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE and MESSAGE_TOO_LARGE (if anybody
    *   was to get it), STORE_UNAVAILABLE, PENDING_FULL, CLOSED
    */
-  emit<Name extends EventName>(instance: string, event: Name, data: EventData<Name>, options?: EmitOptions): Promise<EmitResult>
+  emit<Name extends EventName>(
+    instance: string,
+    event: Name,
+    data: EventData<Name>,
+    options?: EmitOptions
+  ): Promise<EmitResult>
   /**
    * Sets the config of an instance. Clients that are no longer entitled are disconnected.
    *

@@ -22,7 +22,19 @@ import type { Settings } from './options.js'
 import { RENAMED, withFormerNames } from './renamed.js'
 import { namespacesOf, type Route, type Router } from './router.js'
 import type { OpenStore, StoreHealth } from './stores/store.js'
-import type { ClientInfo, DisconnectTarget, EmitOptions, EmitResult, HandleOptions, InstanceConfig, InstanceConfigInput, Mode, SkipReason, Stats, WsEvents } from './types.js'
+import type {
+  ClientInfo,
+  DisconnectTarget,
+  EmitOptions,
+  EmitResult,
+  HandleOptions,
+  InstanceConfig,
+  InstanceConfigInput,
+  Mode,
+  SkipReason,
+  Stats,
+  WsEvents
+} from './types.js'
 
 interface Parts {
   readonly settings: Settings
@@ -43,7 +55,13 @@ interface Parts {
 
 const NOBODY: GatewayStats = {
   clients: {
-    atRoot: 0, inInstances: 0, connections: 0, namespaces: 0, admitted: 0, refused: {}, received: { handled: 0, dropped: 0 }
+    atRoot: 0,
+    inInstances: 0,
+    connections: 0,
+    namespaces: 0,
+    admitted: 0,
+    refused: {},
+    received: { handled: 0, dropped: 0 }
   },
   delivery: { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, slowConsumers: 0 }
 }
@@ -55,7 +73,14 @@ const AVAILABLE: StoreHealth = { available: true, pendingEvents: 0, pendingBytes
 export class WsEventsService implements WsEvents {
   readonly mode: Mode
   readonly #parts: Parts
-  readonly #skipped: Record<SkipReason, number> = { disabled: 0, 'not-set': 0, 'instance-disabled': 0, filtered: 0, 'host-namespace': 0 }
+  readonly #skipped: Record<SkipReason, number> = {
+    disabled: 0,
+    'not-set': 0,
+    'instance-disabled': 0,
+    filtered: 0,
+    'host-namespace': 0
+  }
+
   #emits = 0
   #rejections = 0
   #storeFailures = 0
@@ -75,7 +100,12 @@ export class WsEventsService implements WsEvents {
     return harmless(emitChannel.tracePromise(() => this.#emitOrReject(instance, event, data, options), trace))
   }
 
-  #emitOrReject (instance: string, event: string, data: unknown, options: EmitOptions | null | undefined): Promise<EmitResult> {
+  #emitOrReject (
+    instance: string,
+    event: string,
+    data: unknown,
+    options: EmitOptions | null | undefined
+  ): Promise<EmitResult> {
     try {
       const result = this.#emit(instance, event, data, options ?? {})
       return result instanceof Promise ? harmless(result) : Promise.resolve(result)
@@ -125,14 +155,20 @@ export class WsEventsService implements WsEvents {
   #send ({ name, event, record }: Held): EmitResult | Promise<EmitResult> {
     const route = this.#parts.router.route(name, event)
     try {
-      return this.#parts.store.log.wants(route.streams) ? this.#remember(route, { event, record }, event.name) : this.#accepted(null, event, route)
+      return this.#parts.store.log.wants(route.streams)
+        ? this.#remember(route, { event, record }, event.name)
+        : this.#accepted(null, event, route)
     } catch (err) {
       throw this.#rejected(err, name, event.name)
     }
   }
 
   /** @param spelling of the event, as whoever emits it wrote it */
-  #remember (route: Route, { event, record }: Pick<Held, 'event' | 'record'>, spelling: string): EmitResult | Promise<EmitResult> {
+  #remember (
+    route: Route,
+    { event, record }: Pick<Held, 'event' | 'record'>,
+    spelling: string
+  ): EmitResult | Promise<EmitResult> {
     const id = this.#append(route.streams, record)
     if (typeof id === 'string') return this.#accepted(id, event, route)
     return Promise.resolve(id).then(
@@ -200,8 +236,12 @@ export class WsEventsService implements WsEvents {
 
   async disconnect (target: DisconnectTarget): Promise<void> {
     const { instance, apikey } = readTarget(target)
-    if (instance === undefined && apikey === undefined) throw new errors.INVALID_DATA('disconnect needs an instance or an apikey: who is to go?')
-    if (apikey !== undefined && typeof apikey !== 'string') throw new errors.INVALID_DATA('disconnect takes an apikey that is a text')
+    if (instance === undefined && apikey === undefined) {
+      throw new errors.INVALID_DATA('disconnect needs an instance or an apikey: who is to go?')
+    }
+    if (apikey !== undefined && typeof apikey !== 'string') {
+      throw new errors.INVALID_DATA('disconnect takes an apikey that is a text')
+    }
     await this.#parts.nodes.disconnect({
       instance: instance === undefined ? undefined : instanceName(instance),
       keyHash: apikey === undefined ? undefined : hashKey(apikey)
@@ -214,7 +254,10 @@ export class WsEventsService implements WsEvents {
 
   asyncapi (info: Partial<AsyncApiInfo> = {}): AsyncApiDocument {
     const { catalogue, handlers, gateway, settings: { serverUrl } } = this.#parts
-    return describeEvents({ mode: this.mode, catalogue, handled: handlers.list(), serverUrl, path: gateway?.path ?? '' }, info)
+    return describeEvents(
+      { mode: this.mode, catalogue, handled: handlers.list(), serverUrl, path: gateway?.path ?? '' },
+      info
+    )
   }
 
   stats (): Stats {
@@ -254,13 +297,20 @@ export class WsEventsService implements WsEvents {
     try {
       await inTime(store.log.drained(), STORE_PATIENCE)
     } catch (err) {
-      logger.warn({ err, ...this.#health() }, 'the server is closed before the store has all that was emitted: what still waits is rejected')
+      logger.warn(
+        { err, ...this.#health() },
+        'the server is closed before the store has all that was emitted: what still waits is rejected'
+      )
     }
     await gateway?.close()
   }
 }
 
-/** From JavaScript, anything may come; what is no object has none of the properties that are looked for. @throws INVALID_DATA */
+/**
+ * From JavaScript, anything may come; what is no object has none of the properties that are looked for.
+ *
+ * @throws INVALID_DATA
+ */
 function readTarget (target: DisconnectTarget | undefined): DisconnectTarget {
   if (typeof target !== 'object' || target === null) return {}
   try {

@@ -1,4 +1,6 @@
-/** The parts of an AsyncAPI 3 document that this package writes. Source: the specification, asyncapi.com, version 3.0.0. */
+/**
+ * The parts of an AsyncAPI 3 document that this package writes. Source: the specification, asyncapi.com, version 3.0.0.
+ */
 
 export interface AsyncApiReference {
   readonly $ref: string

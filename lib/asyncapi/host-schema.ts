@@ -7,13 +7,27 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 const DATA: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples', 'example'])
 
 /** Keywords whose value has schemas by names of the host's. */
-const NAMED: ReadonlySet<string> = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas', 'dependencies'])
+const NAMED: ReadonlySet<string> = new Set([
+  'properties',
+  'patternProperties',
+  '$defs',
+  'definitions',
+  'dependentSchemas',
+  'dependencies'
+])
 
 /** Keywords of drafts 2019-09 and 2020-12 that say the same as `$ref` in a document that is one whole. */
 const REFERENCES: ReadonlySet<string> = new Set(['$ref', '$dynamicRef', '$recursiveRef'])
 
 /** Keywords that name a schema, or say how it is read: what they were for is done. */
-const DONE: ReadonlySet<string> = new Set(['$id', '$schema', '$anchor', '$dynamicAnchor', '$recursiveAnchor', '$vocabulary'])
+const DONE: ReadonlySet<string> = new Set([
+  '$id',
+  '$schema',
+  '$anchor',
+  '$dynamicAnchor',
+  '$recursiveAnchor',
+  '$vocabulary'
+])
 
 const escaped = (key: string): string => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))
 
@@ -48,8 +62,11 @@ function findPlaces (schema: Json, place: string, base: string, places: Map<stri
       places.set(`${own}#${value}`, place)
       // Within the schema it is referred to without its base.
       if (!places.has(`#${value}`)) places.set(`#${value}`, place)
-    } else if (NAMED.has(key)) for (const [name, inner] of Object.entries(value ?? {})) findPlaces(inner as Json, `${at}/${escaped(name)}`, own, places)
-    else if (!DATA.has(key)) findPlaces(value, at, own, places)
+    } else if (NAMED.has(key)) {
+      for (const [name, inner] of Object.entries(value ?? {})) {
+        findPlaces(inner as Json, `${at}/${escaped(name)}`, own, places)
+      }
+    } else if (!DATA.has(key)) findPlaces(value, at, own, places)
   }
 }
 
@@ -67,7 +84,8 @@ function rewritten (schema: Json, root: string, places: Places): Json {
   if (Array.isArray(schema)) return schema.map(each => rewritten(each, root, places))
   const own = typeof schema.$id === 'string' && !schema.$id.startsWith('#') ? places.get(schema.$id) ?? root : root
   const entries = Object.entries(schema).filter(([key]) => !DONE.has(key))
-  const rewrite = (some: typeof entries): { [key: string]: Json } => Object.fromEntries(some.map(([key, value]) => [written(schema, key), rewrittenValue(key, value, own, places)]))
+  const rewrite = (some: typeof entries): { [key: string]: Json } =>
+    Object.fromEntries(some.map(([key, value]) => [written(schema, key), rewrittenValue(key, value, own, places)]))
   const references = entries.filter(([key]) => REFERENCES.has(key))
   const others = withDependencies(rewrite(entries.filter(([key]) => !REFERENCES.has(key))))
   if (references.length === 0) return others
@@ -75,16 +93,22 @@ function rewritten (schema: Json, root: string, places: Places): Json {
   const { $defs, definitions, ...beside } = others
   const kept = { ...$defs !== undefined && { $defs }, ...definitions !== undefined && { definitions } }
   if (references.length === 1 && Object.keys(beside).length === 0) return { ...rewrite(references), ...kept }
-  return { ...others, allOf: [...references.map(reference => rewrite([reference])), ...Array.isArray(others.allOf) ? others.allOf : []] }
+  return {
+    ...others,
+    allOf: [...references.map(reference => rewrite([reference])), ...Array.isArray(others.allOf) ? others.allOf : []]
+  }
 }
 
 /** Draft 7 has one keyword for what two say later. */
-function withDependencies ({ dependentRequired, dependentSchemas, ...rest }: { [key: string]: Json }): { [key: string]: Json } {
+function withDependencies (
+  { dependentRequired, dependentSchemas, ...rest }: { [key: string]: Json }
+): { [key: string]: Json } {
   if (dependentRequired === undefined && dependentSchemas === undefined) return rest
   const required = (dependentRequired ?? {}) as { [key: string]: Json }
   const schemas = (dependentSchemas ?? {}) as { [key: string]: Json }
   const both = Object.keys(required).filter(name => name in schemas)
-  const merged = Object.fromEntries(both.map(name => [name, { allOf: [schemas[name] ?? true, { required: required[name] ?? [] }] }]))
+  const merged = Object.fromEntries(both.map(name =>
+    [name, { allOf: [schemas[name] ?? true, { required: required[name] ?? [] }] }]))
   return { ...rest, dependencies: { ...required, ...schemas, ...merged } }
 }
 

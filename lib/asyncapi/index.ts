@@ -1,6 +1,14 @@
 import type { Catalogue, EventSchema, EventType } from '../events/catalogue.js'
 import type { Mode } from '../types.js'
-import type { AsyncApiChannel, AsyncApiDocument, AsyncApiInfo, AsyncApiMessage, AsyncApiOperation, AsyncApiReference, JsonSchema } from './document.js'
+import type {
+  AsyncApiChannel,
+  AsyncApiDocument,
+  AsyncApiInfo,
+  AsyncApiMessage,
+  AsyncApiOperation,
+  AsyncApiReference,
+  JsonSchema
+} from './document.js'
 import { embedded } from './host-schema.js'
 import { Keys } from './keys.js'
 import { acknowledgement, envelope, filter, position, ready, refusal } from './payloads.js'
@@ -35,7 +43,12 @@ const INSTANCE: Place = { key: 'instance', of: 'of an instance' }
 const ROOT: Place = { key: 'root', of: 'of the root' }
 
 const OPERATIONS = {
-  instance: { events: 'sendInstanceEvents', resume: 'sendInstanceState', subscribe: 'receiveInstanceSubscribe', handle: 'receiveInstanceMessage' },
+  instance: {
+    events: 'sendInstanceEvents',
+    resume: 'sendInstanceState',
+    subscribe: 'receiveInstanceSubscribe',
+    handle: 'receiveInstanceMessage'
+  },
   root: { events: 'sendEvents', resume: 'sendState', subscribe: 'receiveSubscribe', handle: 'receiveMessage' }
 } as const
 
@@ -51,11 +64,26 @@ class Writer {
 
   constructor (parts: Described) {
     this.#parts = parts
-    this.#add('ws.ready', { summary: 'Told first to a client that gave `auth.lastEventId`, and again, with `recovered: false`, when the store loses events', payload: ready })
-    this.#add('ws.position', { summary: 'Told to a client that gave `auth.lastEventId` when it has had no event for a while: it has everything up to here', payload: position })
+    this.#add('ws.ready', {
+      summary: 'Told first to a client that gave `auth.lastEventId`, and again, with `recovered: false`, when the store loses events',
+      payload: ready
+    })
+    this.#add('ws.position', {
+      summary: 'Told to a client that gave `auth.lastEventId` when it has had no event for a while: it has everything up to here',
+      payload: position
+    })
     this.#add('subscribe', { summary: 'Sets the whole filter of the client', payload: filter })
-    this.#add('acknowledgement', { summary: 'The filter in force, or why it was refused', payload: acknowledgement('The dotted names of the events that the client gets from now on', { type: 'array', items: { type: 'string' } }) })
-    this.#add('result', { summary: 'What the handler returned, or why there is nothing', payload: acknowledgement('What the handler returned; `null` for nothing', true) })
+    this.#add('acknowledgement', {
+      summary: 'The filter in force, or why it was refused',
+      payload: acknowledgement(
+        'The dotted names of the events that the client gets from now on',
+        { type: 'array', items: { type: 'string' } }
+      )
+    })
+    this.#add('result', {
+      summary: 'What the handler returned, or why there is nothing',
+      payload: acknowledgement('What the handler returned; `null` for nothing', true)
+    })
     this.#schemas.refusal = refusal
     this.#events = parts.catalogue.events.map(event => this.#addEvent(event))
     this.#sent = parts.handled.map(({ event, schema }) => this.#addSent(event, schema))
@@ -68,14 +96,25 @@ class Writer {
   }
 
   #addEvent ({ name, constant, schema }: EventType): string {
-    const key = this.#add(name, { title: constant, summary: descriptionOf(schema) ?? `The event ${name}`, payload: true })
-    this.#messages[key] = { ...this.#messages[key] as AsyncApiMessage, payload: envelope(name, this.#data(key, schema)) }
+    const key = this.#add(name, {
+      title: constant,
+      summary: descriptionOf(schema) ?? `The event ${name}`,
+      payload: true
+    })
+    this.#messages[key] = {
+      ...this.#messages[key] as AsyncApiMessage,
+      payload: envelope(name, this.#data(key, schema))
+    }
     return key
   }
 
   #addSent (name: string, schema: EventSchema | undefined): string {
     const key = this.#keys.take(`${name}.request`)
-    this.#messages[key] = { name, summary: (schema !== undefined && descriptionOf(schema)) || `A client sends ${name}`, payload: this.#data(key, schema ?? true) }
+    this.#messages[key] = {
+      name,
+      summary: (schema !== undefined && descriptionOf(schema)) || `A client sends ${name}`,
+      payload: this.#data(key, schema ?? true)
+    }
     return key
   }
 
@@ -96,17 +135,33 @@ class Writer {
       defaultContentType: 'application/json',
       servers: mode === 'disabled' ? {} : { socketio: serverOf(serverUrl, path) },
       channels: Object.fromEntries(places.map(place => [place.key, this.#channel(place)])),
-      operations: Object.assign({}, ...places.map(place => this.#operations(place))) as Record<string, AsyncApiOperation>,
+      operations: Object.assign(
+        {},
+        ...places.map(place => this.#operations(place))
+      ) as Record<string, AsyncApiOperation>,
       components: { messages: this.#messages, schemas: this.#schemas, securitySchemes }
     }
   }
 
   #channel ({ key }: Place): AsyncApiChannel {
-    const keys = ['ws.ready', 'ws.position', 'subscribe', 'acknowledgement', ...this.#sent.length > 0 ? ['result'] : [], ...this.#events, ...this.#sent]
+    const keys = [
+      'ws.ready',
+      'ws.position',
+      'subscribe',
+      'acknowledgement',
+      ...this.#sent.length > 0 ? ['result'] : [],
+      ...this.#events,
+      ...this.#sent
+    ]
     const messages = Object.fromEntries(keys.map(name => [name, ref(`components/messages/${name}`)]))
     const described = `${FILTER}\n\n${RESUME}`
     return key === 'root'
-      ? { address: '/', title: 'The root', description: `The events of every instance, whether it is set or not.\n\n${described}`, messages }
+      ? {
+          address: '/',
+          title: 'The root',
+          description: `The events of every instance, whether it is set or not.\n\n${described}`,
+          messages
+        }
       : {
           address: '/{instance}',
           title: 'An instance',
@@ -122,7 +177,12 @@ class Writer {
     const messages = (keys: readonly string[]) => keys.map(key => ref(`channels/${place.key}/messages/${key}`))
     return {
       [names.events]: { action: 'send', channel, summary: `The events ${place.of}`, messages: messages(this.#events) },
-      [names.resume]: { action: 'send', channel, summary: 'Where a client stands that keeps ids to resume from', messages: messages(['ws.ready', 'ws.position']) },
+      [names.resume]: {
+        action: 'send',
+        channel,
+        summary: 'Where a client stands that keeps ids to resume from',
+        messages: messages(['ws.ready', 'ws.position'])
+      },
       [names.subscribe]: {
         action: 'receive',
         channel,
@@ -154,5 +214,9 @@ function descriptionOf (schema: EventSchema | true): string | undefined {
  * @param info what is not given is the plugin's
  */
 export function describeEvents (parts: Described, info: Partial<AsyncApiInfo>): AsyncApiDocument {
-  return new Writer(parts).write({ title: info.title ?? 'Events', version: info.version ?? '1.0.0', description: info.description ?? ABOUT })
+  return new Writer(parts).write({
+    title: info.title ?? 'Events',
+    version: info.version ?? '1.0.0',
+    description: info.description ?? ABOUT
+  })
 }

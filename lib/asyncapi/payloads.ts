@@ -1,7 +1,10 @@
 import type { JsonSchema } from './document.js'
 
-const object = (properties: Readonly<Record<string, JsonSchema>>, required: readonly string[], more: Readonly<Record<string, unknown>> = {}): JsonSchema =>
-  ({ type: 'object', properties, required, ...more })
+const object = (
+  properties: Readonly<Record<string, JsonSchema>>,
+  required: readonly string[],
+  more: Readonly<Record<string, unknown>> = {}
+): JsonSchema => ({ type: 'object', properties, required, ...more })
 
 const id: JsonSchema = { type: 'string', description: 'Opaque; as strings ids sort by time' }
 const nullable = (description: string): JsonSchema => ({ type: ['string', 'null'], description })
@@ -17,7 +20,9 @@ export function envelope (event: string, data: JsonSchema): JsonSchema {
     date_time: { type: 'string', format: 'date-time', description: 'ISO 8601, UTC' },
     sender: nullable('Who sent it'),
     apikey: { type: 'string', description: 'Only where the application puts it in' }
-  }, ['id', 'event', 'instance', 'data', 'server_url', 'date_time', 'sender'], { description: 'The application may add keys of its own' })
+  }, ['id', 'event', 'instance', 'data', 'server_url', 'date_time', 'sender'], {
+    description: 'The application may add keys of its own'
+  })
 }
 
 export const ready = object({
@@ -32,7 +37,11 @@ export const position = object({ lastEventId: id }, ['lastEventId'])
 
 const names = (description: string): JsonSchema => ({
   description,
-  oneOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string', description: 'With commas between them' }, { type: 'null' }]
+  oneOf: [
+    { type: 'array', items: { type: 'string' } },
+    { type: 'string', description: 'With commas between them' },
+    { type: 'null' }
+  ]
 })
 
 export const filter = object({
@@ -50,5 +59,10 @@ export const refusal = object({
 
 /** What a client is answered: what it asked for, or a refusal. */
 export function acknowledgement (description: string, result: JsonSchema): JsonSchema {
-  return { anyOf: [result === true ? { description } : { ...result as object, description }, { $ref: '#/components/schemas/refusal' }] }
+  return {
+    anyOf: [
+      result === true ? { description } : { ...result as object, description },
+      { $ref: '#/components/schemas/refusal' }
+    ]
+  }
 }

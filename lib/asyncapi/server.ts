@@ -2,9 +2,23 @@ import type { AsyncApiServer } from './document.js'
 
 /** How a key comes. */
 export const securitySchemes = {
-  auth: { type: 'apiKey', in: 'user', description: 'The global key, or the key of an instance, as `auth.apikey` of the Socket.IO client' },
-  query: { type: 'httpApiKey', in: 'query', name: 'apikey', description: 'The same key in the query of the handshake. Proxies log it' },
-  header: { type: 'httpApiKey', in: 'header', name: 'apikey', description: 'The same key as a header of the handshake' },
+  auth: {
+    type: 'apiKey',
+    in: 'user',
+    description: 'The global key, or the key of an instance, as `auth.apikey` of the Socket.IO client'
+  },
+  query: {
+    type: 'httpApiKey',
+    in: 'query',
+    name: 'apikey',
+    description: 'The same key in the query of the handshake. Proxies log it'
+  },
+  header: {
+    type: 'httpApiKey',
+    in: 'header',
+    name: 'apikey',
+    description: 'The same key as a header of the handshake'
+  },
   bearer: { type: 'http', scheme: 'bearer', description: 'The same key as Authorization: Bearer' }
 } as const
 

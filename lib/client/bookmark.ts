@@ -33,7 +33,10 @@ export class Bookmark {
     }
   }
 
-  /** Written before the event loop turns, if the storage answers at once; to a slow one, the newest after what is under way. */
+  /**
+   * Written before the event loop turns, if the storage answers at once; to a slow one, the
+   * newest after what is under way.
+   */
   keep (id: string): void {
     this.#id = id
     if (this.#storage !== undefined && !this.#isWriting) void this.#write(this.#storage)

@@ -90,7 +90,17 @@ export class EventsClient {
   #isClosed = false
 
   constructor (url: string, options: ConnectOptions = {}) {
-    const { apikey, events, instances, storage, storageKey, onGap, onError = warn, retryDelayMax = 30_000, ...rest } = options
+    const {
+      apikey,
+      events,
+      instances,
+      storage,
+      storageKey,
+      onGap,
+      onError = warn,
+      retryDelayMax = 30_000,
+      ...rest
+    } = options
     this.#options = { apikey, events, instances, onGap }
     this.#onError = onError
     this.#retryDelayMax = retryDelayMax
@@ -144,7 +154,8 @@ export class EventsClient {
     const { apikey, events, instances } = this.#options
     const attempt = ++this.#attempts
     // If the connection has changed meanwhile, another attempt answers: two answers would be two clients.
-    const isCurrent = () => attempt === this.#attempts && this.socket.active && this.socket.io.engine.readyState === 'open'
+    const isCurrent = () =>
+      attempt === this.#attempts && this.socket.active && this.socket.io.engine.readyState === 'open'
     try {
       await this.#restored
       const key = typeof apikey === 'function' ? await apikey() : apikey
@@ -174,7 +185,10 @@ export class EventsClient {
     const delay = Math.min(manager.reconnectionDelay() * 2 ** this.#retries++, this.#retryDelayMax)
     clearTimeout(this.#retryTimer)
     // The application may have told it to connect meanwhile.
-    this.#retryTimer = setTimeout(() => { if (!this.socket.active) this.socket.connect() }, delay * (1 + Math.random()) / 2)
+    this.#retryTimer = setTimeout(
+      () => { if (!this.socket.active) this.socket.connect() },
+      delay * (1 + Math.random()) / 2
+    )
     if (manager.opts.autoUnref === true) this.#retryTimer.unref()
     return true
   }

@@ -26,15 +26,37 @@ export interface EventType {
 
 // A name travels in comma lists, in wildcards and in Socket.IO packets.
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}$/
-const SOCKET_IO_RESERVED = new Set(['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'])
+const SOCKET_IO_RESERVED = new Set([
+  'connect',
+  'connect_error',
+  'disconnect',
+  'disconnecting',
+  'newListener',
+  'removeListener'
+])
 // Keywords that say something about the data and demand nothing of it.
-const ANNOTATIONS = new Set(['title', 'description', '$comment', 'examples', 'default', 'deprecated', 'readOnly', 'writeOnly', '$id', '$schema'])
+const ANNOTATIONS = new Set([
+  'title',
+  'description',
+  '$comment',
+  'examples',
+  'default',
+  'deprecated',
+  'readOnly',
+  'writeOnly',
+  '$id',
+  '$schema'
+])
 
 /** What is wrong with the name of an event, after the name; `undefined`: nothing. */
 export function nameFault (name: unknown): string | undefined {
-  if (typeof name !== 'string' || !NAME.test(name)) return 'must be 1 to 100 of A-Z a-z 0-9 _ . : - and start with a letter, a digit or _'
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    return 'must be 1 to 100 of A-Z a-z 0-9 _ . : - and start with a letter, a digit or _'
+  }
   if (SOCKET_IO_RESERVED.has(name)) return 'is reserved by Socket.IO'
-  if (name.startsWith('ws.') || name.startsWith('subscribe')) return 'is reserved by this plugin, as is all that starts with "ws." or "subscribe"'
+  if (name.startsWith('ws.') || name.startsWith('subscribe')) {
+    return 'is reserved by this plugin, as is all that starts with "ws." or "subscribe"'
+  }
 }
 
 const constantOf = (name: string): string => name.replace(/[.-]/g, '_').toUpperCase()
@@ -50,7 +72,11 @@ export class Catalogue {
     const entries: ReadonlyArray<readonly [string, EventSchema | true]> = Array.isArray(definitions)
       ? definitions.map((name: string) => [name, true] as const)
       : Object.entries(definitions as Readonly<Record<string, EventSchema | true>>)
-    if (entries.length === 0) throw new errors.INVALID_OPTION('option "events" is empty: give at least one event, or leave it out for the events of Evolution API')
+    if (entries.length === 0) {
+      throw new errors.INVALID_OPTION(
+        'option "events" is empty: give at least one event, or leave it out for the events of Evolution API'
+      )
+    }
     const compiler = new SchemaCompiler()
     this.events = entries.map(([name, schema], index) => this.#define(compiler, name, schema, index))
     for (const [alias, name] of evolutionAliases) {
@@ -77,12 +103,19 @@ export class Catalogue {
   #compile (compiler: SchemaCompiler, name: string, schema: EventSchema | true): ValidateFunction | undefined {
     if (schema === true) return
     const fault = schemaFault(schema)
-    if (fault !== undefined) throw new errors.INVALID_OPTION(`option "events": the schema of "${name}" ${fault}${isObject(schema) ? '' : ' or true'}`)
+    if (fault !== undefined) {
+      throw new errors.INVALID_OPTION(
+        `option "events": the schema of "${name}" ${fault}${isObject(schema) ? '' : ' or true'}`
+      )
+    }
     if (Object.keys(schema).every(key => ANNOTATIONS.has(key))) return
     try {
       return compiler.compile(schema)
     } catch (cause) {
-      throw Object.assign(new errors.INVALID_OPTION(`option "events": the schema of "${name}" cannot be compiled: ${reasonOf(cause)}`), { cause })
+      throw Object.assign(
+        new errors.INVALID_OPTION(`option "events": the schema of "${name}" cannot be compiled: ${reasonOf(cause)}`),
+        { cause }
+      )
     }
   }
 
@@ -113,11 +146,16 @@ export class Catalogue {
 
   /** The error for a name that is not in the catalogue. */
   unknown (spelling: unknown): Error {
-    if (typeof spelling !== 'string') return new errors.UNKNOWN_EVENT(typeof spelling, 'the name of an event is a string')
+    if (typeof spelling !== 'string') {
+      return new errors.UNKNOWN_EVENT(typeof spelling, 'the name of an event is a string')
+    }
     const name = excerpt(spelling)
     const near = this.#bySpelling.get(closest(constantOf(name), this.events.map(({ constant }) => constant)))
     const suggested = name === name.toUpperCase() ? near?.constant : near?.name
-    return new errors.UNKNOWN_EVENT(name, `did you mean "${suggested ?? ''}"? Events of your own go into the option "events" when the plugin is registered`)
+    return new errors.UNKNOWN_EVENT(
+      name,
+      `did you mean "${suggested ?? ''}"? Events of your own go into the option "events" when the plugin is registered`
+    )
   }
 
   /**
@@ -127,6 +165,8 @@ export class Catalogue {
    */
   validate (event: EventType, data: unknown): void {
     const fault = event.validate === undefined ? undefined : faultIn(event.validate, data, 'data')
-    if (fault !== undefined) throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${fault}`)
+    if (fault !== undefined) {
+      throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${fault}`)
+    }
   }
 }

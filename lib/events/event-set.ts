@@ -25,7 +25,8 @@ export class EventBits {
 }
 
 /** @param event left out: one that this catalogue does not have */
-export const includes = (set: EventSet, event: EventType | undefined): boolean => set === null || (event !== undefined && set.has(event))
+export const includes = (set: EventSet, event: EventType | undefined): boolean =>
+  set === null || (event !== undefined && set.has(event))
 
 /** The events of a set, in the order of the catalogue. */
 export function listEvents (catalogue: Catalogue, set: EventSet): readonly EventType[] {
@@ -45,7 +46,11 @@ export function intersectEvents (catalogue: Catalogue, a: EventSet, b: EventSet)
  * @returns `null` (all) for an empty list and for one that names the whole catalogue
  * @throws what `onUnknown` makes of the first name that matches nothing
  */
-export function parseEventPatterns (catalogue: Catalogue, patterns: readonly string[], onUnknown: (pattern: string) => Error): EventSet {
+export function parseEventPatterns (
+  catalogue: Catalogue,
+  patterns: readonly string[],
+  onUnknown: (pattern: string) => Error
+): EventSet {
   const found = new Set<EventType>()
   for (const pattern of new Set(patterns)) {
     const matches = eventsMatching(catalogue, pattern)

@@ -15,8 +15,8 @@ export interface MessageParts {
 export const NO_ID = ''
 
 /**
- * The one argument of every event, but for its id. Keys that every message has win over those of `options.extra`, and `apikey` is
- * there only if `options.apikey` is.
+ * The one argument of every event, but for its id. Keys that every message has win over those of `options.extra`, and
+ * `apikey` is there only if `options.apikey` is.
  *
  * @throws INVALID_DATA for a `dateTime` that is none, an `extra` that is no object, and for options that cannot be read
  */
@@ -60,7 +60,9 @@ function extraKeys (extra: unknown): object {
 function isoTime (time: EmitOptions['dateTime']): string {
   if (time === undefined) return isoNow()
   const date = new Date(time)
-  if (Number.isNaN(date.getTime())) throw new errors.INVALID_DATA('dateTime must be a Date, an ISO 8601 text, or milliseconds since 1970')
+  if (Number.isNaN(date.getTime())) {
+    throw new errors.INVALID_DATA('dateTime must be a Date, an ISO 8601 text, or milliseconds since 1970')
+  }
   return date.toISOString()
 }
 

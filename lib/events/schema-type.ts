@@ -14,19 +14,29 @@ export interface TypeBoxSchema {
 type Named = Readonly<Record<string, unknown>>
 type Evaluated<Type> = { [Key in keyof Type]: Type[Key] } & {}
 
-type OptionalKeys<Properties> = { [Key in keyof Properties]: Properties[Key] extends { '~optional': true } ? Key : never }[keyof Properties]
-type ReadonlyKeys<Properties> = { [Key in keyof Properties]: Properties[Key] extends { '~readonly': true } ? Key : never }[keyof Properties]
+type OptionalKeys<Properties> = {
+  [Key in keyof Properties]: Properties[Key] extends { '~optional': true } ? Key : never
+}[keyof Properties]
+type ReadonlyKeys<Properties> = {
+  [Key in keyof Properties]: Properties[Key] extends { '~readonly': true } ? Key : never
+}[keyof Properties]
 
 type ObjectOf<Properties, Defs> = keyof Properties extends never ? object : Evaluated<
-  & { -readonly [Key in Exclude<keyof Properties, OptionalKeys<Properties> | ReadonlyKeys<Properties>>]: DataOf<Properties[Key], Defs> }
+  & {
+    -readonly [Key in Exclude<keyof Properties, OptionalKeys<Properties> | ReadonlyKeys<Properties>>]:
+    DataOf<Properties[Key], Defs>
+  }
   & { -readonly [Key in Exclude<OptionalKeys<Properties>, ReadonlyKeys<Properties>>]?: DataOf<Properties[Key], Defs> }
   & { readonly [Key in Exclude<ReadonlyKeys<Properties>, OptionalKeys<Properties>>]: DataOf<Properties[Key], Defs> }
   & { readonly [Key in Extract<ReadonlyKeys<Properties>, OptionalKeys<Properties>>]?: DataOf<Properties[Key], Defs> }
 >
 
 type ListOf<Type, List> = Type extends { '~immutable': true } ? Readonly<List> : List
-type TupleOf<Items, Defs> = Items extends [infer First, ...infer Rest] ? [DataOf<First, Defs>, ...TupleOf<Rest, Defs>] : []
-type IntersectionOf<Types, Defs> = Types extends [infer First, ...infer Rest] ? DataOf<First, Defs> & IntersectionOf<Rest, Defs> : unknown
+type TupleOf<Items, Defs> =
+  Items extends [infer First, ...infer Rest] ? [DataOf<First, Defs>, ...TupleOf<Rest, Defs>] : []
+type IntersectionOf<Types, Defs> =
+  Types extends [infer First, ...infer Rest] ? DataOf<First, Defs> & IntersectionOf<Rest, Defs> : unknown
+type UnionOf<Types extends unknown[], Defs> = { [At in keyof Types]: DataOf<Types[At], Defs> }[number]
 type RecordOf<Patterns, Defs> = { [key: string]: DataOf<Patterns[keyof Patterns], Defs> }
 type RefOf<Name, Defs> = Name extends keyof Defs ? DataOf<Defs[Name], Defs> : unknown
 
@@ -46,7 +56,7 @@ type KindOf<Kind, Type, Defs> =
     : Type extends { '~kind': 'Object', properties: infer Properties } ? ObjectOf<Properties, Defs>
       : Type extends { '~kind': 'Array', items: infer Items } ? ListOf<Type, Array<DataOf<Items, Defs>>>
         : Type extends { '~kind': 'Tuple', items: infer Items } ? ListOf<Type, TupleOf<Items, Defs>>
-          : Type extends { '~kind': 'Union', anyOf: infer Types extends unknown[] } ? { [At in keyof Types]: DataOf<Types[At], Defs> }[number]
+          : Type extends { '~kind': 'Union', anyOf: infer Types extends unknown[] } ? UnionOf<Types, Defs>
             : Type extends { '~kind': 'Intersect', allOf: infer Types } ? IntersectionOf<Types, Defs>
               : Type extends { '~kind': 'Literal', const: infer Value } ? Value
                 : Type extends { '~kind': 'Enum', enum: infer Values extends unknown[] } ? Values[number]

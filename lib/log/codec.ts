@@ -47,7 +47,8 @@ export function encodeInto (bytes: Buffer, start: number, { event, instance, res
 export function decodeRecord (bytes: Buffer, isShared = true): LogRecord {
   checkVersion(bytes)
   const attached = bytes.readUInt32LE(13)
-  const part = (from: number, to: number): Buffer => isShared ? Buffer.from(bytes.subarray(from, to)) : bytes.subarray(from, to)
+  const part = (from: number, to: number): Buffer =>
+    isShared ? Buffer.from(bytes.subarray(from, to)) : bytes.subarray(from, to)
   let at = HEAD + 4 * attached
   const event = bytes.toString('utf8', at, at += bytes.readUInt32LE(1))
   const instance = bytes.toString('utf8', at, at += bytes.readUInt32LE(5))
@@ -69,6 +70,8 @@ export function sizeOfEncoded (bytes: Buffer): number {
 
 function checkVersion (bytes: Buffer): void {
   if (bytes[0] !== VERSION) {
-    throw new Error(`a record of layout ${bytes[0]} where ${VERSION} is known: it was written by another version, or is damaged`)
+    throw new Error(
+      `a record of layout ${bytes[0]} where ${VERSION} is known: it was written by another version, or is damaged`
+    )
   }
 }

@@ -4,7 +4,10 @@
  * whether a log keeps this contract.
  */
 
-/** A stream of a log: that of an instance, by its name, or (`null`) the root's, which in global mode has the events of all. */
+/**
+ * A stream of a log: that of an instance, by its name, or (`null`) the root's, which in global
+ * mode has the events of all.
+ */
 export type StreamName = string | null
 
 /** An event as a log keeps it. */
@@ -13,8 +16,8 @@ export interface LogRecord {
   /** Its dotted name. */
   readonly event: string
   /**
-   * The message as JSON in UTF-8 but for its beginning, `{"id":"ID"`, because the log gives the id: `,"event":"call",…}`.
-   * A binary part of the data is written as Socket.IO does, `{"_placeholder":true,"num":0}`.
+   * The message as JSON in UTF-8 but for its beginning, `{"id":"ID"`, because the log gives the id:
+   * `,"event":"call",…}`. A binary part of the data is written as Socket.IO does, `{"_placeholder":true,"num":0}`.
    */
   readonly rest: Buffer
   /** The binary parts, by the number of their placeholder. */
@@ -84,7 +87,10 @@ export interface EventLog {
    */
   head(stream: StreamName): string
 
-  /** Whether an event of these streams would be remembered in any. If not, it is not appended, and the log knows that there was one. */
+  /**
+   * Whether an event of these streams would be remembered in any. If not, it is not appended,
+   * and the log knows that there was one.
+   */
   wants(streams: readonly StreamName[]): boolean
 
   /**
@@ -92,8 +98,8 @@ export interface EventLog {
    * for one stream is told in the order of the calls.
    *
    * @returns its id, when the event is remembered for good
-   * @throws STORE_UNAVAILABLE when it could not be remembered: then it is told to nobody. PENDING_FULL when the store is
-   *   away, and as much waits for it as may. MESSAGE_TOO_LARGE when the store cannot hold an event of that size
+   * @throws STORE_UNAVAILABLE when it could not be remembered: then it is told to nobody. PENDING_FULL when the store
+   *   is away, and as much waits for it as may. MESSAGE_TOO_LARGE when the store cannot hold an event of that size
    */
   append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>
 

@@ -22,7 +22,8 @@ export const leastIdAt = (time: number): string => digits(Math.max(0, Math.floor
 export const epochOf = (id: string): string => id.slice(TIME + SEQUENCE)
 
 /** An id of its parts: the time in ms since 1970, a number within that ms, and the epoch. */
-export const idFrom = (time: number, sequence: number, epoch: string): string => digits(time, TIME) + digits(sequence, SEQUENCE) + epoch
+export const idFrom = (time: number, sequence: number, epoch: string): string =>
+  digits(time, TIME) + digits(sequence, SEQUENCE) + epoch
 
 /** The number of an id within its ms. */
 export const sequenceOf = (id: string): number => parseInt(id.slice(TIME, TIME + SEQUENCE), 36)

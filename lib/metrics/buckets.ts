@@ -36,6 +36,10 @@ export class Buckets {
       count += this.#counts[at] ?? 0
       return { metricName: `${name}_bucket`, labels: { le }, value: count }
     })
-    return [...buckets, { metricName: `${name}_sum`, labels: {}, value: this.#sum }, { metricName: `${name}_count`, labels: {}, value: count }]
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels: {}, value: this.#sum },
+      { metricName: `${name}_count`, labels: {}, value: count }
+    ]
   }
 }

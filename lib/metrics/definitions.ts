@@ -24,55 +24,181 @@ export interface Definition {
   readonly read: (reading: Reading) => Values
 }
 
-/** A metric that is kept as events are written. */
-export interface HistogramDefinition {
-  readonly name: string
-  readonly help: string
-  readonly buckets: readonly number[]
-}
-
 // A series that is there from the start is one whose first step a rate sees.
-const REFUSALS: readonly ErrorName[] = ['UNAUTHORIZED', 'FORBIDDEN', 'ORIGIN_NOT_ALLOWED', 'GLOBAL_DISABLED', 'NOT_SET', 'INSTANCE_DISABLED', 'INVALID_NAME', 'INVALID_FILTER', 'LIMIT_REACHED', 'VERIFY_FAILED', 'STORE_UNAVAILABLE', 'CLOSED']
-const REJECTIONS: readonly string[] = ['INVALID_NAME', 'UNKNOWN_EVENT', 'INVALID_DATA', 'NOT_SERIALIZABLE', 'MESSAGE_TOO_LARGE', 'STORE_UNAVAILABLE', 'PENDING_FULL', 'CLOSED', 'other']
+const REFUSALS: readonly ErrorName[] = [
+  'UNAUTHORIZED',
+  'FORBIDDEN',
+  'ORIGIN_NOT_ALLOWED',
+  'GLOBAL_DISABLED',
+  'NOT_SET',
+  'INSTANCE_DISABLED',
+  'INVALID_NAME',
+  'INVALID_FILTER',
+  'LIMIT_REACHED',
+  'VERIFY_FAILED',
+  'STORE_UNAVAILABLE',
+  'CLOSED'
+]
+const REJECTIONS: readonly string[] = [
+  'INVALID_NAME',
+  'UNKNOWN_EVENT',
+  'INVALID_DATA',
+  'NOT_SERIALIZABLE',
+  'MESSAGE_TOO_LARGE',
+  'STORE_UNAVAILABLE',
+  'PENDING_FULL',
+  'CLOSED',
+  'other'
+]
 
 const withZeros = (labels: readonly string[], counts: Iterable<readonly [string, number]>): Values =>
   new Map([...labels.map(label => [label, 0] as const), ...counts])
 
-/** Every metric but the histograms. Names and units as Prometheus has them: https://prometheus.io/docs/practices/naming/ */
+/**
+ * Every metric but the histograms. Names and units as Prometheus has them: https://prometheus.io/docs/practices/naming/
+ */
 export const definitions: readonly Definition[] = [
-  { name: 'ws_events_emitted_total', type: 'counter', label: 'event', help: 'Accepted calls of emit.', read: ({ traffic }) => traffic.emittedByEvent },
-  { name: 'ws_events_rejected_total', type: 'counter', label: 'code', help: 'Rejected calls of emit.', read: ({ traffic }) => withZeros(REJECTIONS, traffic.rejectedByCode) },
-  { name: 'ws_events_skipped_total', type: 'counter', label: 'reason', help: 'Accepted calls of emit that did not go to the namespace of their instance.', read: ({ stats }) => Object.entries(stats.emit.skipped) },
-  { name: 'ws_events_delivered_total', type: 'counter', label: 'event', help: 'Messages handed to connections of clients, replayed ones too.', read: ({ traffic }) => traffic.deliveredByEvent },
-  { name: 'ws_events_replayed_total', type: 'counter', help: 'Messages of the past handed to clients that came back.', read: ({ stats }) => stats.delivery.replayed },
-  { name: 'ws_events_resumed_total', type: 'counter', label: 'outcome', help: 'Clients that came with an id to resume from, or were told of a gap while connected.', read: ({ stats }) => Object.entries(stats.delivery.resumed) },
-  { name: 'ws_events_admitted_total', type: 'counter', help: 'Clients that were let in.', read: ({ stats }) => stats.clients.admitted },
-  { name: 'ws_events_refused_total', type: 'counter', label: 'code', help: 'Clients that were refused or sent away.', read: ({ stats }) => withZeros(REFUSALS, Object.entries(stats.clients.refused)) },
-  { name: 'ws_events_limited_total', type: 'counter', label: 'limit', help: 'Times that a limit was reached.', read: ({ stats }) => Object.entries(stats.limits) },
-  { name: 'ws_events_slow_closes_total', type: 'counter', help: 'Connections ended because too much waited for them.', read: ({ stats }) => stats.delivery.slowConsumers },
-  { name: 'ws_events_received_total', type: 'counter', label: 'outcome', help: 'Messages that clients sent.', read: ({ stats }) => [['handled', stats.clients.received.handled], ['dropped', stats.clients.received.dropped]] },
-  { name: 'ws_events_clients', type: 'gauge', label: 'namespace', help: 'Clients in namespaces of the plugin.', read: ({ stats }) => [['root', stats.clients.atRoot], ['instance', stats.clients.inInstances]] },
-  { name: 'ws_events_connections', type: 'gauge', help: 'Connections that carry a client.', read: ({ stats }) => stats.clients.connections },
-  { name: 'ws_events_namespaces', type: 'gauge', help: 'Namespaces of instances.', read: ({ stats }) => stats.clients.namespaces },
-  { name: 'ws_events_queue_bytes', type: 'gauge', help: 'Bytes that wait for all connections together.', read: ({ queues }) => queues.bytes },
-  { name: 'ws_events_queue_max_bytes', type: 'gauge', aggregator: 'max', help: 'Bytes that wait for the connection for which the most waits.', read: ({ queues }) => queues.most },
-  { name: 'ws_events_log_streams', type: 'gauge', help: 'Streams that are remembered.', read: ({ stats }) => stats.log.streams },
-  { name: 'ws_events_log_records', type: 'gauge', help: 'Events that are remembered.', read: ({ stats }) => stats.log.records },
-  { name: 'ws_events_log_bytes', type: 'gauge', help: 'Bytes of the events that are remembered.', read: ({ stats }) => stats.log.bytes },
-  { name: 'ws_events_store_available', type: 'gauge', aggregator: 'min', help: 'Whether the store answers: 1 or 0.', read: ({ stats }) => stats.store.available ? 1 : 0 },
-  { name: 'ws_events_store_pending_events', type: 'gauge', help: 'Events that wait for the store.', read: ({ stats }) => stats.store.pendingEvents },
-  { name: 'ws_events_store_pending_bytes', type: 'gauge', help: 'Bytes of the events that wait for the store.', read: ({ stats }) => stats.store.pendingBytes }
-]
-
-export const histograms = {
-  batch: {
-    name: 'ws_events_batch_events',
-    help: 'Events that were written to the clients of a namespace at once.',
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+  {
+    name: 'ws_events_emitted_total',
+    type: 'counter',
+    label: 'event',
+    help: 'Accepted calls of emit.',
+    read: ({ traffic }) => traffic.emittedByEvent
   },
-  lag: {
-    name: 'ws_events_delivery_lag_seconds',
-    help: 'Time from an event being remembered to its being handed to connections, of the oldest of a batch, once a millisecond at most.',
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+  {
+    name: 'ws_events_rejected_total',
+    type: 'counter',
+    label: 'code',
+    help: 'Rejected calls of emit.',
+    read: ({ traffic }) => withZeros(REJECTIONS, traffic.rejectedByCode)
+  },
+  {
+    name: 'ws_events_skipped_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Accepted calls of emit that did not go to the namespace of their instance.',
+    read: ({ stats }) => Object.entries(stats.emit.skipped)
+  },
+  {
+    name: 'ws_events_delivered_total',
+    type: 'counter',
+    label: 'event',
+    help: 'Messages handed to connections of clients, replayed ones too.',
+    read: ({ traffic }) => traffic.deliveredByEvent
+  },
+  {
+    name: 'ws_events_replayed_total',
+    type: 'counter',
+    help: 'Messages of the past handed to clients that came back.',
+    read: ({ stats }) => stats.delivery.replayed
+  },
+  {
+    name: 'ws_events_resumed_total',
+    type: 'counter',
+    label: 'outcome',
+    help: 'Clients that came with an id to resume from, or were told of a gap while connected.',
+    read: ({ stats }) => Object.entries(stats.delivery.resumed)
+  },
+  {
+    name: 'ws_events_admitted_total',
+    type: 'counter',
+    help: 'Clients that were let in.',
+    read: ({ stats }) => stats.clients.admitted
+  },
+  {
+    name: 'ws_events_refused_total',
+    type: 'counter',
+    label: 'code',
+    help: 'Clients that were refused or sent away.',
+    read: ({ stats }) => withZeros(REFUSALS, Object.entries(stats.clients.refused))
+  },
+  {
+    name: 'ws_events_limited_total',
+    type: 'counter',
+    label: 'limit',
+    help: 'Times that a limit was reached.',
+    read: ({ stats }) => Object.entries(stats.limits)
+  },
+  {
+    name: 'ws_events_slow_closes_total',
+    type: 'counter',
+    help: 'Connections ended because too much waited for them.',
+    read: ({ stats }) => stats.delivery.slowConsumers
+  },
+  {
+    name: 'ws_events_received_total',
+    type: 'counter',
+    label: 'outcome',
+    help: 'Messages that clients sent.',
+    read: ({ stats }) => [['handled', stats.clients.received.handled], ['dropped', stats.clients.received.dropped]]
+  },
+  {
+    name: 'ws_events_clients',
+    type: 'gauge',
+    label: 'namespace',
+    help: 'Clients in namespaces of the plugin.',
+    read: ({ stats }) => [['root', stats.clients.atRoot], ['instance', stats.clients.inInstances]]
+  },
+  {
+    name: 'ws_events_connections',
+    type: 'gauge',
+    help: 'Connections that carry a client.',
+    read: ({ stats }) => stats.clients.connections
+  },
+  {
+    name: 'ws_events_namespaces',
+    type: 'gauge',
+    help: 'Namespaces of instances.',
+    read: ({ stats }) => stats.clients.namespaces
+  },
+  {
+    name: 'ws_events_queue_bytes',
+    type: 'gauge',
+    help: 'Bytes that wait for all connections together.',
+    read: ({ queues }) => queues.bytes
+  },
+  {
+    name: 'ws_events_queue_max_bytes',
+    type: 'gauge',
+    aggregator: 'max',
+    help: 'Bytes that wait for the connection for which the most waits.',
+    read: ({ queues }) => queues.most
+  },
+  {
+    name: 'ws_events_log_streams',
+    type: 'gauge',
+    help: 'Streams that are remembered.',
+    read: ({ stats }) => stats.log.streams
+  },
+  {
+    name: 'ws_events_log_records',
+    type: 'gauge',
+    help: 'Events that are remembered.',
+    read: ({ stats }) => stats.log.records
+  },
+  {
+    name: 'ws_events_log_bytes',
+    type: 'gauge',
+    help: 'Bytes of the events that are remembered.',
+    read: ({ stats }) => stats.log.bytes
+  },
+  {
+    name: 'ws_events_store_available',
+    type: 'gauge',
+    aggregator: 'min',
+    help: 'Whether the store answers: 1 or 0.',
+    read: ({ stats }) => stats.store.available ? 1 : 0
+  },
+  {
+    name: 'ws_events_store_pending_events',
+    type: 'gauge',
+    help: 'Events that wait for the store.',
+    read: ({ stats }) => stats.store.pendingEvents
+  },
+  {
+    name: 'ws_events_store_pending_bytes',
+    type: 'gauge',
+    help: 'Bytes of the events that wait for the store.',
+    read: ({ stats }) => stats.store.pendingBytes
   }
-} as const satisfies Record<string, HistogramDefinition>
+]

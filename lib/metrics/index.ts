@@ -2,7 +2,8 @@ import type * as Prom from 'prom-client'
 import { errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import type { MetricsRegistry } from '../types.js'
-import { type Definition, definitions, histograms, type Reading } from './definitions.js'
+import { type Definition, definitions, type Reading } from './definitions.js'
+import { histograms } from './histograms.js'
 import { Traffic } from './traffic.js'
 
 /** What a registry keeps. */
@@ -34,19 +35,37 @@ export class Metrics {
     // In no registry yet, neither in the host's nor in the one that all have by default.
     const registers: [] = []
     for (const { name, type, help, label, aggregator, read } of definitions) {
-      const config = { name, help, aggregator: aggregator ?? 'sum', labelNames: label === undefined ? [] : [label], registers } as const
+      const config = {
+        name,
+        help,
+        aggregator: aggregator ?? 'sum',
+        labelNames: label === undefined ? [] : [label],
+        registers
+      } as const
       if (type === 'counter') {
-        const counter: Prom.Counter = new Counter({ ...config, collect: () => { this.#fill(counter, label, read, counter.inc.bind(counter)) } })
+        const counter: Prom.Counter = new Counter({
+          ...config,
+          collect: () => { this.#fill(counter, label, read, counter.inc.bind(counter)) }
+        })
         this.#metrics.set(name, counter)
       } else {
-        const gauge: Prom.Gauge = new Gauge({ ...config, collect: () => { this.#fill(gauge, label, read, gauge.set.bind(gauge)) } })
+        const gauge: Prom.Gauge = new Gauge({
+          ...config,
+          collect: () => { this.#fill(gauge, label, read, gauge.set.bind(gauge)) }
+        })
         this.#metrics.set(name, gauge)
       }
     }
     for (const kept of ['batch', 'lag'] as const) {
       const { name, help, buckets } = histograms[kept]
       const histogram = new Histogram({ name, help, buckets: [...buckets], registers })
-      const get = async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: this.traffic[kept].samples(name) })
+      const get = async () => ({
+        name,
+        help,
+        type: 'histogram',
+        aggregator: 'sum',
+        values: this.traffic[kept].samples(name)
+      })
       // Registries ask for the one or for the other.
       this.#metrics.set(name, Object.assign(histogram, { get, getForPromString: get }))
     }
@@ -85,7 +104,11 @@ export class Metrics {
 
   #checkFree (): void {
     const taken = [...this.#metrics.keys()].find(name => this.#registry.getSingleMetric(name) !== undefined)
-    if (taken !== undefined) throw new errors.INVALID_OPTION(`option "metrics": the registry has a metric "${taken}" already: give each server a registry of its own, and put them together by Registry.merge`)
+    if (taken !== undefined) {
+      throw new errors.INVALID_OPTION(
+        `option "metrics": the registry has a metric "${taken}" already: give each server a registry of its own, and put them together by Registry.merge`
+      )
+    }
   }
 
   /** Takes out what was registered, and nothing that somebody else has put in its place. */

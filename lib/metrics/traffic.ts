@@ -2,7 +2,7 @@ import { errorName } from '../errors.js'
 import type { Catalogue, EventType } from '../events/catalogue.js'
 import { isId, timeOf } from '../log/ids.js'
 import { Buckets } from './buckets.js'
-import { histograms } from './definitions.js'
+import { histograms } from './histograms.js'
 
 /** An event on its way to clients; `event` is `undefined` for one that the catalogue does not have. */
 interface Published {

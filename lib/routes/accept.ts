@@ -31,7 +31,8 @@ function parse (header: string): Range[] {
 export function preferred<Type extends string> (header: string | undefined, types: readonly Type[]): Type | undefined {
   const ranges = parse(header === undefined || header.trim() === '' ? '*/*' : header)
   const wanted = types.map(type => {
-    const matching = ranges.map(range => ({ ...range, exactness: exactness(range.type, type) })).filter(({ exactness }) => exactness >= 0)
+    const matching = ranges.map(range => ({ ...range, exactness: exactness(range.type, type) }))
+      .filter(({ exactness }) => exactness >= 0)
     const [best] = matching.sort((a, b) => b.exactness - a.exactness)
     return { type, quality: best?.quality ?? 0, exactness: best?.exactness ?? -1 }
   })

@@ -43,7 +43,12 @@ export function addEventsRoutes (fastify: FastifyInstance, parts: EventsParts): 
   if (hasRoot) addRoute(fastify, parts, `${prefix}/events`, schemas.rootEvents)
 }
 
-function addRoute (fastify: FastifyInstance, { streams, logSerializers }: EventsParts, url: string, schema: EventsParts['schemas']['instanceEvents' | 'rootEvents']): void {
+function addRoute (
+  fastify: FastifyInstance,
+  { streams, logSerializers }: EventsParts,
+  url: string,
+  schema: EventsParts['schemas']['instanceEvents' | 'rootEvents']
+): void {
   fastify.route<{ Params: { name?: string }, Querystring: Query }>({
     method: 'GET',
     url,
@@ -60,7 +65,10 @@ function addRoute (fastify: FastifyInstance, { streams, logSerializers }: Events
     handler: async (request, reply) => {
       if (streams === undefined) return await sendDisabled(reply)
       const type = preferredType(request)
-      if (type === undefined) return await reply.code(406).send({ statusCode: 406, error: 'Not Acceptable', message: `there are ${STREAM} and ${PAGE}` })
+      if (type === undefined) {
+        return await reply.code(406)
+          .send({ statusCode: 406, error: 'Not Acceptable', message: `there are ${STREAM} and ${PAGE}` })
+      }
       if (type === STREAM) await stream(streams, request, reply)
       else await page(streams, request, reply)
     }
@@ -105,7 +113,13 @@ function beginStream (reply: FastifyReply): void {
 }
 
 function askedOf (request: Request, reply: FastifyReply, lastEventId: string, checkQuery: () => void): EventsRequest {
-  return { request: request.raw, response: reply.raw, instance: instanceOf(request), handshake: handshakeOf(request, lastEventId), checkQuery }
+  return {
+    request: request.raw,
+    response: reply.raw,
+    instance: instanceOf(request),
+    handshake: handshakeOf(request, lastEventId),
+    checkQuery
+  }
 }
 
 /** A client that gives no id gets its offset (`ws.ready`), from which it resumes. */
@@ -122,7 +136,10 @@ async function stream (streams: Streams, request: Request, reply: FastifyReply):
 async function page (streams: Streams, request: Request, reply: FastifyReply): Promise<void> {
   const { after, limit } = request.query
   const asked = askedOf(request, reply, '', () => { checkQuery(request) })
-  const found = await streams.page(asked, { after: after === undefined ? '' : readId(after), limit: limit ?? DEFAULT_LIMIT })
+  const found = await streams.page(asked, {
+    after: after === undefined ? '' : readId(after),
+    limit: limit ?? DEFAULT_LIMIT
+  })
   void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
   await reply.send(textOf(found))
 }
@@ -130,7 +147,11 @@ async function page (streams: Streams, request: Request, reply: FastifyReply): P
 function checkStreamQuery (request: Request): void {
   checkQuery(request)
   const { query } = request
-  if ('after' in query || 'limit' in query) throw new errors.INVALID_FILTER(`has "after" or "limit", which are for ${PAGE}: a stream begins after the header Last-Event-ID`)
+  if ('after' in query || 'limit' in query) {
+    throw new errors.INVALID_FILTER(
+      `has "after" or "limit", which are for ${PAGE}: a stream begins after the header Last-Event-ID`
+    )
+  }
 }
 
 function checkQuery ({ raw, validationError }: Request): void {
@@ -154,5 +175,8 @@ const COMMA = Buffer.from(',')
 async function sendDisabled (reply: FastifyReply): Promise<void> {
   const error = new errors.DISABLED()
   const { code, message } = error
-  await reply.code(503).header('retry-after', retryAfter(error)).send({ statusCode: 503, code, error: 'Service Unavailable', message })
+  await reply
+    .code(503)
+    .header('retry-after', retryAfter(error))
+    .send({ statusCode: 503, code, error: 'Service Unavailable', message })
 }

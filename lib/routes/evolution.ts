@@ -56,7 +56,9 @@ export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionPa
   })
 }
 
-/** Checks a body against the one of its two forms that it means to have, so that the error says what is wrong with it. */
+/**
+ * Checks a body against the one of its two forms that it means to have, so that the error says what is wrong with it.
+ */
 const eitherBody: FastifySchemaCompiler<object> = route => {
   if (route.httpPart !== 'body') return validatorCompiler(route)
   const { anyOf } = route.schema as { anyOf: [object, object] }

@@ -27,7 +27,10 @@ interface Params { name: string }
 const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURIComponent(name))
 
 /** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
-export function addInstanceRoutes (fastify: FastifyInstance, { prefix, access, schemas, configs, logSerializers }: RouteParts): void {
+export function addInstanceRoutes (
+  fastify: FastifyInstance,
+  { prefix, access, schemas, configs, logSerializers }: RouteParts
+): void {
   const url = `${prefix}/instance/:name/websocket`
   const common = {
     url,

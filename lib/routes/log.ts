@@ -23,5 +23,9 @@ export function withoutQuery (log: FastifyBaseLogger): LogSerializers {
 /** The same request, as if nothing had come after its path. */
 function bare (request: FastifyRequest): FastifyRequest {
   const [path = ''] = request.url.split('?', 1)
-  return Object.create(request, { url: { value: path }, originalUrl: { value: path }, query: { value: {} } }) as FastifyRequest
+  return Object.create(request, {
+    url: { value: path },
+    originalUrl: { value: path },
+    query: { value: {} }
+  }) as FastifyRequest
 }

@@ -20,12 +20,28 @@ interface TransformInput {
  * Puts the two schemes into the document of a host that has described none, or others: @fastify/swagger makes no
  * document at all when a route names one that is missing.
  */
-function swaggerTransform ({ schema, url, openapiObject, swaggerObject }: TransformInput): { schema: FastifySchema, url: string } {
-  if (openapiObject !== undefined) openapiObject.components.securitySchemes = { ...SCHEMES, ...openapiObject.components.securitySchemes }
-  if (swaggerObject !== undefined) swaggerObject.securityDefinitions = { ...SWAGGER_2_SCHEMES, ...swaggerObject.securityDefinitions }
+function swaggerTransform ({
+  schema,
+  url,
+  openapiObject,
+  swaggerObject
+}: TransformInput): { schema: FastifySchema, url: string } {
+  if (openapiObject !== undefined) {
+    openapiObject.components.securitySchemes = { ...SCHEMES, ...openapiObject.components.securitySchemes }
+  }
+  if (swaggerObject !== undefined) {
+    swaggerObject.securityDefinitions = { ...SWAGGER_2_SCHEMES, ...swaggerObject.securityDefinitions }
+  }
   // Version 3.1 takes JSON Schema as it is.
-  if (openapiObject?.openapi?.startsWith('3.0') === true) return { schema: withOneExample(schema) as FastifySchema, url }
-  return { schema: swaggerObject === undefined ? schema : withOneBody(withoutAlternatives(withOneExample(schema))) as FastifySchema, url }
+  if (openapiObject?.openapi?.startsWith('3.0') === true) {
+    return { schema: withOneExample(schema) as FastifySchema, url }
+  }
+  return {
+    schema: swaggerObject === undefined
+      ? schema
+      : withOneBody(withoutAlternatives(withOneExample(schema))) as FastifySchema,
+    url
+  }
 }
 
 type Rewrite = (schema: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
@@ -34,7 +50,8 @@ type Rewrite = (schema: Readonly<Record<string, unknown>>) => Readonly<Record<st
 function throughout (schema: unknown, rewrite: Rewrite): unknown {
   if (typeof schema !== 'object' || schema === null) return schema
   if (Array.isArray(schema)) return schema.map(each => throughout(each, rewrite))
-  return Object.fromEntries(Object.entries(rewrite(schema as Record<string, unknown>)).map(([key, value]) => [key, throughout(value, rewrite)]))
+  return Object.fromEntries(Object.entries(rewrite(schema as Record<string, unknown>))
+    .map(([key, value]) => [key, throughout(value, rewrite)]))
 }
 
 /** Before version 3.1 a schema has one example. */

@@ -20,14 +20,15 @@ const evolutionError = {
   response: Type.Optional(Type.Object({ message: Type.Array(Type.String()) }))
 }
 
-const commaList = (what: string) => Type.Optional(Type.String({ description: `${what}, with commas between them. Left out or empty: all` }))
+const commaList = (what: string) =>
+  Type.Optional(Type.String({ description: `${what}, with commas between them. Left out or empty: all` }))
 
 /** Most events that a page may have, and how many it has where the caller does not say. */
 const MAX_LIMIT = 1000
 export const DEFAULT_LIMIT = 100
 
-/** What the routes of events have in common. */
-function eventsSchemas (names: readonly string[]) {
+/** A page of the past. */
+function pageSchema () {
   const message = Type.Object({
     id: Type.String(),
     event: Type.String(),
@@ -37,31 +38,50 @@ function eventsSchemas (names: readonly string[]) {
     date_time: Type.String({ format: 'date-time' }),
     sender: Type.Union([Type.String(), Type.Null()])
   }, { description: 'As Socket.IO clients get it' })
-  const page = Type.Object({
-    recovered: Type.Union([Type.Boolean(), Type.Null()], { description: 'true: these are all the events after the id. false: events after it may be missing, none are given, and the state has to be loaded anew. null: no id was given' }),
+  return Type.Object({
+    recovered: Type.Union([Type.Boolean(), Type.Null()], {
+      description: 'true: these are all the events after the id. false: events after it may be missing, none are given, and the state has to be loaded anew. null: no id was given'
+    }),
     events: Type.Array(message, { description: 'The oldest first' }),
     lastEventId: Type.String({ description: 'Give it as after for the next page' }),
     more: Type.Boolean({ description: 'Whether there is more already' })
   })
+}
+
+/** What the routes of events have in common. */
+function eventsSchemas (names: readonly string[]) {
   return {
     common: {
       description: 'A live stream for Accept: text/event-stream, which is also the default; a page of the past for Accept: application/json, or where after or limit is given. A stream resumes after the header Last-Event-ID.',
       tags,
       security,
       headers: Type.Object({
-        'last-event-id': Type.Optional(Type.String({ description: 'For a stream: the id of the last message, after which it goes on' }))
+        'last-event-id': Type.Optional(Type.String({
+          description: 'For a stream: the id of the last message, after which it goes on'
+        }))
       })
     },
     query: {
       events: commaList(`Events to get, in either spelling; messages.* is allowed. Of ${names.join(', ')}`),
-      after: Type.Optional(Type.String({ description: 'For a page: the id of the last message. Left out or empty: no events, and where the stream is now' })),
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT, description: 'For a page: how many events at most' }))
+      after: Type.Optional(Type.String({
+        description: 'For a page: the id of the last message. Left out or empty: no events, and where the stream is now'
+      })),
+      limit: Type.Optional(Type.Integer({
+        minimum: 1,
+        maximum: MAX_LIMIT,
+        default: DEFAULT_LIMIT,
+        description: 'For a page: how many events at most'
+      }))
     },
     answer: {
       description: 'The stream, or the page',
       content: {
-        'text/event-stream': { schema: Type.String({ description: 'Server-sent events: ws.ready first, then the messages, each with its id' }) },
-        'application/json': { schema: page }
+        'text/event-stream': {
+          schema: Type.String({
+            description: 'Server-sent events: ws.ready first, then the messages, each with its id'
+          })
+        },
+        'application/json': { schema: pageSchema() }
       }
     },
     failures: {
@@ -70,47 +90,67 @@ function eventsSchemas (names: readonly string[]) {
       406: error('Neither of the two types is accepted'),
       409: error('The namespace is the application\'s own'),
       429: error('A limit is reached'),
-      503: error('The key cannot be checked just now, the store is away, WebSocket events are disabled, or the server is shutting down')
+      503: error(
+        'The key cannot be checked just now, the store is away, WebSocket events are disabled, or the server is shutting down'
+      )
     }
   }
 }
 
-/** The schemas of all routes, with this catalogue's events as examples. */
-export function routeSchemas (catalogue: Catalogue) {
-  const names = catalogue.events.map(({ constant }) => constant)
+/** What the routes of configs have in common, with this catalogue's events as examples. */
+function configSchemas (names: readonly string[]) {
   // No `enum`: both spellings are taken, and an unknown name is answered with the nearest one.
   const events = Type.Array(Type.String({ maxLength: 200 }), {
     maxItems: 10_000,
     description: `Events to send, in either spelling (MESSAGES_UPSERT, messages.upsert). Empty: all. Left out, or empty with enabled false: the stored list stays; all where there is none. One or more of ${names.join(', ')}`,
     examples: [names.slice(0, 2)]
   })
-  const body = Type.Object({
-    enabled: Type.Boolean({ description: 'Whether the instance sends events' }),
-    events: Type.Optional(events)
-  }, { additionalProperties: false })
-  const config = (description: string) => Type.Object({
-    instance: Type.String(),
-    enabled: Type.Boolean(),
-    events: Type.Array(Type.String(), { description: 'The list in force' })
-  }, { description })
-  // Its length is checked with all else, after normalization.
-  const name = Type.String({ description: `The instance: at most ${MAX_NAME_LENGTH} characters, without / \\ , ? # % and control characters` })
   const failures = (more: Record<string, TSchema> = {}) => ({
     400: error('The name, the body or an event is not valid', more),
     401: error('A key is needed', more),
     403: error('The key does not open this instance', more),
     503: error('The key cannot be checked just now, or the server is shutting down', more)
   })
-  const settingFailures = (more: Record<string, TSchema> = {}) => ({
-    ...failures(more),
-    404: error('The application has no such instance', more),
-    409: error('The namespace is the application\'s own', more),
-    413: error('The body is too large', more),
-    415: error('The body is not JSON', more)
-  })
+  return {
+    // Its length is checked with all else, after normalization.
+    name: Type.String({
+      description: `The instance: at most ${MAX_NAME_LENGTH} characters, without / \\ , ? # % and control characters`
+    }),
+    body: Type.Object({
+      enabled: Type.Boolean({ description: 'Whether the instance sends events' }),
+      events: Type.Optional(events)
+    }, { additionalProperties: false }),
+    config: (description: string) => Type.Object({
+      instance: Type.String(),
+      enabled: Type.Boolean(),
+      events: Type.Array(Type.String(), { description: 'The list in force' })
+    }, { description }),
+    failures,
+    settingFailures: (more: Record<string, TSchema> = {}) => ({
+      ...failures(more),
+      404: error('The application has no such instance', more),
+      409: error('The namespace is the application\'s own', more),
+      413: error('The body is too large', more),
+      415: error('The body is not JSON', more)
+    })
+  }
+}
+
+type ConfigSchemas = ReturnType<typeof configSchemas>
+
+/** The schemas of all routes. */
+export function routeSchemas (catalogue: Catalogue) {
+  const names = catalogue.events.map(({ constant }) => constant)
+  const configsOf = configSchemas(names)
+  return {
+    ...instanceSchemas(configsOf),
+    ...eventsRouteSchemas(configsOf, names),
+    ...evolutionSchemas(configsOf)
+  }
+}
+
+function instanceSchemas ({ name, body, config, failures, settingFailures }: ConfigSchemas) {
   const params = Type.Object({ name })
-  const eventsOf = eventsSchemas(names)
-  const evolutionParams = Type.Object({ instance: name })
   return {
     put: {
       operationId: 'setInstanceWebsocket',
@@ -119,7 +159,11 @@ export function routeSchemas (catalogue: Catalogue) {
       security,
       params,
       body,
-      response: { 200: config('The config, changed'), 201: config('The config, set for the first time'), ...settingFailures() }
+      response: {
+        200: config('The config, changed'),
+        201: config('The config, set for the first time'),
+        ...settingFailures()
+      }
     },
     get: {
       operationId: 'getInstanceWebsocket',
@@ -135,13 +179,23 @@ export function routeSchemas (catalogue: Catalogue) {
       tags,
       security,
       params,
-      response: { 204: Type.Null({ description: 'Forgotten' }), ...failures(), 404: error('The instance was never set') }
-    },
+      response: {
+        204: Type.Null({ description: 'Forgotten' }),
+        ...failures(),
+        404: error('The instance was never set')
+      }
+    }
+  }
+}
+
+function eventsRouteSchemas ({ name, failures }: ConfigSchemas, names: readonly string[]) {
+  const eventsOf = eventsSchemas(names)
+  return {
     instanceEvents: {
       operationId: 'getInstanceEvents',
       summary: 'Follow the events of an instance without Socket.IO, or read a page of its past',
       ...eventsOf.common,
-      params,
+      params: Type.Object({ name }),
       querystring: Type.Object(eventsOf.query, { additionalProperties: false }),
       response: { 200: eventsOf.answer, ...failures(), ...eventsOf.failures, 404: error('The instance was never set') }
     },
@@ -149,15 +203,25 @@ export function routeSchemas (catalogue: Catalogue) {
       operationId: 'getEvents',
       summary: 'Follow the events of all instances without Socket.IO, or read a page of their past',
       ...eventsOf.common,
-      querystring: Type.Object({ ...eventsOf.query, instances: commaList('Instances to get events of') }, { additionalProperties: false }),
+      querystring: Type.Object(
+        { ...eventsOf.query, instances: commaList('Instances to get events of') },
+        { additionalProperties: false }
+      ),
       response: { 200: eventsOf.answer, ...failures(), ...eventsOf.failures }
-    },
+    }
+  }
+}
+
+/** Of the two routes that Evolution API has. */
+function evolutionSchemas ({ name, body, config, failures, settingFailures }: ConfigSchemas) {
+  const params = Type.Object({ instance: name })
+  return {
     evolutionSet: {
       operationId: 'evolutionSetWebsocket',
       summary: 'Set the WebSocket config of an instance, as in Evolution API',
       tags,
       security,
-      params: evolutionParams,
+      params,
       body: Type.Union([Type.Object({ websocket: body }, { additionalProperties: false }), body]),
       response: { 201: config('The config'), ...settingFailures(evolutionError) }
     },
@@ -166,8 +230,13 @@ export function routeSchemas (catalogue: Catalogue) {
       summary: 'Read the WebSocket config of an instance, as in Evolution API',
       tags,
       security,
-      params: evolutionParams,
-      response: { 200: Type.Union([config('The config'), Type.Null()], { description: 'The config, or null if it was never set' }), ...failures(evolutionError) }
+      params,
+      response: {
+        200: Type.Union([config('The config'), Type.Null()], {
+          description: 'The config, or null if it was never set'
+        }),
+        ...failures(evolutionError)
+      }
     }
   }
 }

@@ -9,7 +9,8 @@ export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema }) => 
 const queryValidator = createValidator({ coerceTypes: true })
 
 /** For routes that take a query. */
-export const queryValidatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => (httpPart === 'querystring' ? queryValidator : validator).compile(schema)
+export const queryValidatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
+  (httpPart === 'querystring' ? queryValidator : validator).compile(schema)
 
 export const schemaErrorFormatter: NonNullable<RouteOptions['schemaErrorFormatter']> = (faults, where) => {
   const [fault] = faults
@@ -24,9 +25,9 @@ function textOf (payload: unknown): string {
 }
 
 /**
- * For every route with a schema of its answers: a host may set a compiler for the root that takes no JSON Schema (zod's).
- * The schemas of answers are documentation. They neither drop nor demand anything, so that an error handler or a hook
- * of the host's may answer in a form of its own.
+ * For every route with a schema of its answers: a host may set a compiler for the root that takes no JSON Schema
+ * (zod's). The schemas of answers are documentation. They neither drop nor demand anything, so that an error handler or
+ * a hook of the host's may answer in a form of its own.
  */
 export const serializerCompiler: FastifySerializerCompiler<object> = () => textOf
 
