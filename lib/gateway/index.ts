@@ -53,6 +53,13 @@ interface Parts {
 const connectsPerSecond = ({ inboundPerSecond, namespacesPerConnection }: Limits): number =>
   inboundPerSecond === 0 || namespacesPerConnection === 0 ? 0 : Math.max(inboundPerSecond, namespacesPerConnection)
 
+/** Whether frames may go straight to sockets. Where they may not, the log says so. */
+function isDirect (io: Server, fastPath: boolean, telemetry: Telemetry): boolean {
+  const isStock = usesStockParser(io)
+  if (fastPath && !isStock) telemetry.fastPathOff('the Socket.IO server has another parser than its own')
+  return fastPath && isStock
+}
+
 /** The groups of the stats that are about clients. */
 export type GatewayStats = Pick<Stats, 'clients' | 'delivery'>
 
@@ -101,9 +108,7 @@ export class Gateway implements InstanceListener {
 
     // How events reach them.
     const history = new HistoryCache(log, catalogue, subscriptions)
-    const isStock = usesStockParser(io)
-    if (fastPath && !isStock) telemetry.fastPathOff('the Socket.IO server has another parser than its own')
-    const direct = fastPath && isStock
+    const direct = isDirect(io, fastPath, telemetry)
     const writer = this.#writer = new Writer({ queuedBytes, direct }, { limited, traffic, telemetry })
     const notices = this.#notices = new Notices({ mode, instances, telemetry })
     const gaps = new GapNotices(notices)
@@ -115,64 +120,33 @@ export class Gateway implements InstanceListener {
     const refusals = this.#refusals = new Refusals({ quotas, limited, telemetry })
     const reauthorization = new Reauthorization({ access, catalogue, delivery, refusals })
     const admission = this.#admission = new Admission({
-      mode,
-      evolution,
-      access,
-      catalogue,
-      instances,
-      quotas,
-      reauthorization,
-      store
+      mode, evolution, access, catalogue, instances, quotas, reauthorization, store
     })
     const perSecond = limits.inboundPerSecond
     const commands = this.#commands = new Commands({
       catalogue, delivery, writer, perSecond, evolution, handlers, refusals, limited, telemetry, logger
     })
     const sessions = this.#sessions = new Sessions({
-      log,
-      catalogue,
-      instances,
-      evolution,
-      registry,
-      claims,
-      delivery,
-      writer,
-      history,
-      recovery,
-      telemetry,
-      logger
+      log, catalogue, instances, evolution, registry, claims, delivery, writer, history, recovery, telemetry, logger
     })
 
     // Where they come from.
     const services: SessionServices = { registry, quotas, subscriptions, delivery, telemetry }
+    const shared = { access, admission, sessions, refusals, writer }
     this.#sockets = new Sockets({
+      ...shared,
       io,
       own,
       withRoot: own || mode === 'global',
       services: { ...services, namespaces },
-      access,
-      admission,
-      sessions,
-      refusals,
       commands,
-      writer,
       idle: new IdleConnections(limits.idleMs, limited),
       limited,
       maxRefusals: limits.namespacesPerConnection,
       perSecond: connectsPerSecond(limits)
     })
     const pages = new Pages(log, catalogue)
-    this.streams = new Streams({
-      services,
-      access,
-      admission,
-      sessions,
-      refusals,
-      namespaces,
-      pages,
-      writer,
-      stallTimeout: pingTimeout(io)
-    })
+    this.streams = new Streams({ ...shared, services, namespaces, pages, stallTimeout: pingTimeout(io) })
   }
 
   /** Of the Socket.IO server, such as `/socket.io`. */

@@ -32,8 +32,6 @@ interface Parts {
   readonly client: RedisClient
   readonly keys: Keys
   readonly logger: StoreLogger
-  /** Told when Redis can be asked, for the first time or again. */
-  readonly joined: (life: Life) => void
 }
 
 /** A call that was not answered yet. */
@@ -64,6 +62,7 @@ export class Link {
   #isStarted = false
   #isWarned = false
   #refuse: () => void = () => {}
+  #whenJoined: (life: Life) => void = () => {}
   /** Resolves when Redis has refused us. */
   readonly refused = new Promise<void>(resolve => { this.#refuse = resolve })
 
@@ -78,6 +77,11 @@ export class Link {
       // Whatever the client does with what it was asked: nobody waits for an answer that cannot come.
       for (const { fail } of this.#calls) fail(new Error('the connection was lost'))
     })
+  }
+
+  /** @param listener told when Redis can be asked, for the first time or again. To be given before `open` */
+  whenJoined (listener: (life: Life) => void): void {
+    this.#whenJoined = listener
   }
 
   /** Begins to connect. */
@@ -306,7 +310,7 @@ export class Link {
     this.#isReported = false
     this.#failure = undefined
     this.#take(life)
-    this.#parts.joined(life)
+    this.#whenJoined(life)
   }
 
   #take (life: Life): void {
@@ -331,7 +335,7 @@ export class Link {
     const life = await this.#ask(channel, number)
     if (this.isCurrent(life.epoch, life.name)) return
     this.#take(life)
-    this.#parts.joined(life)
+    this.#whenJoined(life)
   }
 
   /** Gives a connection up that does not answer at all. To be asked now and then, whatever else waits. */

@@ -3,8 +3,7 @@ import type { RedisClient } from './client.js'
 /** Channels that are named in one command. */
 const MAX_CHANNELS = 1000
 
-interface Parts {
-  readonly client: RedisClient
+export interface SubscriberListener {
   /** Told when there is a connection without subscriptions: at first, and after each time that it was lost. */
   readonly connected: () => void
   readonly lost: () => void
@@ -16,15 +15,17 @@ export class Subscriber {
   readonly #client: RedisClient
   #failure: unknown
 
-  constructor ({ client, connected, lost, message }: Parts) {
+  constructor (client: RedisClient) {
     this.#client = client
     client.on('error', (error: unknown) => { this.#failure = error })
+  }
+
+  /** Begins to connect. */
+  open ({ connected, lost, message }: SubscriberListener): void {
+    const client = this.#client
     client.on('ready', connected)
     client.on('close', lost)
     client.on('messageBuffer', (channel: Buffer, content: Buffer) => { message(channel.toString(), content) })
-  }
-
-  open (): void {
     this.#client.connect().catch((error: unknown) => { this.#failure = error })
   }
 

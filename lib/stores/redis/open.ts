@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto'
+import { inTime } from '../../in-time.js'
+import type { OpenOptions, OpenStore, StoreHealth, StoreLogger } from '../store.js'
+import { append } from './append.js'
+import { type Address, databaseOf, loadIoredis, makeClient } from './client.js'
+import { RedisConfigStore } from './configs.js'
+import { isPassing, isRefusal } from './faults.js'
+import { boundsWithin } from './followed.js'
+import { Following } from './following.js'
+import { Keys } from './keys.js'
+import { Link } from './link.js'
+import { RedisLog } from './log.js'
+import { Outbox } from './outbox.js'
+import { RedisPeers } from './peers.js'
+import { idAt } from './position.js'
+import { Pulse } from './pulse.js'
+import { Reader } from './reader.js'
+import { scripts } from './scripts.js'
+import { Subscriber } from './subscriber.js'
+
+/** How long the state of a stream without events is kept, in ms: whoever has been away for longer has a gap. */
+const KEPT_FOR = 30 * 24 * 60 * 60 * 1000
+/** How long a node waits for Redis when it starts, in ms. */
+const START = 2500
+/** How long it waits when it ends. */
+const END = 5000
+
+/**
+ * Connects to Redis. Resolves as well when Redis does not come within a moment.
+ *
+ * @throws what Redis says that refuses us
+ */
+export async function openRedis (address: Address, prefix: string, options: OpenOptions): Promise<OpenStore> {
+  const parts = await partsOf(address, prefix, options)
+  const store = new OpenRedis(parts, options.logger)
+  await store.open()
+  const { log, configs, peers } = parts
+  return { log, configs, peers, health: () => store.health(), close: async () => { await store.close() } }
+}
+
+/** The parts of a store, each made of parts that are there already. */
+async function partsOf (
+  address: Address,
+  prefix: string,
+  { retention, limits = { pendingEvents: 0, pendingBytes: 0 }, logger }: OpenOptions
+) {
+  const ioredis = await loadIoredis()
+  const client = makeClient(ioredis, address)
+  const keys = new Keys(prefix, databaseOf(client))
+  const node = randomUUID()
+  const echo = keys.echo(node)
+  const keptFor = Math.max(KEPT_FOR, 2 * retention.maxAge)
+
+  const link = new Link({ client, keys, logger })
+  const subscriber = new Subscriber(makeClient(ioredis, address))
+  const reader = new Reader({ link, keys, keptFor, logger })
+  const following = new Following({ link, subscriber, reader, bounds: boundsWithin(retention), logger })
+  const pulse = new Pulse({ link, subscriber, following, channel: echo, logger })
+  const outbox = new Outbox({
+    limits,
+    append: async batch => await append({ link, keys, retention, keptFor, node }, batch),
+    joined: async () => { await link.joined() },
+    // While Redis can be asked, it takes events, whether its publications are heard or not.
+    isUp: () => link.isUp && (link.life !== null || following.isHearing),
+    appended: (streams, id) => { for (const { entries } of streams) following.find(entries)?.knows(id) }
+  })
+  const log = new RedisLog({
+    keys,
+    outbox,
+    following,
+    reader,
+    arrived: async () => { await pulse.arrived() },
+    remove: async ({ entries, state }) => {
+      const newest = await link.askScript(scripts.remove, [entries, state], [String(keptFor)])
+      return newest === null ? undefined : idAt(String(newest), (await link.current()).epoch)
+    }
+  })
+  const configs = new RedisConfigStore(link, keys.configs, node, logger)
+  const peers = new RedisPeers(outbox, following, keys.nodes)
+  return { keys, echo, link, subscriber, following, pulse, outbox, log, configs, peers }
+}
+
+type Parts = Awaited<ReturnType<typeof partsOf>>
+
+/** A store that is open: what its two connections tell goes to the parts that it is for. */
+class OpenRedis {
+  readonly #parts: Parts
+  readonly #logger: StoreLogger
+  #closing: Promise<void> | undefined
+  #subscribed: () => void = () => {}
+
+  constructor (parts: Parts, logger: StoreLogger) {
+    this.#parts = parts
+    this.#logger = logger
+  }
+
+  async open (): Promise<void> {
+    const { link, subscriber, following, configs, peers } = this.#parts
+    const subscribed = new Promise<void>(resolve => { this.#subscribed = resolve })
+    link.whenJoined(life => {
+      following.joined(life)
+      // What was asked of it meanwhile has failed, and a log that was wiped has taken the configs along.
+      configs.missed()
+    })
+    link.open()
+    subscriber.open({
+      connected: () => { void this.#subscribe() },
+      lost: () => { following.lost() },
+      message: (channel, content) => { this.#take(channel, content) }
+    })
+    await atMost(START, Promise.race([link.refused, Promise.all([link.joined(), subscribed, peers.ready])]))
+    if (link.life === null && isRefusal(link.failure)) {
+      await this.close()
+      throw link.failure
+    }
+    link.started()
+  }
+
+  #take (channel: string, content: Buffer): void {
+    const { keys, echo, configs, pulse, following } = this.#parts
+    if (channel === keys.configs) configs.told(content.toString())
+    else if (channel === echo) pulse.heard(content.toString())
+    else following.published(channel, content)
+  }
+
+  /** What was told while there was no connection, nobody has heard. */
+  async #subscribe (): Promise<void> {
+    const { keys, echo, link, subscriber, following, configs } = this.#parts
+    try {
+      await subscriber.subscribe([keys.configs, echo])
+      following.connected()
+      this.#subscribed()
+      await link.joined()
+      configs.missed()
+    } catch (error) {
+      // A connection that was lost again is told of when it is back.
+      if (!isPassing(error) && this.#closing === undefined) {
+        this.#logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
+      }
+    }
+  }
+
+  health (): StoreHealth {
+    const { link, following, outbox } = this.#parts
+    const available = link.isUp && following.isHearing
+    return { available, pendingEvents: outbox.count, pendingBytes: outbox.bytes }
+  }
+
+  async close (): Promise<void> {
+    await (this.#closing ??= this.#close())
+  }
+
+  async #close (): Promise<void> {
+    const { link, subscriber, following, pulse, outbox } = this.#parts
+    // While Redis is away, whoever wanted to wait for it has done so.
+    if (link.isUp) await atMost(END, outbox.drained())
+    outbox.close()
+    pulse.close()
+    following.close()
+    link.close()
+    subscriber.close()
+  }
+}
+
+/** Waits for what may not come, and not for long. Why it has not come, the connection knows. */
+async function atMost (ms: number, promise: Promise<unknown>): Promise<void> {
+  await inTime(promise, ms).catch(() => {})
+}
