@@ -6,6 +6,7 @@ import { type EmitToEach, emitToEach } from './lib/instances.js'
 import { awaitedEmit, type AwaitedOptions, type Cost, emitCost, type EmitCostOptions } from './lib/log-emission.js'
 import { fill, type FillOptions, type Past, readPast, type ReadOptions } from './lib/log-past.js'
 import { type Memory, settledMemory } from './lib/memory.js'
+import { retainedBy } from './lib/retained.js'
 import { serve } from './lib/rpc.js'
 import { startEvolution } from './peers/evolution.js'
 import { type OurPeer, startOurs } from './peers/ours.js'
@@ -52,7 +53,8 @@ const api = {
   },
   cpu: (_: null): number => cpuMicroseconds(),
   connections: (_: null): number => peer().connections(),
-  memory: async (_: null): Promise<Memory> => await settledMemory()
+  memory: async (_: null): Promise<Memory> => await settledMemory(),
+  retained: async (name: string): Promise<number> => await retainedBy(name)
 }
 
 export type ServerApi = typeof api
