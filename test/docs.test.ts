@@ -15,6 +15,7 @@ import { redisStore } from '../lib/stores/redis/index.js'
 import { memoryStore } from '../lib/stores/memory/index.js'
 import { losesNothing } from './helpers/cuts.js'
 import { atPort, block, files, folder, read, root, section } from './helpers/documents.js'
+import { answered } from './helpers/latch.js'
 import { freePort, Program } from './helpers/program.js'
 
 const README = read('README.md')
@@ -245,7 +246,7 @@ const packages = (): string[] => installLine().split(' ').slice(2)
 
 /** The server listens before it sets the instance, and a client that comes in between is refused. */
 async function isSet (port: number): Promise<void> {
-  while (!(await fetch(`http://localhost:${port}/instance/acme/websocket`)).ok);
+  await answered(async () => (await fetch(`http://localhost:${port}/instance/acme/websocket`)).ok)
 }
 
 t.test('the quick start runs as pasted', async t => {

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
+import { answered, eventually } from '../helpers/latch.js'
 import { KEY, OTHER } from './checks.js'
 import { type Client, clientOf, type SocketClient } from './clients.js'
 import type { Way } from './rows.js'
 import { slowIn } from './stats.js'
-import { turns, turnsUntil, type Needs, type World } from './world.js'
+import { turns, type Needs, type World } from './world.js'
 
 /** How something happens to a client, whatever its state. */
 interface Play {
@@ -29,7 +30,7 @@ async function revoke ({ parts: { checks } }: World): Promise<void> {
   checks.isRevoked = true
   checks.gate.open()
   const { others } = checks
-  await turnsUntil(() => checks.denied > 0 || checks.others >= others + 3)
+  await eventually(() => checks.denied > 0 || checks.others >= others + 3)
   await turns()
 }
 
@@ -37,7 +38,7 @@ async function revoke ({ parts: { checks } }: World): Promise<void> {
 async function removeElsewhere ({ parts: { secondNode }, wsEvents }: World): Promise<void> {
   await secondNode?.wsEvents.remove('acme')
   const isGone = async () => (await wsEvents.emit('acme', 'call', 'probe')).skipped === 'not-set'
-  while (!await isGone()) await turns(1)
+  await answered(isGone)
 }
 
 /** The client's network brings it nothing of what is emitted. */
@@ -98,14 +99,14 @@ async function lose (world: World): Promise<void> {
   const isGone = world.connection()
   network.cut()
   await client.until(() => client.told.length > 0)
-  await turnsUntil(isGone)
+  await eventually(isGone)
   await turns()
 }
 
 async function leave (world: World): Promise<void> {
   const isGone = world.connection()
   world.client.leave()
-  await turnsUntil(isGone)
+  await eventually(isGone)
   await turns()
   // While whatever holds it up still does.
   await world.releasedEarly()
@@ -119,7 +120,7 @@ async function askAgain ({ parts: { checks }, client }: World): Promise<void> {
   await once(other as never, 'connect')
   socket.disconnect()
   socket.connect()
-  await turnsUntil(() => checks.gate.held > 1)
+  await eventually(() => checks.gate.held > 1)
 }
 
 async function askInAnotherSpelling ({ client }: World): Promise<void> {
@@ -141,12 +142,12 @@ async function takeLast (world: World, way: Way): Promise<void> {
   const first = clientOf(way, { url: network.url, apikey: KEY, instance: 'acme', lastEventId })
   scope.teardown(() => { first.close() })
   first.join()
-  if (way === 'page') await turnsUntil(() => store.read.held > 0)
+  if (way === 'page') await eventually(() => store.read.held > 0)
   else await first.until(() => first.isIn)
   const { held } = store.read
   world.mark()
   client.join()
-  await turnsUntil(() => client.told.length > 0 || client.isIn || store.read.held > held)
+  await eventually(() => client.told.length > 0 || client.isIn || store.read.held > held)
   first.close()
 }
 

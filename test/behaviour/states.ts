@@ -1,6 +1,7 @@
+import { eventually } from '../helpers/latch.js'
 import { SocketClient } from './clients.js'
 import type { State } from './rows.js'
-import { turnsUntil, type Needs, type World } from './world.js'
+import type { Needs, World } from './world.js'
 
 /** How a row's client comes to be in a state. */
 interface Setup {
@@ -20,7 +21,7 @@ const isHeldAt = async (world: World, gate: 'watch' | 'read'): Promise<void> => 
   const { parts: { store }, client } = world
   store[gate].close()
   client.join()
-  await turnsUntil(() => store[gate].held > 0)
+  await eventually(() => store[gate].held > 0)
 }
 
 export const setups: Readonly<Record<State, Setup>> = {
@@ -33,7 +34,7 @@ export const setups: Readonly<Record<State, Setup>> = {
     enter: async ({ parts: { checks }, client }) => {
       checks.gate.close()
       client.join()
-      await turnsUntil(() => checks.gate.held > 0)
+      await eventually(() => checks.gate.held > 0)
     }
   },
   subscribing: { enter: async world => { await isHeldAt(world, 'watch') } },

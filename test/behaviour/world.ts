@@ -5,7 +5,7 @@ import type { WsEventsOptions } from '../../lib/index.js'
 import { connectionsOf } from '../../lib/gateway/socketio/engine.js'
 import '../../lib/io.js'
 import { memoryStore } from '../../lib/stores/memory/index.js'
-import { latch } from '../helpers/latch.js'
+import { eventually, latch } from '../helpers/latch.js'
 import { type LogLine, recordLog } from '../helpers/log.js'
 import { startNetwork, type Network } from '../helpers/network.js'
 import { type Scope, startServer, type TestServer } from '../helpers/server.js'
@@ -141,7 +141,7 @@ export class World {
   /** Resolves when the server has a poll to answer: only then it sees at once that a polling client has gone. */
   async polled (): Promise<void> {
     const { way, polls } = this.parts
-    if (way === 'polling') await turnsUntil(() => polls.size > 0)
+    if (way === 'polling') await eventually(() => polls.size > 0)
   }
 
   openGates (): void {
@@ -230,13 +230,8 @@ async function remember (parts: Parts, { events, bytes }: Required<Needs>['past'
   const extra = { padding: 'x'.repeat(bytes) }
   for (let event = 0; event < events; event++) await wsEvents.emit('acme', 'call', 'past', { extra })
   client.close()
-  await turnsUntil(() => wsEvents.clients({ instance: 'acme' }).length === 0)
+  await eventually(() => wsEvents.clients({ instance: 'acme' }).length === 0)
   return id ?? ''
-}
-
-/** Resolves as soon as something is so, which is looked at in each turn of the event loop. */
-export async function turnsUntil (isSo: () => boolean): Promise<void> {
-  while (!isSo()) await later()
 }
 
 /** Lets some turns of the event loop pass: what needs no network is done then. */

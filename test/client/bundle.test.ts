@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { eventually } from '../helpers/latch.js'
 import { startServer } from '../helpers/server.js'
 import { enabled } from './setup.js'
 
@@ -44,7 +45,7 @@ t.test('in plain JavaScript, a handler that throws is an uncaught error, and the
       if (data === 2) events.close()
     })`)
   const { wsEvents } = fastify
-  while (wsEvents.stats().delivery.resumed.fresh === 0) await new Promise(resolve => { setImmediate(resolve) })
+  await eventually(() => wsEvents.stats().delivery.resumed.fresh > 0)
   for (const number of [1, 2]) void wsEvents.emit('acme', 'call', number)
   t.strictSame((await printed).filter(line => line !== 'of a handler'), ['1', '2'])
   t.equal((await printed).filter(line => line === 'of a handler').length, 2)

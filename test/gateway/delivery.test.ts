@@ -1,6 +1,7 @@
 import type { Server } from 'socket.io'
 import t from 'tap'
 import { connect, disconnected, Inbox, admitted, listen } from '../helpers/client.js'
+import { eventually } from '../helpers/latch.js'
 import { startServer } from '../helpers/server.js'
 
 const enabled = { defaultConfig: { enabled: true } }
@@ -58,7 +59,7 @@ t.test('a namespace lives as long as it has clients, and its channel with it', a
   t.equal(fastify.wsEvents.stats().clients.inInstances, 4)
   for (const socket of sockets) socket.disconnect()
   // A client that comes and goes after them is told of all that came before.
-  while (fastify.wsEvents.stats().clients.namespaces > 0) await new Promise(resolve => { setImmediate(resolve) })
+  await eventually(() => fastify.wsEvents.stats().clients.namespaces === 0)
   // Its past is remembered for a while, for those who come back.
   t.type((await fastify.wsEvents.emit('acme', 'call', 1)).id, 'string')
   const { inbox } = await listen(t, `${url}/acme`)

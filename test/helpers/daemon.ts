@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
+import { untilNext } from './latch.js'
 import type { Scope } from './server.js'
 
 const HOST = '127.0.0.1'
@@ -41,8 +42,9 @@ export async function startDaemon (t: Scope, command: string, args: readonly str
   })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { said = `${said}${text}`.slice(-4000) })
-  while (!await isListening(port)) {
+  for (let times = 0; !await isListening(port); times++) {
     if (!running.has(child)) throw new Error(`${command} has ended:\n${said}`)
+    await untilNext(times)
   }
 }
 

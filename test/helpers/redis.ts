@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { Redis } from 'ioredis'
+import { answered } from './latch.js'
 import { freePort } from './program.js'
 import type { Scope } from './server.js'
 
@@ -105,11 +106,6 @@ export class RedisServer {
     this.#t.teardown(() => { redis.disconnect() })
     return redis
   }
-}
-
-/** Resolves as soon as a question is answered as wanted; asks again in another turn of the event loop. */
-export async function answered (ask: () => Promise<boolean>): Promise<void> {
-  while (!await ask()) await new Promise(resolve => { setImmediate(resolve) })
 }
 
 function directoryOf (t: Scope): string {

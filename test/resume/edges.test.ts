@@ -5,6 +5,7 @@ import { WebSocket } from 'ws'
 import type { Message, Position, Ready, WsEventsOptions } from '../../lib/index.js'
 import '../../lib/io.js'
 import { connect, disconnected, listen, refused, transports } from '../helpers/client.js'
+import { eventually } from '../helpers/latch.js'
 import { recordLog } from '../helpers/log.js'
 import { datas, Follower, resume } from '../helpers/resume.js'
 import { startServer } from '../helpers/server.js'
@@ -302,7 +303,7 @@ t.test('an instance that was silent for ten times maxAge is no gap, connected or
   void fastify.wsEvents.emit('acme', 'call', 1)
   const [message] = await first.inbox.got(1)
   first.socket.disconnect()
-  while (fastify.wsEvents.clients().length > 0) await new Promise(resolve => { setImmediate(resolve) })
+  await eventually(() => fastify.wsEvents.clients().length === 0)
   time += 600_000
   // Others are not.
   for (let at = 0; at < 100; at++) await fastify.wsEvents.emit('other', 'call', at)

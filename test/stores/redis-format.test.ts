@@ -1,8 +1,8 @@
 import t from 'tap'
 import { scripts } from '../../lib/stores/redis/scripts.js'
 import type { StoreLogger } from '../../lib/stores/store.js'
-import { latch } from '../helpers/latch.js'
-import { answered, startRedis, withoutRedis } from '../helpers/redis.js'
+import { answered, latch } from '../helpers/latch.js'
+import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { appendMany, idsAfter, newPrefix, openNode } from './redis/nodes.js'
 
 const withRedis = { skip: withoutRedis }
