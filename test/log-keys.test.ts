@@ -11,7 +11,6 @@ import { root } from './helpers/documents.js'
 import { KeySearch } from './helpers/keys/search.js'
 import { type LogLine, recordLog } from './helpers/log.js'
 import { outcomeOf } from './helpers/outcome.js'
-import { UNCOUNTED } from './helpers/program.js'
 import { startServer } from './helpers/server.js'
 
 // .ci/run searches the log of the whole test run for every key that was used in it, by .ci/keys.js. Here is shown that
@@ -67,7 +66,7 @@ interface Searched {
 /** Runs a program with the search behind it. */
 async function search (t: Test, ...program: readonly string[]): Promise<Searched> {
   return await new Promise(resolve => {
-    execFile(process.execPath, ['.ci/keys.js', process.execPath, ...program], { cwd: root, env: { ...process.env, ...UNCOUNTED } }, (error, stdout, stderr) => {
+    execFile(process.execPath, ['.ci/keys.js', process.execPath, ...program], { cwd: root, env: process.env }, (error, stdout, stderr) => {
       const record = /^the record is in (.*)$/m.exec(stderr)?.[1]
       if (record !== undefined) t.teardown(async () => { await rm(record, { recursive: true }) })
       const hits = [...stderr.matchAll(/^the key "(.*)" \((.*), [\d.]+keys\) is in the log/gm)].map(([, key, from]) => `${key} from ${from}`)
@@ -76,7 +75,7 @@ async function search (t: Test, ...program: readonly string[]): Promise<Searched
   })
 }
 
-const SERVER = ['--import', 'tsx', 'test/fixtures/logging-server.ts']
+const SERVER = [...process.execArgv, 'test/fixtures/logging-server.ts']
 const KEY = 'a-key-of-many-letters-'
 const LOGGED = [`${KEY}2 from the header authorization`, `${KEY}3 from the header apikey`, `${KEY}4 from a query`, `${KEY}5 from auth.apikey`]
 
@@ -210,7 +209,7 @@ t.test('no way that a key comes is logged, whatever becomes of its client', asyn
     await t.rejects(server.fastify.wsEvents.emit('acme', 'no.such.event', {}, { apikey: SECRET }))
     await server.fastify.wsEvents.disconnect({ apikey: decodeURI(SECRET) })
     socket.disconnect()
-    while (server.fastify.wsEvents.stats().clients.connections > 0) await new Promise(resolve => { setImmediate(resolve) })
+    await eventually(() => server.fastify.wsEvents.stats().clients.connections === 0)
   }
   for (const headers of [{ apikey: encodeURI(SECRET) }, { authorization: `Bearer ${encodeURI(SECRET)}` }]) {
     for (const method of ['PUT', 'GET', 'DELETE']) {
