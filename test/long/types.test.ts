@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
 
-// Each folder beside this file is a program of its own, since what one host declares holds for its whole program.
-const here = dirname(fileURLToPath(import.meta.url))
+// Each folder of test/types/ is a program of its own, since what one host declares holds for its whole program.
+const here = join(dirname(fileURLToPath(import.meta.url)), '../types')
 
 /** What TypeScript has parsed, for all programs: most files of each are those of the others. */
 const parsedFiles = new Map<string, ts.SourceFile | undefined>()

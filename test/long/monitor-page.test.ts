@@ -15,7 +15,7 @@ import wsEvents, { type WsEventsOptions } from '../../lib/index.js'
 import monitor from '../../lib/monitor/index.js'
 import type { Emit, Said } from '../fixtures/monitored-server.js'
 import { openPage, startChromium, withoutChromium, type Watched } from '../helpers/chromium.js'
-import { UNCOUNTED } from '../helpers/program.js'
+import { eventually } from '../helpers/latch.js'
 
 interface Line { readonly instance: string, readonly event: string, readonly sender: string, readonly data: unknown }
 
@@ -101,7 +101,7 @@ t.test('what is missed while the connection is cut comes at a click', { skip }, 
   await captionHas(page, '1 have come')
   await page.click('#drop')
   await page.waitForFunction(() => document.getElementById('drop')?.textContent === 'Resume')
-  while (fastify.wsEvents.stats().clients.atRoot > 0) await new Promise(resolve => { setImmediate(resolve) })
+  await eventually(() => fastify.wsEvents.stats().clients.atRoot === 0)
   for (let at = 1; at <= 20; at++) await fastify.wsEvents.emit('acme', 'call', at)
   await page.click('#drop')
   await page.waitForFunction(() => document.getElementById('replayed')?.textContent === 'Resumed: 20 missed events were brought, nothing is missing.')
@@ -115,8 +115,7 @@ class KilledServer {
   readonly port: Promise<number>
 
   constructor (t: Test, path: string, port: number) {
-    const env = { ...process.env, ...UNCOUNTED }
-    this.#child = fork(fileURLToPath(new URL('../fixtures/monitored-server.ts', import.meta.url)), [String(port), path], { env, execArgv: ['--import', 'tsx'] })
+    this.#child = fork(fileURLToPath(new URL('../fixtures/monitored-server.ts', import.meta.url)), [String(port), path])
     this.port = this.#said().then(said => 'port' in said ? said.port : 0)
     t.teardown(() => this.#child.kill('SIGKILL'))
   }
