@@ -9,9 +9,11 @@ import t, { type Test } from 'tap'
 import type { Closed, Order, Owner } from './fixtures/closing-server.js'
 import { Inbox, type Transport, admitted, connect, disconnected, listen, transports } from './helpers/client.js'
 import { PREFIX } from './helpers/outcome.js'
+import { IN_FULL } from './helpers/sample.js'
 import { startServer } from './helpers/server.js'
 
-const CLIENTS = 200
+/** A crowd in test/long. */
+const CLIENTS = IN_FULL ? 200 : 30
 const EVENTS = 20
 /** Well before what a `close()` that waited for a client or for `verify` would take, 10 s and more, in ms. */
 const SOON = 8000

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
 import { evolutionEvents, type AsyncApiDocument, type WsEventsOptions } from '../../lib/index.js'
 import { register } from '../helpers/register.js'
+import { sampleOf } from '../helpers/sample.js'
 
 /** Errors and warnings, as the parser counts severity. */
 const WARNING = 1
@@ -42,14 +43,22 @@ const settings: Record<string, WsEventsOptions> = {
   'an engine at a path of its own': { socketio: { path: '/live/' } }
 }
 
-for (const [name, options] of Object.entries(settings)) {
-  t.test(`the official parser has nothing against the document of ${name}`, async t => {
-    const fastify = await register(t, options)
-    t.strictSame(await faultsOf(fastify.wsEvents.asyncapi()), [])
-    fastify.wsEvents.handle('send.node', { schema: Type.Object({ stanza: Type.String() }), handler: () => null })
-    fastify.wsEvents.handle('tree', { schema: Tree, handler: () => null })
-    t.strictSame(await faultsOf(fastify.wsEvents.asyncapi({ title: 'Events of Acme', version: '2.1.0' })), [])
-  })
+/** The parser compiles its own schemas for each document: here it gets every setting's in one of two shapes, in test/long in both. */
+const SHAPES = ['as it is', 'of a title, with handlers'] as const
+
+for (const [turn, [name, options]] of Object.entries(settings).entries()) {
+  for (const shape of sampleOf(SHAPES, SHAPES.length, turn)) {
+    t.test(`the official parser has nothing against the document of ${name}, ${shape}`, async t => {
+      const { wsEvents } = await register(t, options)
+      if (shape === 'as it is') {
+        t.strictSame(await faultsOf(wsEvents.asyncapi()), [])
+        return
+      }
+      wsEvents.handle('send.node', { schema: Type.Object({ stanza: Type.String() }), handler: () => null })
+      wsEvents.handle('tree', { schema: Tree, handler: () => null })
+      t.strictSame(await faultsOf(wsEvents.asyncapi({ title: 'Events of Acme', version: '2.1.0' })), [])
+    })
+  }
 }
 
 t.test('the parser finds a fault where there is one', async t => {

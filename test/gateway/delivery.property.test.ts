@@ -5,6 +5,7 @@ import type { Server } from 'socket.io'
 import type { Socket } from 'socket.io-client'
 import t from 'tap'
 import { admitted, type ClientOptions, connect, disconnected } from '../helpers/client.js'
+import { IN_FULL } from '../helpers/sample.js'
 import { type Scope, startServer, type TestServer } from '../helpers/server.js'
 
 // Clients come, go, narrow what they hear and change their transport, while instances are set and disabled and both
@@ -187,7 +188,7 @@ class World {
 const options = (fastPath: boolean) => ({ globalEvents: true, fastPath, limits: { queuedBytes: 0 } })
 
 /** More runs in test/long. */
-const FACTOR = process.env.TEST_IN_FULL === '1' ? 5 : 1
+const FACTOR = IN_FULL ? 5 : 1
 
 for (const fastPath of [true, false]) {
   t.test(`any interleaving delivers what is due, ${fastPath ? 'straight to the sockets' : "by Socket.IO's own way"}`, async t => {

@@ -1,0 +1,3 @@
+// Each setting's document in both shapes.
+process.env.TEST_IN_FULL = '1'
+await import('../asyncapi/document.test.js')
