@@ -1,4 +1,4 @@
-// Ends `npm test`: fails when the lines of lib/ that the tests have run are too few.
+// Ends `npm run test:coverage`: fails when the lines of lib/ that the tests have run are too few.
 import { readFileSync } from 'node:fs'
 
 const LEAST = 95
