@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import type { Closed, Order, Owner } from './fixtures/closing-server.js'
 import { Inbox, type Transport, admitted, connect, disconnected, listen, transports } from './helpers/client.js'
 import { PREFIX } from './helpers/outcome.js'
+import { LOADER } from './helpers/program.js'
 import { IN_FULL } from './helpers/sample.js'
 import { startServer } from './helpers/server.js'
 
@@ -32,8 +33,7 @@ interface Child {
 /** The server in a process of its own, which nobody ends but itself. */
 async function startChild (t: Test, order: Order): Promise<Child> {
   const fixture = fileURLToPath(new URL('fixtures/closing-server.ts', import.meta.url))
-  // By the loader of this test: lines that another one has run would be counted at the wrong places.
-  const child = spawn(process.execPath, [...process.execArgv, fixture, JSON.stringify(order)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = spawn(process.execPath, [...LOADER, fixture, JSON.stringify(order)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   t.teardown(() => { if (child.exitCode === null) child.kill('SIGKILL') })
   const exited = once(child, 'exit') as Child['exited']
   const { port } = await nextMessage<{ port: number }>(child, exited)

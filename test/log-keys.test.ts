@@ -11,6 +11,7 @@ import { root } from './helpers/documents.js'
 import { KeySearch } from './helpers/keys/search.js'
 import { type LogLine, recordLog } from './helpers/log.js'
 import { outcomeOf } from './helpers/outcome.js'
+import { LOADER } from './helpers/program.js'
 import { startServer } from './helpers/server.js'
 
 // .ci/run searches the log of the whole test run for every key that was used in it, by .ci/keys.js. Here is shown that
@@ -75,7 +76,7 @@ async function search (t: Test, ...program: readonly string[]): Promise<Searched
   })
 }
 
-const SERVER = [...process.execArgv, 'test/fixtures/logging-server.ts']
+const SERVER = [...LOADER, 'test/fixtures/logging-server.ts']
 const KEY = 'a-key-of-many-letters-'
 const LOGGED = [`${KEY}2 from the header authorization`, `${KEY}3 from the header apikey`, `${KEY}4 from a query`, `${KEY}5 from auth.apikey`]
 

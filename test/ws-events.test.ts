@@ -10,6 +10,7 @@ import wsEvents, { evolutionEvents, type InstanceConfigInput, type Limits, type 
 import { admitted, type ClientOptions, connect, disconnected, Inbox, listen, refused, transports } from './helpers/client.js'
 import { eventually } from './helpers/latch.js'
 import { recordLog } from './helpers/log.js'
+import { LOADER } from './helpers/program.js'
 import { registrationError } from './helpers/register.js'
 import { startServer, startServer as start, type TestServer } from './helpers/server.js'
 
@@ -705,7 +706,7 @@ t.test('data is held against its schema also when nobody is there', async t => {
 t.test('a rejection that nobody awaits does not end the process', async t => {
   const script = fileURLToPath(new URL('fixtures/unawaited.ts', import.meta.url))
   // By the loader of this test: lines that another one has run would be counted at the wrong places.
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [...process.execArgv, script])
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [...LOADER, script])
   t.same(JSON.parse(stdout), { rejected: 5 })
   t.equal(stderr, '')
 })

@@ -10,6 +10,12 @@ import type { Scope } from './server.js'
  */
 export const UNCOUNTED = { _TAPJS_PROCESSINFO_COVERAGE_: '0' }
 
+/**
+ * What Node is told for a program of TypeScript: the loader of the tests. Lines that another one has run would be counted
+ * at the wrong places. Those of tap itself cost a process seconds; coverage comes by the environment.
+ */
+export const LOADER: readonly string[] = process.execArgv.filter(arg => !arg.includes('@tapjs'))
+
 /** A program that a test runs, and what it prints. Ended with the test. */
 export class Program {
   readonly lines: string[] = []

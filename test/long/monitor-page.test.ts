@@ -16,6 +16,7 @@ import monitor from '../../lib/monitor/index.js'
 import type { Emit, Said } from '../fixtures/monitored-server.js'
 import { openPage, startChromium, withoutChromium, type Watched } from '../helpers/chromium.js'
 import { eventually } from '../helpers/latch.js'
+import { LOADER } from '../helpers/program.js'
 
 interface Line { readonly instance: string, readonly event: string, readonly sender: string, readonly data: unknown }
 
@@ -115,7 +116,7 @@ class KilledServer {
   readonly port: Promise<number>
 
   constructor (t: Test, path: string, port: number) {
-    this.#child = fork(fileURLToPath(new URL('../fixtures/monitored-server.ts', import.meta.url)), [String(port), path])
+    this.#child = fork(fileURLToPath(new URL('../fixtures/monitored-server.ts', import.meta.url)), [String(port), path], { execArgv: [...LOADER] })
     this.port = this.#said().then(said => 'port' in said ? said.port : 0)
     t.teardown(() => this.#child.kill('SIGKILL'))
   }

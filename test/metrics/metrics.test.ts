@@ -4,6 +4,7 @@ import { Counter, Registry } from 'prom-client'
 import t from 'tap'
 import { listen } from '../helpers/client.js'
 import { eventually } from '../helpers/latch.js'
+import { LOADER } from '../helpers/program.js'
 import { register, registrationError } from '../helpers/register.js'
 import { SharedStore } from '../helpers/shared-store.js'
 import { startServer } from '../helpers/server.js'
@@ -189,7 +190,7 @@ t.test('without the option nothing is registered anywhere', async t => {
 t.test('where prom-client is not installed, that is said', async t => {
   const resolve = "export async function resolve (name, context, next) { if (name === 'prom-client') throw Object.assign(new Error('not here'), { code: 'ERR_MODULE_NOT_FOUND' }); return await next(name, context) }"
   const hook = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(resolve)}`)})`
-  const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, '--import', `data:text/javascript,${encodeURIComponent(hook)}`, new URL('../fixtures/measured-server.ts', import.meta.url).pathname], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(process.execPath, [...LOADER, '--import', `data:text/javascript,${encodeURIComponent(hook)}`, new URL('../fixtures/measured-server.ts', import.meta.url).pathname], { encoding: 'utf8' })
   t.equal(stdout, `${OPTION} option "metrics" needs prom-client: install it: npm install prom-client\n`)
   t.equal(status, 0)
 })

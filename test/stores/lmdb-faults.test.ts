@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { FORMAT } from '../../lib/stores/lmdb/database.js'
 import { type LmdbStoreOptions, lmdbStore } from '../../lib/stores/lmdb/index.js'
 import type { OpenStore } from '../../lib/stores/store.js'
+import { LOADER } from '../helpers/program.js'
 
 const quiet = { warn () {}, error () {} }
 
@@ -150,7 +151,7 @@ t.test('where lmdb is not installed, that is said', async t => {
   const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(resolve)}`)})`
   const child = join(import.meta.dirname, '../fixtures/lmdb-child.ts')
   const order = JSON.stringify({ options: { path: t.testdir() }, work: 'hold' })
-  const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, '--import', `data:text/javascript,${encodeURIComponent(register)}`, child, order], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(process.execPath, [...LOADER, '--import', `data:text/javascript,${encodeURIComponent(register)}`, child, order], { encoding: 'utf8' })
   t.equal(status, 1)
   t.match(stdout, /^failed the store lmdb:.* cannot be opened: install it: npm install lmdb\n$/)
 })

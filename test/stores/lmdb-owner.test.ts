@@ -11,6 +11,7 @@ import { lmdbStore } from '../../lib/stores/lmdb/index.js'
 import { takeOwnership } from '../../lib/stores/lmdb/owner.js'
 import type { OpenStore } from '../../lib/stores/store.js'
 import type { Order } from '../fixtures/lmdb-child.js'
+import { LOADER } from '../helpers/program.js'
 
 const quiet = { warn () {}, error () {} }
 
@@ -32,8 +33,7 @@ interface Child {
 }
 
 function startChild (t: Test, order: Order): Child {
-  // By the loader of this test: lines that another one has run would be counted at the wrong places.
-  const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, '../fixtures/lmdb-child.ts'), JSON.stringify(order)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...LOADER, join(import.meta.dirname, '../fixtures/lmdb-child.ts'), JSON.stringify(order)], { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const lines: string[] = []
   const input = createInterface(child.stdout)

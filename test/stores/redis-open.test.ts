@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type RedisStoreOptions, redisStore } from '../../lib/stores/redis/index.js'
 import type { OpenStore, StoreLogger } from '../../lib/stores/store.js'
-import { Program } from '../helpers/program.js'
+import { LOADER, Program } from '../helpers/program.js'
 import { type RedisServer, startRedis, withoutRedis } from '../helpers/redis.js'
 import { answered } from '../helpers/latch.js'
 import { AMPLE, appendMany, assertServe, idsAfter, newPrefix, openNode, quiet, recordOf, sameList, Watcher, watcherOf } from './redis/nodes.js'
@@ -23,7 +23,7 @@ async function connectionsTo (redis: RedisServer): Promise<number> {
 /** Opens stores in a process of its own, which has to end by itself. @returns what it says */
 async function openElsewhere (t: Test, stores: readonly RedisStoreOptions[], args: readonly string[] = []): Promise<string[]> {
   const child = join(import.meta.dirname, 'redis/child.ts')
-  const program = new Program(t, process.execPath, [...process.execArgv, ...args, child, JSON.stringify(stores)], {
+  const program = new Program(t, process.execPath, [...LOADER, ...args, child, JSON.stringify(stores)], {
     cwd: process.cwd(),
     env: { TAP_TYPE_STRIP_ONLY: '1' }
   })
