@@ -33,7 +33,7 @@ test('removing an instance that was never set ends its clients on every node', a
 test('what another node emits while an instance is removed is not the past of the next one of its name', async t => {
   const { a, b } = await startNodes(t, { defaultConfig: undefined })
   await a.fastify.wsEvents.set('acme', { enabled: true })
-  await a.fastify.wsEvents.set('other', { enabled: true })
+  await b.fastify.wsEvents.set('other', { enabled: true })
   const { inbox } = await listen(t, `${b.url}/other`)
   const removed = new AbortController()
   const emitting = (async () => {
