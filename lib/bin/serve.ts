@@ -16,8 +16,9 @@ import { accessSet, type Address, listenAddress, loadEnv, serverUrl } from './se
 export async function serve (port: number | undefined, print: (text: string) => void): Promise<void> {
   loadEnv()
   const address = listenAddress(port)
-  // Only warnings, so that the log does not drown the instructions.
-  const fastify = Fastify({ logger: { level: 'warn' } })
+  // Only warnings, so that the log does not drown the instructions. Connections are closed when what was emitted has
+  // gone out. Else Ctrl-C would wait up to a minute for each that has sent nothing: browsers open some in advance.
+  const fastify = Fastify({ logger: { level: 'warn' }, forceCloseConnections: true })
   try {
     await fastify.register(wsEvents)
     const isOn = fastify.wsEvents.mode !== 'disabled'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import t from 'tap'
 import { readCommand } from '../../lib/bin/command.js'
 import { EXIT_CODES } from '../../lib/bin/failure.js'
@@ -44,7 +44,14 @@ t.test('the first line is the address of the monitor, which is there, and client
   await client.printed(lines => lines.some(line => line.startsWith('acme ')))
   t.equal(client.lines[0], 'connected', 'the client code runs as pasted')
 
+  // As a browser opens connections in advance. Node would wait a minute for it.
+  const silent = connect(Number(new URL(url).port), 'localhost').resume()
+  t.teardown(() => { silent.destroy() })
+  await once(silent, 'connect')
+  const closed = once(silent, 'close')
   program.interrupt()
+  await closed
+  t.equal(silent.bytesRead, 0, 'not for 408 Request Timeout')
   t.equal(await program.ended, 0, 'Ctrl-C is no failure')
   await t.rejects(fetch(url), 'nothing listens any more')
 })
