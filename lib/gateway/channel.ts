@@ -33,7 +33,7 @@ export class Channel {
   }
 
   /** Sessions that keep ids, and were delivered nothing since the last call. */
-  * undelivered (): Generator<LiveSession> {
+  * takeQuiet (): Generator<LiveSession> {
     for (const group of this.#groups.values()) {
       const { delivered, resumes, sessions } = group
       group.delivered = false

@@ -46,7 +46,7 @@ export class Commands {
   receive (session: SocketSession, event: string, args: readonly unknown[]): void {
     // What a client has sent before its connection was ended is read on.
     if (!session.isOpen || session.connection.ended) return
-    if (this.#isTooFast(session)) {
+    if (this.#countMessage(session)) {
       this.#endTooFast(session)
       return
     }
@@ -59,7 +59,8 @@ export class Commands {
     else this.dropped++
   }
 
-  #isTooFast (session: LiveSession): boolean {
+  /** @returns whether the client has sent more in this second than it may */
+  #countMessage (session: LiveSession): boolean {
     const { perSecond } = this.#parts
     if (perSecond === 0) return false
     const now = performance.now()
@@ -89,7 +90,7 @@ export class Commands {
       }
       acknowledge?.(hears ? eventNames(catalogue, session.filter) : [])
     } catch (error) {
-      const refusal = refusalFor(error)
+      const refusal = refusalOrNone(error)
       if (refusal === undefined) throw error
       this.dropped++
       acknowledge?.(refusal)
@@ -128,7 +129,7 @@ export class Commands {
       return await run()
     } catch (error) {
       if (!isHandled) this.dropped++
-      const refusal = refusalFor(error)
+      const refusal = refusalOrNone(error)
       if (refusal === undefined) throw error
       return refusal
     }
@@ -159,7 +160,7 @@ function checkMayCall ({ instance, grant }: SocketSession): void {
 }
 
 /** What a client is told of an error; `undefined` for one that is not for it. */
-function refusalFor (error: unknown): Refusal | undefined {
+function refusalOrNone (error: unknown): Refusal | undefined {
   const name = errorName(error)
   return name === undefined ? undefined : refusalOf(error as CodedError, name)
 }

@@ -83,7 +83,7 @@ export class Delivery {
   #publish ({ channel }: Subscription, entry: LogEntry): void {
     const event = this.#eventOf(entry)
     if (!channel.wants(event)) return
-    if (channel.push(event)) this.#isDue(channel)
+    if (channel.push(event)) this.#schedule(channel)
     if (channel.waitingBytes >= MAX_BATCH) this.flush(channel)
   }
 
@@ -105,7 +105,7 @@ export class Delivery {
     return frames.packets.length
   }
 
-  #isDue (channel: Channel): void {
+  #schedule (channel: Channel): void {
     if (this.#due.push(channel) === 1) this.#beginTick()
   }
 
@@ -123,7 +123,7 @@ export class Delivery {
     this.#latest = undefined
     const started = performance.now()
     for (const channel of due) {
-      if (this.#parts.gaps.isUnderWay(channel)) this.#isDue(channel)
+      if (this.#parts.gaps.isUnderWay(channel)) this.#schedule(channel)
       else this.flush(channel)
     }
     const ended = performance.now()

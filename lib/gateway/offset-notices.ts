@@ -64,7 +64,7 @@ export class OffsetNotices {
     this.#busy.add(channel)
     channel.passedEvents = 0
     channel.passedBytes = 0
-    const quiet = [...channel.undelivered()]
+    const quiet = [...channel.takeQuiet()]
     try {
       // Not at once: this may be in the middle of the event that was one too many.
       for (let at = 0; at < quiet.length; at += CLIENTS_A_TICK) {

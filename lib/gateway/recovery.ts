@@ -108,7 +108,7 @@ export class Recovery {
         if (gaps !== subscription.gaps) break
         this.#deliver(session, page, after)
         after = page.last
-        if (this.#joins(recovering, page)) return
+        if (this.#joinIfComplete(recovering, page)) return
         await this.#tick()
         if (!isRecovering(session)) return
         const next: HistoryPage | 'gap' | Promise<HistoryPage | 'gap'> = history.next(session.instance, after)
@@ -143,7 +143,7 @@ export class Recovery {
    * Makes a session live that has everything that was published. At once, or more would have been published by the next
    * read: where many come back to a busy stream, that would go on for ever.
    */
-  #joins (recovering: Recovering, { isEmpty, last }: HistoryPage): boolean {
+  #joinIfComplete (recovering: Recovering, { isEmpty, last }: HistoryPage): boolean {
     const { session, subscription: { newest } } = recovering
     // Before anything is published to this subscription, only the log knows whether there is more.
     const isAll = newest === undefined ? isEmpty : newest <= last

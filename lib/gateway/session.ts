@@ -171,7 +171,7 @@ export abstract class Session {
     if (state !== 'connecting') this.#release()
     if (state !== 'authorizing') this.#interrupt?.(refusalFor(reason, this.instance))
     // A session that is not open yet is refused by its transport.
-    if (wasOpen) this.ended(reason, detail)
+    if (wasOpen) this.endClient(reason, detail)
   }
 
   #release (): void {
@@ -191,7 +191,7 @@ export abstract class Session {
   protected stop (): void {}
 
   /** It was open, and has closed: its client is to be told so. */
-  protected ended (_reason: ReasonName, _detail: CloseDetail): void {}
+  protected endClient (_reason: ReasonName, _detail: CloseDetail): void {}
 }
 
 /** A session that gets events as they are published. There may be very many, so every field counts. */
@@ -223,7 +223,7 @@ export abstract class LiveSession extends Session {
   /** Ends it alone, so that a stock client stays away. A listener of the application may hear of it, and throw. */
   protected abstract disconnect (): void
 
-  protected override ended (reason: ReasonName, detail: CloseDetail): void {
+  protected override endClient (reason: ReasonName, detail: CloseDetail): void {
     const { telemetry } = this.services
     telemetry.closed(this, reason, detail)
     const { ending } = REASONS[reason]

@@ -74,13 +74,13 @@ export class Writer {
   }
 
   /**
-   * Whether a connection must not be written to: it is ended, or it is now because more waits for it from earlier ticks
-   * than may. What is written in this tick does not count yet: the client has had no time to read it, and the bytes are
-   * shared with all others.
+   * Ends a connection if more waits for it from earlier ticks than may. What is written in this tick does not count
+   * yet: the client has had no time to read it, and the bytes are shared with all others.
    *
    * @param queued bytes that wait for its transport, where the caller knows them
+   * @returns whether it has ended, now or before
    */
-  refuses (connection: Connection, queued?: number): boolean {
+  endIfSlow (connection: Connection, queued?: number): boolean {
     if (connection.tick === this.tick) return false
     if (connection.ended) return true
     connection.tick = this.tick

@@ -24,7 +24,7 @@ export class StreamSession extends LiveSession {
 
   deliver (batch: FrameBatch, writer: Writer): boolean {
     const { connection } = this
-    if (writer.refuses(connection, connection.transport.queuedIn(writer.tick))) return false
+    if (writer.endIfSlow(connection, connection.transport.queuedIn(writer.tick))) return false
     connection.write(batch.eventStream)
     return true
   }

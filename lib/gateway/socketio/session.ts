@@ -50,7 +50,7 @@ export class SocketSession extends LiveSession {
     const { connection } = this
     const direct = writer.direct ? directSocket(connection) : undefined
     if (direct === undefined && writer.direct && !this.services.telemetry.isFastPathOff) this.#reportSlowWay()
-    if (writer.refuses(connection, direct?.writableLength)) return false
+    if (writer.endIfSlow(connection, direct?.writableLength)) return false
     // A client may have spelled its namespace in its own way.
     if (direct !== undefined) direct.write(batch.framesFor(asWritten(this.socket.nsp)))
     else writer.guarded(connection, () => { this.#write(batch, writer) })
