@@ -76,7 +76,13 @@ export class Quotas {
   refused (address: string | null): void {
     if (this.#limits.refusalsPerMinute === 0) return
     this.#turnMinute()
-    add(this.#refusals, address ?? '', 1)
+    const refusals = this.#refusals
+    // The oldest goes, and not all: an attacker with many addresses must not free those that are locked out.
+    if (refusals.size >= MAX_ADDRESSES && !refusals.has(address ?? '')) {
+      const [oldest = ''] = refusals.keys()
+      refusals.delete(oldest)
+    }
+    add(refusals, address ?? '', 1)
   }
 
   /**
@@ -96,7 +102,7 @@ export class Quotas {
 
   #turnMinute (): void {
     const now = this.#now()
-    if (now - this.#minute < MINUTE && this.#refusals.size < MAX_ADDRESSES) return
+    if (now - this.#minute < MINUTE) return
     this.#minute = now
     this.#refusals.clear()
   }

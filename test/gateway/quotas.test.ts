@@ -174,3 +174,12 @@ t.test('the clients of a Unix socket, which have no address, count as one', asyn
   join(quotas, connectionFrom(null), 'a')
   t.equal(reached(() => join(quotas, connectionFrom(null), 'b')), 'connectionsPerAddress')
 })
+
+t.test('of a hundred thousand addresses that are refused in a minute the oldest goes for the next, and no other', async t => {
+  const quotas = new Quotas({ ...none, refusalsPerMinute: 1 })
+  const many = 100_000
+  for (let at = 0; at <= many; at++) quotas.refused(`address ${at}`)
+  const isLockedOut = (at: number): boolean => reached(() => { quotas.checkRefusals(`address ${at}`) }) === 'refusalsPerMinute'
+  t.notOk(isLockedOut(0))
+  for (const at of [1, many / 2, many]) t.ok(isLockedOut(at))
+})
