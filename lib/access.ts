@@ -80,6 +80,10 @@ export function bearerKey (headers: IncomingHttpHeaders): string | null {
 
 type Caller = Pick<VerifyRequest, 'apikey' | 'instance' | 'address'>
 
+/** The host that a request is for. HTTP/2 has `:authority` for it. */
+const hostOf = (headers: IncomingHttpHeaders): string | undefined =>
+  headers.host ?? (headers as { readonly ':authority'?: string })[':authority']
+
 /** Decides who may connect and call. */
 export class Access {
   readonly #settings: Settings
@@ -135,7 +139,7 @@ export class Access {
       foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#isListed(origin)
         ? null
         : origin,
-      asksForUs: !this.#isRebound(headers.host)
+      asksForUs: !this.#isRebound(hostOf(headers))
     }
   }
 
@@ -158,7 +162,7 @@ export class Access {
       ? headers['x-forwarded-host']
       : undefined
     // As Fastify: of several, the nearest proxy's own.
-    const host = forwarded === undefined ? headers.host : String(forwarded).split(',').at(-1)?.trim()
+    const host = forwarded === undefined ? hostOf(headers) : String(forwarded).split(',').at(-1)?.trim()
     return URL.canParse(origin) && host !== undefined && new URL(origin).host === host.toLowerCase()
   }
 

@@ -22,7 +22,8 @@ export function withoutQuery (log: FastifyBaseLogger): LogSerializers {
 
 /** The same request, as if nothing had come after its path. */
 function bare (request: FastifyRequest): FastifyRequest {
-  const [path = ''] = request.url.split('?', 1)
+  // With `useSemicolonDelimiter` a query may begin with a semicolon.
+  const [path = ''] = request.url.split(/[?;]/, 1)
   return Object.create(request, {
     url: { value: path },
     originalUrl: { value: path },
