@@ -47,8 +47,9 @@ export interface ConnectOptions extends Partial<Omit<ManagerOptions & SocketOpti
    */
   onGap?: ((ready: Ready) => unknown) | undefined
   /**
-   * Told when the server refuses the client for good, or sends it away: `socket.active` is false then, and
-   * `socket.connect()` tries again. And when `apikey` fails, which is tried again, or `storage`.
+   * Told when the server refuses the client, or sends it away, and when `apikey` or `storage` fails. A refusal that
+   * may pass (`error.data.retry`) is tried again by itself, and told once for each code until the client is in: the
+   * instance may be mistyped. After any other, `socket.connect()` tries again. `apikey` is tried again, too.
    * @default console.warn
    */
   onError?: ((error: ClientError) => void) | undefined
@@ -86,6 +87,8 @@ export class EventsClient {
   #loading: symbol | null = null
   #attempts = 0
   #retries = 0
+  /** Codes of refusals that were told since it was in last. */
+  readonly #told = new Set<string>()
   #retryTimer: ReturnType<typeof setTimeout> | undefined
   #isClosed = false
 
@@ -109,7 +112,10 @@ export class EventsClient {
     this.#restored = this.#bookmark.restore().then(id => { this.#last = id })
     this.socket = io(url, { ...rest, auth: send => { void this.#authenticate(send) } })
     this.socket.onAny((name: string, content: unknown) => { this.#hear(name, content) })
-    this.socket.on('connect', () => { this.#retries = 0 })
+    this.socket.on('connect', () => {
+      this.#retries = 0
+      this.#told.clear()
+    })
     this.socket.on('connect_error', (error: ClientError) => { this.#refused(error) })
     this.socket.on('disconnect', reason => {
       if (reason === 'io server disconnect') this.#onError(new Error('the server has sent this client away'))
@@ -170,7 +176,10 @@ export class EventsClient {
 
   #refused (error: ClientError): void {
     // While it is active, the stock client comes back by itself.
-    if (this.socket.active || (error.data?.retry === true && this.#retry())) return
+    if (this.socket.active) return
+    const { code = '', retry = false } = error.data ?? {}
+    if (retry && this.#retry() && this.#told.has(code)) return
+    this.#told.add(code)
     this.#onError(error)
   }
 
@@ -229,6 +238,8 @@ export class EventsClient {
   #handle (message: Message): void {
     if (message.id <= this.#last) return
     for (const handler of [...this.#handlers.get(ANY) ?? [], ...this.#handlers.get(message.event) ?? []]) {
+      // One of them may have closed it.
+      if (this.#isClosed) break
       try {
         handler(message)
       } catch (error) {

@@ -25,7 +25,14 @@ for (const transport of transports) {
     t.equal((await ready).recovered, null)
     void fastify.wsEvents.emit('acme', 'call', 1)
     t.strictSame(await reader.got(1), [1])
-    t.strictSame(reader.errors, [], 'nobody is bothered')
+    const errors = reader.errors as ClientError[]
+    t.match(errors, [{ data: { code: `${PREFIX}NOT_SET`, retry: true } }], 'told once, however often it was refused')
+    t.equal(errors.length, 1)
+    // Once more, since it was in meanwhile.
+    await Promise.all([disconnected(reader.events.socket), fastify.wsEvents.remove('acme')])
+    reader.events.socket.connect()
+    await refusals(reader.events.socket, 2)
+    t.equal(errors.filter(({ data }) => data?.code === `${PREFIX}NOT_SET`).length, 2)
   })
 }
 
@@ -76,9 +83,10 @@ t.test('tries after refusals are as many as socket.io-client is told to make', a
     const reader = read(t, `${url}/acme`, options)
     let refusals = 0
     reader.events.socket.on('connect_error', () => { refusals++ })
-    await eventually(() => reader.errors.length > 0)
-    t.equal(refusals, tries)
-    t.match(reader.errors, [{ data: { code: `${PREFIX}NOT_SET`, retry: true } }])
+    // Told of the first refusal, and of the last, after which it gives up.
+    const told = Math.min(tries, 2)
+    await eventually(() => refusals === tries && reader.errors.length === told)
+    t.match(reader.errors, Array(told).fill({ data: { code: `${PREFIX}NOT_SET`, retry: true } }))
   }
 })
 
@@ -201,4 +209,23 @@ t.test('what the application and the client do at once is one try', async t => {
   await stays.got(1)
   t.equal(fastify.wsEvents.stats().clients.admitted, 3)
   t.equal(asked, 3)
+})
+
+t.test('no handler is called after close(), also not of the message that one of them closes it for', async t => {
+  const { fastify, url } = await startServer(t, enabled)
+  const { events } = read(t, `${url}/acme`)
+  const called: string[] = []
+  const closed = new Promise<void>(resolve => {
+    events.on('call', () => {
+      called.push('first')
+      events.close()
+      resolve()
+    })
+  })
+  events.on('call', () => { called.push('second') })
+  const joined = new Promise(resolve => { events.socket.once('ws.ready', resolve) })
+  await joined
+  await fastify.wsEvents.emit('acme', 'call', 1)
+  await closed
+  t.strictSame(called, ['first'])
 })
