@@ -73,6 +73,8 @@ for (const transport of transports) {
         // By the time that some of ours were ended for it, one after the other, theirs would have been as well.
         for (let time = 1; time <= 3; time++) {
           await closed(oneConnection(t, server.url, transport, { reconnection: false }))
+          // The client may hear of it before the server has counted it.
+          await eventually(() => reached(server).idleMs === time)
           t.strictSame(reached(server), { idleMs: time })
         }
       } else t.strictSame(reached(server), {})

@@ -16,8 +16,11 @@ const MINUTE = 60_000
 const ONE = '198.51.100.1'
 const ANOTHER = '198.51.100.2'
 
-/** A clock of the test's own, in ms, which stands still: that of the server, which counts minutes by the monotonic one. */
-let clock = performance.now()
+/**
+ * A clock of the test's own, in ms, which stands still: that of the server, which counts minutes by the monotonic one.
+ * Whole, or a minute later could be a bit less than that.
+ */
+let clock = Math.ceil(performance.now())
 
 async function startHolding (t: Test, refusalsPerMinute: number, options: WsEventsOptions = {}): Promise<TestServer> {
   const { mock: stopped } = mock.method(performance, 'now', () => clock)
