@@ -4,7 +4,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { hostname } from 'node:os'
-import { type AddressMatcher, compileAddresses, splitList } from './addresses.js'
+import { type AddressMatcher, compileAddresses, splitList, withoutPort } from './addresses.js'
 import { errors } from './errors.js'
 import type { Catalogue } from './events/catalogue.js'
 import { EventBits, type EventSet, parseEventPatterns } from './events/event-set.js'
@@ -133,8 +133,9 @@ export class Access {
     const unread = header !== undefined && hops === 1
     if (header !== undefined && this.#settings.trustProxy === false) this.#hint(header)
     const origin = headers.origin
+    const address = chain.at(-1)
     return {
-      address: chain.at(-1) ?? null,
+      address: address === undefined ? null : withoutPort(address),
       forwarded: passedOn || unread,
       foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#isListed(origin)
         ? null

@@ -299,6 +299,8 @@ t.test('who is the client, and whether somebody untrusted passed it on', t => {
     ['a function, by the hop', (address, hop) => hop < 2, chain, '127.0.0.1', '10.0.0.2', true],
     ['a function, by the address', address => address !== '203.0.113.7', chain, '127.0.0.1', '203.0.113.7', false],
     ['what the client says before the proxy', '127.0.0.1', { 'x-forwarded-for': '10.0.0.1, 203.0.113.7' }, '127.0.0.1', '203.0.113.7', true],
+    ['a proxy that names the port as well', true, { 'x-forwarded-for': '203.0.113.7:4711' }, '127.0.0.1', '203.0.113.7', false],
+    ['the same of IPv6', true, { 'x-forwarded-for': '[2001:db8::7]:4711' }, '127.0.0.1', '2001:db8::7', false],
     ['a trusted proxy that names nobody', true, { forwarded: 'for=203.0.113.7' }, '127.0.0.1', '127.0.0.1', true],
     ['X-Real-IP alone', true, { 'x-real-ip': '203.0.113.7' }, '127.0.0.1', '127.0.0.1', true],
     ['Via alone', false, { via: '1.1 proxy' }, '127.0.0.1', '127.0.0.1', true],

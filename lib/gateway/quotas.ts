@@ -1,3 +1,4 @@
+import { countedAs } from '../addresses.js'
 import { type LimitName, limitReached } from '../limits.js'
 import type { Limits } from '../types.js'
 import type { Connection } from './connection.js'
@@ -44,16 +45,16 @@ export class Quotas {
     check('namespacesPerConnection', connection.sessions.length, namespacesPerConnection)
     if (connection.sessions.length > 0) return
     check('connections', this.#connections, connections)
-    check('connectionsPerAddress', this.#addresses.get(addressOf(connection)) ?? 0, connectionsPerAddress)
+    check('connectionsPerAddress', this.#addresses.get(keyOf(connection.address)) ?? 0, connectionsPerAddress)
     this.#connections++
-    add(this.#addresses, addressOf(connection), 1)
+    add(this.#addresses, keyOf(connection.address), 1)
   }
 
   /** Counts out a connection after its last session was deleted from it. */
   giveBack (connection: Connection): void {
     if (connection.sessions.length > 0) return
     this.#connections--
-    add(this.#addresses, addressOf(connection), -1)
+    add(this.#addresses, keyOf(connection.address), -1)
   }
 
   /**
@@ -78,11 +79,12 @@ export class Quotas {
     this.#turnMinute()
     const refusals = this.#refusals
     // The oldest goes, and not all: an attacker with many addresses must not free those that are locked out.
-    if (refusals.size >= MAX_ADDRESSES && !refusals.has(address ?? '')) {
+    const key = keyOf(address)
+    if (refusals.size >= MAX_ADDRESSES && !refusals.has(key)) {
       const [oldest = ''] = refusals.keys()
       refusals.delete(oldest)
     }
-    add(refusals, address ?? '', 1)
+    add(refusals, key, 1)
   }
 
   /**
@@ -94,7 +96,7 @@ export class Quotas {
     const { refusalsPerMinute } = this.#limits
     if (refusalsPerMinute === 0) return
     this.#turnMinute()
-    if ((this.#refusals.get(address ?? '') ?? 0) < refusalsPerMinute) return
+    if ((this.#refusals.get(keyOf(address)) ?? 0) < refusalsPerMinute) return
     const left = this.#minute + MINUTE - this.#now()
     // Never after the minute: the clock may have been set back.
     throw limitReached('refusalsPerMinute', Math.ceil(Math.min(Math.max(left, 1000), MINUTE) / 1000))
@@ -109,7 +111,7 @@ export class Quotas {
 }
 
 /** Clients without an address, on a Unix socket, count as one. */
-const addressOf = (connection: Connection): string => connection.address ?? ''
+const keyOf = (address: string | null): string => address === null ? '' : countedAs(address)
 
 function add<Key> (counts: Map<Key, number>, key: Key, step: number): void {
   const count = (counts.get(key) ?? 0) + step

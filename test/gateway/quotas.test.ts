@@ -183,3 +183,20 @@ t.test('of a hundred thousand addresses that are refused in a minute the oldest 
   t.notOk(isLockedOut(0))
   for (const at of [1, many / 2, many]) t.ok(isLockedOut(at))
 })
+
+t.test('addresses of one IPv6 /64 count as one, in whatever spelling, and an IPv4 address counts as itself', async t => {
+  const quotas = new Quotas({ ...none, connectionsPerAddress: 1, refusalsPerMinute: 1 })
+  const same = ['2001:db8:1:2::1', '2001:DB8:1:2:ffff:ffff:ffff:ffff', '2001:0db8:0001:0002::']
+  for (const [at, address] of same.entries()) {
+    const joinOnce = () => join(quotas, connectionFrom(address), `instance ${at}`)
+    if (at === 0) joinOnce()
+    else t.equal(reached(joinOnce), 'connectionsPerAddress')
+  }
+  join(quotas, connectionFrom('2001:db8:1:3::1'), 'a')
+  join(quotas, connectionFrom('203.0.113.5'), 'a')
+  t.equal(reached(() => join(quotas, connectionFrom('::ffff:203.0.113.5'), 'b')), 'connectionsPerAddress', 'mapped into IPv6')
+  join(quotas, connectionFrom('203.0.113.6'), 'a')
+  quotas.refused(same[0] ?? null)
+  t.equal(reached(() => { quotas.checkRefusals(same[1] ?? null) }), 'refusalsPerMinute')
+  quotas.checkRefusals('2001:db8:1:3::1')
+})
