@@ -18,9 +18,13 @@ export interface Carried extends Pick<Connection, 'queuedBytes'> {
  * a client that reads one write for longer than it may is taken for one that has stalled.
  */
 export function unsentBytes (socket: Socket): number {
-  const { _handle: handle } = socket as { _handle?: { writeQueueSize?: unknown } | null }
-  return typeof handle?.writeQueueSize === 'number' ? handle.writeQueueSize : 0
+  const { _handle: handle } = socket as { _handle?: (Handle & { _parent?: Handle }) | null }
+  // Under TLS the queue of the TCP socket below moves, and the own one does not.
+  const { writeQueueSize } = handle?._parent ?? handle ?? {}
+  return typeof writeQueueSize === 'number' ? writeQueueSize : 0
 }
+
+interface Handle { readonly writeQueueSize?: unknown }
 
 /** Of a TCP socket, or of an HTTP/2 session. */
 const transports = new WeakMap<object, Transport>()
