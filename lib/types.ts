@@ -151,7 +151,7 @@ export interface Ready {
 }
 
 /**
- * What a client that gave `auth.lastEventId` is told when it has had no event for a while, as the event `ws.position`.
+ * The content of the event `ws.position`, for a client that gave `auth.lastEventId` and has had no event for a while.
  */
 export interface Position {
   /** It has had everything up to here. */
@@ -201,9 +201,9 @@ export interface HandlerRequest<Data = unknown> {
 }
 
 /**
- * Takes what a client sends. What it returns, or what its promise comes to, is the acknowledgement, and `undefined` is
- * `null` there. If it throws one of {@link errors} the client is told that one; all else is
- * HANDLER_FAILED for the client, and in the log.
+ * Handles a message of a client. Its return value, or what its promise resolves to, is the acknowledgement; `undefined`
+ * arrives as `null`. One of {@link errors} that it throws is the acknowledgement, too. Any other error is logged, and
+ * the client gets HANDLER_FAILED.
  */
 export type Handler<Data = unknown> = (request: HandlerRequest<Data>) => unknown
 

@@ -98,7 +98,7 @@ export interface EventLog {
    * for one stream is told in the order of the calls.
    *
    * @returns its id, when the event is remembered for good
-   * @throws STORE_UNAVAILABLE when it could not be remembered: then it is told to nobody. PENDING_FULL when the store
+   * @throws STORE_UNAVAILABLE when the event could not be stored: then it is not published. PENDING_FULL when the store
    *   is away, and as much waits for it as may. MESSAGE_TOO_LARGE when the store cannot hold an event of that size
    */
   append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>

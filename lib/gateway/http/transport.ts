@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
+import type { Http2ServerRequest, Http2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Connection } from '../connection.js'
 
@@ -26,8 +26,11 @@ export function unsentBytes (socket: Socket): number {
 
 interface Handle { readonly writeQueueSize?: unknown }
 
-/** Of a TCP socket, or of an HTTP/2 session. */
-const transports = new WeakMap<object, Transport>()
+type Carrier = Socket | Http2Session
+
+const isSession = (carrier: Carrier): carrier is Http2Session => 'socket' in carrier
+
+const transports = new WeakMap<Carrier, Transport>()
 
 /** The transport that a request came by. */
 export function transportOf (request: IncomingMessage | Http2ServerRequest): Transport {
@@ -35,9 +38,7 @@ export function transportOf (request: IncomingMessage | Http2ServerRequest): Tra
   const carrier = session ?? request.socket
   const known = transports.get(carrier)
   if (known !== undefined) return known
-  const transport = session === undefined
-    ? new Transport(request.socket, carrier, false)
-    : new Transport(session.socket, carrier, true)
+  const transport = new Transport(carrier)
   transports.set(carrier, transport)
   return transport
 }
@@ -47,8 +48,7 @@ export function transportOf (request: IncomingMessage | Http2ServerRequest): Tra
  * pipelining), or an HTTP/2 session, which carries many at once. What waits is bounded for all of them together.
  */
 export class Transport {
-  readonly #socket: Socket
-  readonly #isSession: boolean
+  readonly #carrier: Carrier
   readonly #responses = new Set<Carried>()
   /** Those whose page is being made or waits for the client. */
   readonly #pages = new Set<Carried>()
@@ -58,15 +58,11 @@ export class Transport {
   /** Bytes that waited in that tick. */
   #queued = 0
 
-  /**
-   * @param carrier emits `close`
-   * @param isSession whether it is an HTTP/2 session
-   */
-  constructor (socket: Socket, carrier: EventEmitter, isSession: boolean) {
-    this.#socket = socket
-    this.#isSession = isSession
+  constructor (carrier: Carrier) {
+    this.#carrier = carrier
     // One listener for all responses. Node does not tell a response that waits behind another one.
-    carrier.once('close', () => { for (const response of this.#responses) response.closed() })
+    const emitter: EventEmitter = carrier
+    emitter.once('close', () => { for (const response of this.#responses) response.closed() })
   }
 
   add (response: Carried): void {
@@ -106,7 +102,7 @@ export class Transport {
    * has its turn until it closes.
    */
   async turn (response: Carried): Promise<void> {
-    if (this.#pages.size < (this.#isSession ? PAGES_PER_SESSION : 1)) {
+    if (this.#pages.size < (isSession(this.#carrier) ? PAGES_PER_SESSION : 1)) {
       this.#pages.add(response)
       return
     }
@@ -119,10 +115,13 @@ export class Transport {
    * write of any of its responses.
    */
   get progress (): number {
-    return this.#isSession ? this.#socket.bytesWritten : unsentBytes(this.#socket)
+    const carrier = this.#carrier
+    if (!isSession(carrier)) return unsentBytes(carrier)
+    // A session that is destroyed has no socket, and to read it would throw.
+    return carrier.destroyed ? 0 : carrier.socket.bytesWritten
   }
 
   destroy (): void {
-    this.#socket.destroy()
+    this.#carrier.destroy()
   }
 }

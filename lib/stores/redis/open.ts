@@ -18,7 +18,7 @@ import { Reader } from './reader.js'
 import { scripts } from './scripts.js'
 import { Subscriber } from './subscriber.js'
 
-/** How long the state of a stream without events is kept, in ms: whoever has been away for longer has a gap. */
+/** How long the state of a stream without events is kept, in ms. A client that was away for longer gets a gap. */
 const KEPT_FOR = 30 * 24 * 60 * 60 * 1000
 /** How long a node waits for Redis when it starts, in ms. */
 const START = 2500
@@ -123,7 +123,7 @@ class OpenRedis {
     else following.published(channel, content)
   }
 
-  /** What was told while there was no connection, nobody has heard. */
+  /** Subscribes on a new connection. Changes of configs that were published before are read again. */
   async #subscribe (): Promise<void> {
     const { keys, echo, link, subscriber, following, configs } = this.#parts
     try {
@@ -133,7 +133,7 @@ class OpenRedis {
       await link.joined()
       configs.missed()
     } catch (error) {
-      // A connection that was lost again is told of when it is back.
+      // When the connection was lost again, the next one subscribes.
       if (!isPassing(error) && this.#closing === undefined) {
         this.#logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
       }
@@ -152,7 +152,7 @@ class OpenRedis {
 
   async #close (): Promise<void> {
     const { link, subscriber, following, pulse, outbox } = this.#parts
-    // While Redis is away, whoever wanted to wait for it has done so.
+    // While Redis is away, appends cannot finish. The service has waited for them already, with a limit of its own.
     if (link.isUp) await atMost(END, outbox.drained())
     outbox.close()
     pulse.close()
@@ -162,7 +162,7 @@ class OpenRedis {
   }
 }
 
-/** Waits for what may not come, and not for long. Why it has not come, the connection knows. */
+/** Waits until a promise settles, at most so many ms. A rejection is kept by the connection, as its `failure`. */
 async function atMost (ms: number, promise: Promise<unknown>): Promise<void> {
   await inTime(promise, ms).catch(() => {})
 }
