@@ -72,8 +72,8 @@ const importInstead = {
 
 await build({
   ...common,
-  // serve.ts finds the session beside itself.
-  entryPoints: ['lib/bin/index.ts', 'lib/bin/serve.ts', 'lib/index.ts', 'lib/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts'],
+  // demo/index.ts finds the session beside itself.
+  entryPoints: ['lib/bin/index.ts', 'lib/bin/demo/index.ts', 'lib/index.ts', 'lib/gateway/io.ts', 'lib/monitor/index.ts', 'lib/stores/index.ts'],
   splitting: true,
   platform: 'node',
   target: 'node20',
@@ -92,7 +92,7 @@ await build({
 const EVENTS = 500
 const root = new URL('..', import.meta.url)
 const session = readFileSync(new URL('example/session.jsonl', root), 'utf8').split('\n').slice(0, EVENTS)
-writeFileSync(new URL('dist/bin/session.jsonl.br', root), brotliCompressSync(session.join('\n')))
+writeFileSync(new URL('dist/bin/demo/session.jsonl.br', root), brotliCompressSync(session.join('\n')))
 
 // npm does this when it installs the package; here for who runs it from the clone.
 chmodSync(new URL('dist/bin/index.js', root), 0o755)

@@ -25,7 +25,7 @@ async function contents () {
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
   const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/session\.jsonl\.br|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
   assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
-  for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/io.js', 'dist/io.d.ts', 'dist/bin/index.js', 'dist/bin/session.jsonl.br', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
+  for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/gateway/io.js', 'dist/gateway/io.d.ts', 'dist/bin/index.js', 'dist/bin/demo/session.jsonl.br', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
     assert.ok(files.includes(needed), `${needed} is published`)
   }
 }

@@ -1,5 +1,5 @@
 import { createError } from '@fastify/error'
-import { RENAMED, withFormerNames } from './renamed.js'
+import { RENAMED, withFormerNames } from './plugin/renamed.js'
 
 /** What every code of this package starts with. */
 export const CODE_PREFIX = 'FST_ERR_WS_EVENTS_'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { withoutKey } from '../lib/key-text.js'
+import { withoutKey } from '../lib/access/key-text.js'
 
 const KEY = 'a key/with signs&more'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { excerpt, instanceName, instanceOfNamespace, MAX_NAME_LENGTH, namespaceOf } from '../lib/names.js'
+import { excerpt, instanceName, instanceOfNamespace, MAX_NAME_LENGTH, namespaceOf } from '../lib/instances/names.js'
 
 const INVALID_NAME = 'FST_ERR_WS_EVENTS_INVALID_NAME'
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { inspect } from 'node:util'
 import { errors } from '../lib/index.js'
 import { optionSchemas } from '../lib/options.js'
-import { RENAMED } from '../lib/renamed.js'
+import { RENAMED } from '../lib/plugin/renamed.js'
 import { read, section } from './helpers/documents.js'
 import { register, registrationError } from './helpers/register.js'
 

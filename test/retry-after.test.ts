@@ -8,7 +8,7 @@ import wsEvents, { errors, type WsEventsOptions } from '../lib/index.js'
 import { Quotas } from '../lib/gateway/quotas.js'
 import monitor from '../lib/monitor/index.js'
 import { readSettings } from '../lib/options.js'
-import { retryAfter } from '../lib/retry-after.js'
+import { retryAfter } from '../lib/limits/retry-after.js'
 import { EventStream } from './helpers/event-stream.js'
 import { SharedStore } from './helpers/shared-store.js'
 

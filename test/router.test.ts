@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Catalogue } from '../lib/events/catalogue.js'
-import { Instances } from '../lib/instances.js'
-import { namespacesOf, Router } from '../lib/router.js'
+import { Instances } from '../lib/instances/instances.js'
+import { namespacesOf, Router } from '../lib/instances/router.js'
 import { MemoryConfigStore } from '../lib/stores/memory/configs.js'
 import type { InstanceConfigInput, Mode } from '../lib/types.js'
 

@@ -13,7 +13,7 @@ async function run (args: readonly string[]): Promise<void> {
     case 'help': return print(USAGE)
     case 'version': return print(version())
     case 'migrate': return print((await import('./migrate/index.js')).migrate(command.file))
-    case 'serve': return await (await import('./serve.js')).serve(command.port, print)
+    case 'serve': return await (await import('./demo/index.js')).serve(command.port, print)
   }
 }
 

@@ -1,8 +1,8 @@
 import type { ValidateFunction } from 'ajv'
 import { closest } from 'fastest-levenshtein'
 import { errors, reasonOf } from '../errors.js'
-import { faultIn, isObject, SchemaCompiler, schemaFault } from '../json-schema.js'
-import { excerpt } from '../names.js'
+import { faultIn, isObject, SchemaCompiler, schemaFault } from '../host/json-schema.js'
+import { excerpt } from '../instances/names.js'
 import { evolutionAliases } from './evolution.js'
 import type { EventSchema } from './schema-type.js'
 

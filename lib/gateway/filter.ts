@@ -1,8 +1,8 @@
 import { errors } from '../errors.js'
 import type { Catalogue, EventType } from '../events/catalogue.js'
 import { type EventSet, includes, intersectEvents, listEvents, parseEventPatterns } from '../events/event-set.js'
-import { excerpt, instanceName } from '../names.js'
-import type { Grant } from '../access.js'
+import { excerpt, instanceName } from '../instances/names.js'
+import type { Grant } from '../access/access.js'
 
 /** More instances than any filter of sense names. */
 const MAX_INSTANCES = 10_000

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'socket.io'
-import { bearerKey, readKey } from '../access.js'
+import { bearerKey, readKey } from '../access/access.js'
 import { errors } from '../errors.js'
-import { excerpt } from '../names.js'
+import { excerpt } from '../instances/names.js'
 import type { AskedFilter } from './filter.js'
 
 /** What a client brings as it asks to come in. It is asked for its key again when its grant runs out. */

@@ -1,4 +1,4 @@
-import type { Instances } from '../instances.js'
+import type { Instances } from '../instances/instances.js'
 import type { Mode, Position, Ready, Stats } from '../types.js'
 import type { LiveSession } from './session.js'
 import type { Telemetry } from './telemetry.js'

@@ -1,5 +1,5 @@
-import { countedAs } from '../addresses.js'
-import { type LimitName, limitReached } from '../limits.js'
+import { countedAs } from '../access/addresses.js'
+import { type LimitName, limitReached } from '../limits/limits.js'
 import type { Limits } from '../types.js'
 import type { Connection } from './connection.js'
 

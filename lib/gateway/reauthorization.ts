@@ -1,4 +1,4 @@
-import type { Access } from '../access.js'
+import type { Access } from '../access/access.js'
 import { errorName, type ErrorName } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import type { Delivery } from './delivery.js'

@@ -1,4 +1,4 @@
-import type { Instances } from '../instances.js'
+import type { Instances } from '../instances/instances.js'
 import type { EventLog } from '../log/event-log.js'
 import type { Delivery } from './delivery.js'
 import type { HistoryCache, HistoryPage } from './history.js'

@@ -1,5 +1,5 @@
 import { CODE_PREFIX, type CodedError, errorName, type ErrorName, errors } from '../errors.js'
-import type { LimitCounters } from '../limits.js'
+import type { LimitCounters } from '../limits/limits.js'
 import type { Refusal } from '../types.js'
 import type { Quotas } from './quotas.js'
 import type { Telemetry } from './telemetry.js'

@@ -1,4 +1,4 @@
-import type { Dismissal } from '../nodes.js'
+import type { Dismissal } from '../instances/nodes.js'
 import type { StreamName } from '../log/event-log.js'
 import type { Session } from './session.js'
 

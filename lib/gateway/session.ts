@@ -1,4 +1,4 @@
-import { type Grant, hashKey } from '../access.js'
+import { type Grant, hashKey } from '../access/access.js'
 import type { Position, Ready } from '../types.js'
 import type { FrameBatch } from './batch.js'
 import type { Connection } from './connection.js'

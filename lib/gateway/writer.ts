@@ -1,4 +1,4 @@
-import type { LimitCounters } from '../limits.js'
+import type { LimitCounters } from '../limits/limits.js'
 import type { Traffic } from '../metrics/traffic.js'
 import type { FrameBatch } from './batch.js'
 import type { Connection } from './connection.js'

@@ -1,8 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import type { Grant } from '../access.js'
+import type { Grant } from '../access/access.js'
 import { includes } from '../events/event-set.js'
-import type { Registered } from '../registered.js'
+import type { Registered } from '../plugin/registered.js'
 import type { InstanceConfig } from '../types.js'
 
 /** Instances that are listed at once: a page can show no more of use. */

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { type Access, bearerKey, readKey } from '../access.js'
-import { instanceName } from '../names.js'
+import { type Access, bearerKey, readKey } from '../access/access.js'
+import { instanceName } from '../instances/names.js'
 
 /**
  * Makes the hook that lets a request to an instance pass or not. It runs before the body is read, and looks at the

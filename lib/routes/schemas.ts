@@ -1,6 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { Catalogue } from '../events/catalogue.js'
-import { MAX_NAME_LENGTH } from '../names.js'
+import { MAX_NAME_LENGTH } from '../instances/names.js'
 
 /** What is the same for every route; what differs is given by `routeSchemas`. */
 const tags = ['websocket']

@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv'
 import type { FastifySchemaCompiler, FastifySerializerCompiler, RouteOptions } from 'fastify'
-import { createValidator, describeFault } from '../json-schema.js'
+import { createValidator, describeFault } from '../host/json-schema.js'
 
 export const validator = createValidator()
 

@@ -1,4 +1,4 @@
-import { callHost, hostFailed } from '../host-call.js'
+import { callHost, hostFailed } from '../host/host-call.js'
 import { changedConfig } from './changed.js'
 import type { ConfigChange, ConfigStore, HostConfigs, StoredConfig } from './store.js'
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
-import '../../lib/io.js'
+import '../../lib/gateway/io.js'
 import type { WsEventsOptions } from '../../lib/index.js'
 import { type ClientOptions, connect, disconnected, listen, type Transport, transports } from '../helpers/client.js'
 import { withoutCaddy } from '../helpers/caddy.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import '../../lib/io.js'
+import '../../lib/gateway/io.js'
 import type { ClientError } from '../../lib/client/index.js'
 import type { Refusal } from '../../lib/index.js'
 import { disconnected, refused, transports } from '../helpers/client.js'

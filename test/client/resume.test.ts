@@ -1,5 +1,5 @@
 import t from 'tap'
-import '../../lib/io.js'
+import '../../lib/gateway/io.js'
 import { connect } from '../../lib/client/index.js'
 import { disconnected, Inbox, transports } from '../helpers/client.js'
 import { eventually, latch } from '../helpers/latch.js'

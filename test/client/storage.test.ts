@@ -1,5 +1,5 @@
 import t from 'tap'
-import '../../lib/io.js'
+import '../../lib/gateway/io.js'
 import type { IdStorage } from '../../lib/client/index.js'
 import { Bookmark } from '../../lib/client/bookmark.js'
 import { eventually, type Latch, latch } from '../helpers/latch.js'

@@ -37,7 +37,7 @@ const MODULES: Readonly<Record<string, () => Promise<object>>> = {
   'fastify-ws-events/stores': async () => await import('../../lib/stores/index.js'),
   'fastify-ws-events/client': async () => await import('../../lib/client/index.js'),
   'fastify-ws-events/monitor': async () => await import('../../lib/monitor/index.js'),
-  'fastify-ws-events/io': async () => await import('../../lib/io.js')
+  'fastify-ws-events/io': async () => await import('../../lib/gateway/io.js')
 }
 
 const load = async (name: string): Promise<object> => await (MODULES[name] ?? (async () => await import(name) as object))()

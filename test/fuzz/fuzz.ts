@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { inTime } from '../../lib/in-time.js'
+import { inTime } from '../../lib/host/in-time.js'
 import type { WsEventsOptions } from '../../lib/index.js'
 import type { Scope } from '../helpers/server.js'
 import { Attack } from './attack.js'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Grant } from '../../lib/access.js'
+import type { Grant } from '../../lib/access/access.js'
 import { Catalogue } from '../../lib/events/catalogue.js'
 import { EventBits, listEvents } from '../../lib/events/event-set.js'
 import { evolutionEvents } from '../../lib/events/evolution.js'

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { connectionsOf, endConnection } from '../../lib/gateway/socketio/engine.js'
-import '../../lib/io.js'
+import '../../lib/gateway/io.js'
 import { eventually } from './latch.js'
 import type { Program } from './program.js'
 import { startServer } from './server.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import '../../lib/io.js'
+import '../../lib/gateway/io.js'
 import type { Verify } from '../../lib/index.js'
 import { GRANTS } from '../helpers/drops/plan.js'
 import { checking, PINGS, runDrops } from '../helpers/drops/run.js'

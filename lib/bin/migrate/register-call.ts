@@ -1,4 +1,4 @@
-import { splitList } from '../../addresses.js'
+import { splitList } from '../../access/addresses.js'
 import { type Env, isUnderstood } from './variables.js'
 
 /**

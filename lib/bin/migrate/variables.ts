@@ -1,7 +1,7 @@
-import { splitList } from '../../addresses.js'
+import { splitList } from '../../access/addresses.js'
 import { errorName } from '../../errors.js'
 import { readSettings } from '../../options.js'
-import { EVOLUTIONS_KEYS } from './known-keys.js'
+import { EVOLUTIONS_KEYS } from '../known-keys.js'
 
 /** A file's variables. An empty one counts as unset, as in the plugin. */
 export type Env = Readonly<Record<string, string | undefined>>

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Access, Peer } from '../../access.js'
+import type { Access, Peer } from '../../access/access.js'
 import { errorName, errors } from '../../errors.js'
 import type { Admission } from '../admission.js'
 import type { Handshake } from '../handshake.js'

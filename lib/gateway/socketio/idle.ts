@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io'
-import type { LimitCounters } from '../../limits.js'
+import type { LimitCounters } from '../../limits/limits.js'
 import { type EngineConnection, endConnection, namespaceCount, sentTooMuch } from './engine.js'
 
 /** Timers of Node may be this early, in ms. */

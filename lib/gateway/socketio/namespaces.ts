@@ -1,5 +1,5 @@
 import type { Namespace, Server, Socket } from 'socket.io'
-import { instanceOfNamespace, namespaceOf } from '../../names.js'
+import { instanceOfNamespace, namespaceOf } from '../../instances/names.js'
 import type { Claims } from '../claims.js'
 import { deleteNamespace, hasNamespace, middlewareCount, moveMatcherLast } from './engine.js'
 

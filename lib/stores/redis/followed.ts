@@ -1,5 +1,5 @@
 import { errors } from '../../errors.js'
-import { inTime } from '../../in-time.js'
+import { inTime } from '../../host/in-time.js'
 import type { GapListener, LogEntry, LogListener } from '../../log/event-log.js'
 import { Horizon } from '../../log/horizon.js'
 import { epochOf, leastIdAt, timeOf } from '../../log/ids.js'

@@ -1,5 +1,5 @@
 import { errors } from '../../errors.js'
-import { inTime } from '../../in-time.js'
+import { inTime } from '../../host/in-time.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'

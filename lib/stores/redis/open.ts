@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { inTime } from '../../in-time.js'
+import { inTime } from '../../host/in-time.js'
 import type { OpenOptions, OpenStore, StoreHealth, StoreLogger } from '../store.js'
 import { append } from './append.js'
 import { type Address, databaseOf, loadIoredis, makeClient } from './client.js'

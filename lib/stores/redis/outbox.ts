@@ -1,5 +1,5 @@
 import { errors } from '../../errors.js'
-import { pendingFull } from '../../limits.js'
+import { pendingFull } from '../../limits/limits.js'
 import { encodedSize } from '../../log/codec.js'
 import type { LogRecord } from '../../log/event-log.js'
 import type { PendingLimits } from '../store.js'

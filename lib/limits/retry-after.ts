@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, onErrorAsyncHookHandler } from 'fastify'
-import { type ErrorName, errorName } from './errors.js'
+import { type ErrorName, errorName } from '../errors.js'
 
 /** Seconds after which a refused request may succeed, by what refused it. */
 const SECONDS: { readonly [Name in ErrorName]?: number } = {

@@ -1,4 +1,4 @@
-import { errors } from './errors.js'
+import { errors } from '../errors.js'
 import { HOST_TIMEOUT, inTime } from './in-time.js'
 
 /**

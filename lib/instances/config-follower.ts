@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { errors } from './errors.js'
-import { inTime, START_PATIENCE, TookTooLong } from './in-time.js'
+import { errors } from '../errors.js'
+import { inTime, START_PATIENCE, TookTooLong } from '../host/in-time.js'
 import type { Instances } from './instances.js'
-import type { ConfigStore } from './stores/store.js'
+import type { ConfigStore } from '../stores/store.js'
 
 interface Parts {
   readonly instances: Pick<Instances, 'load' | 'refresh' | 'removedElsewhere'>

@@ -1,8 +1,8 @@
-import type { EventType } from './events/catalogue.js'
-import { pendingFull } from './limits.js'
-import { type LogRecord, sizeOf } from './log/event-log.js'
-import type { PendingLimits } from './stores/store.js'
-import type { EmitResult } from './types.js'
+import type { EventType } from '../events/catalogue.js'
+import { pendingFull } from '../limits/limits.js'
+import { type LogRecord, sizeOf } from '../log/event-log.js'
+import type { PendingLimits } from '../stores/store.js'
+import type { EmitResult } from '../types.js'
 
 /** An event of which nobody can tell yet where it goes. */
 export interface Held {

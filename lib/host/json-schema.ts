@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
-import { reasonOf } from './errors.js'
+import { reasonOf } from '../errors.js'
 
 const OPTIONS = { strict: false, allErrors: false, removeAdditional: false, useDefaults: false } satisfies Options
 

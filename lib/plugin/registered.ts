@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import type { Access } from './access.js'
-import type { Catalogue } from './events/catalogue.js'
-import type { EventLog } from './log/event-log.js'
-import type { Settings } from './options.js'
+import type { Access } from '../access/access.js'
+import type { Catalogue } from '../events/catalogue.js'
+import type { EventLog } from '../log/event-log.js'
+import type { Settings } from '../options.js'
 
 /** What other plugins of this package need of the one that was registered. */
 export interface Registered {

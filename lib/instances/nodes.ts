@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { randomUUID } from 'node:crypto'
-import { errors } from './errors.js'
-import { inTime, STORE_PATIENCE } from './in-time.js'
-import type { Peers } from './stores/store.js'
+import { errors } from '../errors.js'
+import { inTime, STORE_PATIENCE } from '../host/in-time.js'
+import type { Peers } from '../stores/store.js'
 
 /** Whose clients are to go. */
 export interface Dismissal {

@@ -1,9 +1,9 @@
-import { errors } from './errors.js'
-import type { Gateway } from './gateway/index.js'
-import { callHost } from './host-call.js'
+import { errors } from '../errors.js'
+import type { Gateway } from '../gateway/index.js'
+import { callHost } from '../host/host-call.js'
 import type { Instances, SetResult } from './instances.js'
 import { instanceName } from './names.js'
-import type { InstanceConfig, InstanceConfigInput } from './types.js'
+import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 
 interface Parts {
   readonly instances: Instances

@@ -1,4 +1,4 @@
-import { errors } from './errors.js'
+import { errors } from '../errors.js'
 
 /** Longest instance name, in UTF-16 units; the same as Fastify's default `maxParamLength`. */
 export const MAX_NAME_LENGTH = 100

@@ -1,7 +1,7 @@
-import { errors } from './errors.js'
-import type { LogRecord } from './log/event-log.js'
-import type { PendingLimits } from './stores/store.js'
-import type { Limits } from './types.js'
+import { errors } from '../errors.js'
+import type { LogRecord } from '../log/event-log.js'
+import type { PendingLimits } from '../stores/store.js'
+import type { Limits } from '../types.js'
 
 export type LimitName = keyof Limits
 

@@ -1,10 +1,10 @@
-import { errors, unreadable } from './errors.js'
-import type { Catalogue, EventType } from './events/catalogue.js'
-import { EventBits, type EventSet, eventSet, includes, listEvents } from './events/event-set.js'
+import { errors, unreadable } from '../errors.js'
+import type { Catalogue, EventType } from '../events/catalogue.js'
+import { EventBits, type EventSet, eventSet, includes, listEvents } from '../events/event-set.js'
 import { excerpt, instanceName } from './names.js'
-import type { EventLog } from './log/event-log.js'
-import type { ConfigChange, ConfigStore, StoredConfig } from './stores/store.js'
-import type { InstanceConfig, InstanceConfigInput } from './types.js'
+import type { EventLog } from '../log/event-log.js'
+import type { ConfigChange, ConfigStore, StoredConfig } from '../stores/store.js'
+import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 
 /** A config in force: what an event is held against when it is emitted. */
 interface Force {

@@ -1,9 +1,9 @@
-import type { EventType } from './events/catalogue.js'
-import type { Gateway } from './gateway/index.js'
+import type { EventType } from '../events/catalogue.js'
+import type { Gateway } from '../gateway/index.js'
 import type { Instances } from './instances.js'
-import type { StreamName } from './log/event-log.js'
+import type { StreamName } from '../log/event-log.js'
 import { namespaceOf } from './names.js'
-import type { Mode, SkipReason } from './types.js'
+import type { Mode, SkipReason } from '../types.js'
 
 /** Where an event goes. */
 export interface Route {

@@ -1,11 +1,11 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
-import wsEvents from '../index.js'
-import monitor from '../monitor/index.js'
-import { Failure } from './failure.js'
+import wsEvents from '../../index.js'
+import monitor from '../../monitor/index.js'
+import { Failure } from '../failure.js'
 import { instructions } from './instructions.js'
 import { INSTANCES, playSession } from './session.js'
-import { accessSet, type Address, listenAddress, loadEnv, serverUrl } from './settings.js'
+import { accessSet, type Address, listenAddress, loadEnv, serverUrl } from '../environment.js'
 
 /**
  * Serves the recorded session and the monitor, until SIGINT or SIGTERM.

@@ -1,4 +1,4 @@
-import type { Mode } from '../types.js'
+import type { Mode } from '../../types.js'
 import { EVENTS_PER_SECOND, INSTANCES } from './session.js'
 
 export interface ServerFacts {
