@@ -78,6 +78,11 @@ export const errors = withFormerNames('errors', {
   UNKNOWN_EVENT: coded('UNKNOWN_EVENT', 'unknown event "%s": %s', 400),
   INVALID_DATA: coded('INVALID_DATA', '%s', 400),
   NOT_SERIALIZABLE: coded('NOT_SERIALIZABLE', 'the data of "%s" cannot be sent: %s', 400),
+  IDEMPOTENCY_KEY_REUSED: coded(
+    'IDEMPOTENCY_KEY_REUSED',
+    'the Idempotency-Key came within the last hour with another body: give each request a key of its own',
+    422
+  ),
   MESSAGE_TOO_LARGE: coded(
     'MESSAGE_TOO_LARGE',
     'the message of "%s" has %s bytes, and %s: send a link to the data instead',

@@ -71,6 +71,48 @@ export interface LogStats {
   readonly bytes: number
 }
 
+/** A table of idempotency keys. Tables of one name are one table, and have the same bounds. */
+export interface KeyTable {
+  readonly name: string
+  /** Keys that it has at most. One more is refused: none goes before its time. */
+  readonly maxKeys: number
+  /** For how long a key is kept, in ms. */
+  readonly maxAge: number
+}
+
+/** What is to be done once for a key. */
+export interface OnceRequest {
+  readonly table: KeyTable
+  readonly key: string
+  /** What the request was: the same key with another one is a conflict. */
+  readonly fingerprint: string
+  /** Stored with the key unchanged, and returned for a repeated request. */
+  readonly answer: string
+  /** Whether it takes the place of what is kept under its key. */
+  readonly replaces?: boolean | undefined
+  /** Nothing is done where what is kept under this key has an answer greater than `after`. */
+  readonly fence?: { readonly key: string, readonly after: string } | undefined
+}
+
+/**
+ * What became of it. `appended`: all of it was done now. `repeated`: it was done before, and this was its outcome then.
+ * Else nothing was done: `conflict`, the key belongs to another request; `fenced`; `full`, the table has no room.
+ */
+export type OnceResult =
+  | {
+    readonly outcome: 'appended' | 'repeated'
+    /** Of each event; `null` for one that no stream wants. */
+    readonly ids: ReadonlyArray<string | null>
+    readonly answer: string
+  }
+  | { readonly outcome: 'conflict' | 'fenced' | 'full' }
+
+/** An event, and the streams that it is for. */
+export interface LogAppend {
+  readonly streams: readonly StreamName[]
+  readonly record: LogRecord
+}
+
 /**
  * An event log. A value that comes at once may come as it is or as a promise; who reads should not wait where there is
  * nothing to wait for.
@@ -102,6 +144,18 @@ export interface EventLog {
    *   is away, and as much waits for it as may. MESSAGE_TOO_LARGE when the store cannot hold an event of that size
    */
   append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>
+
+  /**
+   * Appends events as one unit under a key: all of them or none, and the key is kept in the same step. So whoever
+   * repeats a request, after a lost answer or on another node, appends nothing and is told what became of the first. A
+   * request whose key is just being stored waits for that. A unit that fails keeps no key. Left out: the log keeps no
+   * keys.
+   *
+   * Keys outlive what a stream remembers of the events: `remove` drops none.
+   *
+   * @throws as `append`
+   */
+  appendOnce?(request: OnceRequest, events: readonly LogAppend[]): OnceResult | Promise<OnceResult>
 
   /**
    * What came after an id, the oldest first: as much as `maxBytes` allow (bytes, about), at least one event if there

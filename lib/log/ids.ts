@@ -18,6 +18,9 @@ export const timeOf = (id: string): number => parseInt(id.slice(0, TIME), 36)
 /** The least id that can have been made at a time, in ms since 1970: to compare with. */
 export const leastIdAt = (time: number): string => digits(Math.max(0, Math.floor(time)), TIME)
 
+/** An id without its epoch: to compare the ids of different epochs. */
+export const withoutEpoch = (id: string): string => id.slice(0, TIME + SEQUENCE)
+
 /** The epoch that an id carries. */
 export const epochOf = (id: string): string => id.slice(TIME + SEQUENCE)
 

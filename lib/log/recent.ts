@@ -54,8 +54,11 @@ export class RecentEvents {
    * @param kept how many events stay, even if they have more than `maxBytes`
    */
   trim (maxEvents: number, maxBytes: number, kept = 0): void {
-    const isOver = (): boolean => this.size > maxEvents || (this.size > kept && this.#bytes > maxBytes)
-    for (let oldest = this.#oldest; oldest !== undefined && isOver(); oldest = this.#oldest) this.#drop(oldest)
+    while (this.size > maxEvents || (this.size > kept && this.#bytes > maxBytes)) {
+      const oldest = this.#oldest
+      if (oldest === undefined) return
+      this.#drop(oldest)
+    }
   }
 
   /** Drops what is older than an id. */

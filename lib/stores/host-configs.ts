@@ -48,12 +48,13 @@ export class HostConfigStore implements ConfigStore {
   }
 
   #checked (call: keyof HostConfigs, name: string, config: unknown): StoredConfig {
-    const { enabled, events } = (typeof config === 'object' && config !== null ? config : {}) as Partial<StoredConfig>
+    const found = typeof config === 'object' && config !== null ? config : {}
+    const { enabled, events, since } = found as Partial<StoredConfig>
     const isList = events === null || (Array.isArray(events) && events.every(event => typeof event === 'string'))
     if (typeof enabled !== 'boolean' || !isList) {
       throw failed(call, `its config of "${name}" is no { enabled: boolean, events: string[] | null }`)
     }
-    return { enabled, events }
+    return { enabled, events, ...(typeof since === 'string' && { since }) }
   }
 }
 

@@ -10,6 +10,11 @@ export interface StoredConfig {
    * served under the one before has nothing to do with the new instance.
    */
   readonly generation?: string | undefined
+  /**
+   * The newest id of the root's stream when the name was set that had no config: copies of events there up to it are
+   * those of a former instance of that name.
+   */
+  readonly since?: string | undefined
 }
 
 /** What a config is to be. */
@@ -19,6 +24,8 @@ export interface ConfigChange {
   readonly events: readonly string[] | null
   /** `true`: the stored list stays, and `events` is for a name without a config. */
   readonly keepEvents?: boolean | undefined
+  /** To be stored with it as it is, unless the store tells itself what is right. */
+  readonly since?: string | undefined
 }
 
 /**
@@ -78,6 +85,8 @@ export interface PendingLimits {
   readonly pendingEvents: number
   readonly pendingBytes: number
 }
+
+export const UNLIMITED: PendingLimits = { pendingEvents: 0, pendingBytes: 0 }
 
 export interface OpenOptions {
   /** What the user asked for, with the store's own {@link Store.retention} where nothing was said. */

@@ -1,6 +1,7 @@
 import type { ContractTest } from './contract-test.js'
 import { appending } from './log/appending.js'
 import { joining } from './log/joining.js'
+import { once } from './log/once.js'
 import { reading } from './log/reading.js'
 import { reopening } from './log/reopening.js'
 import { retention } from './log/retention.js'
@@ -10,7 +11,11 @@ import { watching } from './log/watching.js'
 export type { OpenLog, OpenLogs } from './log/subject.js'
 
 // What a log need not offer is said in the name: where it does not, there is nothing to show, and the test passes.
-const CONDITIONS = { reopen: 'event log, if it can be reopened', advance: 'event log, if its clock can be set' }
+const CONDITIONS = {
+  reopen: 'event log, if it can be reopened',
+  advance: 'event log, if its clock can be set',
+  keys: 'event log, if it keeps idempotency keys'
+}
 
 /**
  * The contract of `EventLog` as tests, for any test runner:
@@ -24,7 +29,7 @@ const CONDITIONS = { reopen: 'event log, if it can be reopened', advance: 'event
  * relies on its being remembered. What is over a bound may stay for a while: as much again, and 100 events or 100 kB.
  */
 export function eventLogSuite (open: OpenLogs): ContractTest[] {
-  return [...appending, ...reading, ...watching, ...joining, ...retention, ...reopening].map(test => ({
+  return [...appending, ...reading, ...watching, ...joining, ...retention, ...reopening, ...once].map(test => ({
     name: `${test.needs === undefined ? 'event log' : CONDITIONS[test.needs]}: ${test.name}`,
     async run () { await runWith(open, test) }
   }))

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { type EventLog, type LogEntry, type LogListener, type LogPage, type LogRecord, type LogStats, type Retention, sizeOf, type StreamName, type Watch } from '../../lib/log/event-log.js'
+import { type EventLog, type KeyTable, type LogAppend, type LogEntry, type LogListener, type LogPage, type LogRecord, type LogStats, type OnceRequest, type OnceResult, type Retention, sizeOf, type StreamName, type Watch } from '../../lib/log/event-log.js'
 import { Ids, timeOf } from '../../lib/log/ids.js'
+import { type KeptKey, knownOutcome } from '../../lib/log/once.js'
 import type { OpenLog } from './index.js'
 
 interface Stream {
@@ -16,6 +17,8 @@ export interface Disk {
   newest: string
   readonly birth: string
   readonly streams: Map<StreamName, Stream>
+  // Map(name of a table -> Map(key -> what is kept))
+  readonly keys: Map<string, Map<string, KeptKey>>
 }
 
 interface Watcher {
@@ -88,6 +91,51 @@ export class ReferenceLog implements EventLog {
     this.schedule()
     return done ? entry.id : committed
   }
+
+  appendOnce = async (request: OnceRequest, events: readonly LogAppend[]): Promise<OnceResult> => {
+    const entries = events.map(({ record }) => this.entryOf(record, this.disk.ids.next()))
+    return await new Promise(resolve => {
+      this.jobs.push(() => { resolve(this.once(request, events, entries)) })
+      this.schedule()
+    })
+  }
+
+  once = (request: OnceRequest, events: readonly LogAppend[], entries: readonly LogEntry[]): OnceResult => {
+    const known = this.outcome(request)
+    if (known !== undefined) return known
+    const ids = entries.map((entry, at) => {
+      const streams = events[at]?.streams ?? []
+      this.commit(entry, streams)
+      return this.idOf(entry, streams.some(stream => this.isWanted(stream)))
+    })
+    const answer = this.answerOf(request)
+    this.keep(request, { time: this.settings.now(), fingerprint: this.fingerprintOf(request), ids, answer })
+    return { outcome: 'appended', ids, answer }
+  }
+
+  outcome = (request: OnceRequest): OnceResult | undefined => {
+    const table = this.tableOf(request.table)
+    for (const [key, { time }] of table) if (!this.isFresh(time, request.table)) table.delete(key)
+    return knownOutcome({ ...request, fingerprint: this.fingerprintOf(request) }, { find: key => table.get(key), isFull: () => this.isFull(table, request.table) })
+  }
+
+  tableOf = ({ name }: Pick<KeyTable, 'name'>): Map<string, KeptKey> => {
+    const table = this.disk.keys.get(name) ?? new Map<string, KeptKey>()
+    this.disk.keys.set(name, table)
+    return table
+  }
+
+  keep = ({ table, key }: OnceRequest, kept: KeptKey): void => { this.tableOf(table).set(key, kept) }
+
+  isFresh = (time: number, { maxAge }: KeyTable): boolean => time > this.settings.now() - maxAge
+
+  isFull = ({ size }: Map<string, KeptKey>, { maxKeys }: KeyTable): boolean => size >= maxKeys
+
+  fingerprintOf = ({ fingerprint }: OnceRequest): string => fingerprint
+
+  answerOf = ({ answer }: OnceRequest): string => answer
+
+  idOf = ({ id }: LogEntry, isWanted: boolean): string | null => isWanted ? id : null
 
   entryOf = ({ instance, event, rest, attachments }: LogRecord, id: string): LogEntry => ({ id, instance, event, rest, attachments })
 
@@ -228,7 +276,7 @@ export interface Breaks {
 
 export function newDisk (now: () => number): Disk {
   const ids = new Ids({ now })
-  return { ids, newest: ids.last, birth: ids.last, streams: new Map() }
+  return { ids, newest: ids.last, birth: ids.last, streams: new Map(), keys: new Map() }
 }
 
 export const reference = ({ durable = false, ...breaks }: Breaks) => async (retention: Retention): Promise<OpenLog> => {

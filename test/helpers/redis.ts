@@ -124,7 +124,14 @@ async function startAt (t: Scope, port: number, { appendonly = false, appendfsyn
 
 /** A Redis on a free port of this machine, with a directory of its own. Ended and removed with the test. */
 export async function startRedis (t: Scope, setup: RedisSetup = {}): Promise<RedisServer> {
-  return await startAt(t, await freePort(), setup)
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startAt(t, await freePort(), setup)
+    } catch (error) {
+      // Another process has taken the port since it was found to be free.
+      if (tries === 5 || !(error as Error).message.includes('Address already in use')) throw error
+    }
+  }
 }
 
 /** A replica that has all that its master has by now. */

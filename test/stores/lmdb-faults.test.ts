@@ -167,12 +167,21 @@ function smallDisk (t: Test): string {
   return path
 }
 
+/** Replaces a method until the function that is returned is called. */
+function capture (target: Console, name: 'error', by: (...args: unknown[]) => void): () => void {
+  const { [name]: before } = target
+  target[name] = by
+  return () => { target[name] = before }
+}
+
 // In a user namespace root may be refused, too: so it is tried.
 const isRefused = spawnSync('sh', ['-c', 'd=$(mktemp -d) && mount -t tmpfs tmpfs "$d" && umount "$d" && rmdir "$d"'], { stdio: 'ignore' }).status !== 0
 const smallDisks = { skip: isRefused ? 'a disk that is small can be made by root only' : false }
 
 for (const flush of [false, true]) {
   t.test(`a full disk fails what comes, keeps what was there, and is no end${flush ? ', with flush' : ''}`, smallDisks, async t => {
+    const printed: unknown[] = []
+    t.teardown(capture(console, 'error', (...args) => { printed.push(args) }))
     const disk = smallDisk(t)
     const [filler, path] = [join(disk, 'filler'), join(disk, 'store')]
     writeFileSync(filler, Buffer.alloc(1_000_000))
@@ -198,6 +207,7 @@ for (const flush of [false, true]) {
     t.equal(errors.length, 20, 'all of a transaction fail')
     t.ok((errors[0] as Error).cause instanceof Error)
     t.strictSame(told, kept)
+    t.strictSame(printed, [], 'the log of the host has it, and nothing else')
     await check(store.log)
 
     rmSync(filler)

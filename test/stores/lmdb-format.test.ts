@@ -124,7 +124,10 @@ t.test('an upgrade that is interrupted between two steps is finished by the next
     t.throws(() => { stopAfter(steps, databases) }, new Error('stopped'))
     t.equal(databases.meta.get('format'), '1')
     await databases.root.close()
-    const gaps = await checkResume(t, await openAt(t, path), names)
+    const store = await openAt(t, path)
+    const gaps = await checkResume(t, store, names)
+    // The next file takes the place of this one.
+    await store.close()
     t.strictSame([...gaps.keys()], file === 'doubled' ? [] : ['acme', null, 'ab'], `${file} after ${steps} steps`)
   }
 })

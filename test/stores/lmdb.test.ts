@@ -2,20 +2,27 @@ import { open as openRoot } from 'lmdb'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mock } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { errors } from '../../lib/errors.js'
-import type { EventLog, LogEntry, LogRecord, Retention, StreamName } from '../../lib/log/event-log.js'
+import { type EventLog, type LogEntry, type LogRecord, type Retention, sizeOf, type StreamName } from '../../lib/log/event-log.js'
 import { epochOf, Ids } from '../../lib/log/ids.js'
 import { Committer } from '../../lib/stores/lmdb/commit.js'
 import { type Databases, openDatabases } from '../../lib/stores/lmdb/database.js'
 import { type LmdbStoreOptions, lmdbStore } from '../../lib/stores/lmdb/index.js'
+import { LmdbKeys } from '../../lib/stores/lmdb/keys.js'
 import { LmdbLog } from '../../lib/stores/lmdb/log.js'
 import { Streams } from '../../lib/stores/lmdb/streams.js'
 import { Trimmer } from '../../lib/stores/lmdb/trim.js'
-import type { OpenStore } from '../../lib/stores/store.js'
+import type { Presence } from '../../lib/stores/lmdb/presence.js'
+import { type OpenStore, UNLIMITED } from '../../lib/stores/store.js'
 import { configStoreSuite, eventLogSuite, type OpenConfigs, type OpenLog } from '../contracts/index.js'
 import { keepsToTotal } from './total.js'
 import { eventually, latch } from '../helpers/latch.js'
+
+/** A file that nobody deletes. */
+const IS_THERE = { isThere: true, check () {} } as Presence
 
 const HOUR = 3_600_000
 const AMPLE: Retention = { maxAge: 24 * HOUR, maxEvents: 1_000_000, maxBytes: 1_000_000_000 }
@@ -272,7 +279,7 @@ interface Held {
 }
 
 /** A log whose transactions are kept or fail when the test says so, although LMDB has them at once, or never. */
-async function openHeld (t: Test, isWritten: boolean): Promise<Held> {
+async function openHeld (t: Test, isWritten: boolean, limits = UNLIMITED): Promise<Held> {
   const databases = openDatabases(await import('lmdb'), t.testdir())
   const now = (): number => START
   const told: string[] = []
@@ -293,7 +300,7 @@ async function openHeld (t: Test, isWritten: boolean): Promise<Held> {
     })
     return { kept, flushed: kept }
   }
-  const log = new LmdbLog({ databases, ids, head: ids.last, streams, trimmer, committer, logger, now })
+  const log = new LmdbLog({ databases, ids, head: ids.last, streams, trimmer, keys: new LmdbKeys(databases.keys, databases.keyTimes, now), committer, file: IS_THERE, limits, logger, now })
   t.teardown(async () => {
     settle()
     await log.close()
@@ -360,6 +367,34 @@ t.test('a transaction that fails is told to nobody, and leaves counts as they we
   t.equal(log.head(), start)
   t.strictSame(log.read('acme', start, 1), [])
   t.strictSame(told, [])
+})
+
+t.test('while the disk takes nothing, no more events wait than may, and those that wait are remembered later', async t => {
+  let clock = performance.now()
+  const { mock: stopped } = mock.method(performance, 'now', () => clock)
+  t.teardown(() => { stopped.restore() })
+  for (const [limit, most] of [['pendingEvents', 5], ['pendingBytes', 5 * sizeOf(recordOf(0))]] as const) {
+    const { log, settle, visible } = await openHeld(t, true, { ...UNLIMITED, [limit]: most })
+    const seen = visible()
+    const waiting = [1, 2, 3, 4, 5, 6].map(async n => await log.append(['acme'], recordOf(n)))
+    await seen
+    t.match(log.health(), { available: true, pendingEvents: 6 }, 'a burst is no outage')
+    clock += 1001
+    await setImmediate()
+    await t.rejects(log.append(['acme'], recordOf(7)), { code: 'FST_ERR_WS_EVENTS_PENDING_FULL' })
+    t.equal(log.health().pendingEvents, 6)
+    clock += 4000
+    await setImmediate()
+    t.equal(log.health().available, false)
+    settle()
+    t.equal(new Set(await Promise.all(waiting)).size, 6)
+    await setImmediate()
+    t.strictSame(log.health(), { available: true, pendingEvents: 0, pendingBytes: 0 })
+    const more = log.append(['acme'], recordOf(8))
+    await setImmediate()
+    settle()
+    await more
+  }
 })
 
 t.test('a listener that throws is reported, and the others are told all the same', async t => {

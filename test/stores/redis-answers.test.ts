@@ -17,7 +17,8 @@ t.test('where answers are lost', { skip: withoutRedis }, async t => {
     for (let n = 0; n < 10; n++) {
       proxy.loseAnswers(scripts.append.sha, 1)
       ids.push(await node.log.append(['acme', null], recordOf(n)))
-      t.equal(proxy.answersLost, n + 1)
+      // On a busy machine a node may ask again before the answer to its second time.
+      t.ok(proxy.answersLost >= n + 1)
     }
     await node.log.drained()
     await elsewhere.untilId(ids.at(-1) ?? '')

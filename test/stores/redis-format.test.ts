@@ -82,7 +82,8 @@ t.test('a node that runs writes nothing more when the keys get another format, a
   await answered(async () => node.health?.().available === false)
 
   await commands.hset(logOf(prefix), 'format', '1')
-  t.strictSame(await idsAfter(node.log, 'acme', before), await appended, 'what waited is there as soon as it may')
+  const ids = await appended
+  t.strictSame(await idsAfter(node.log, 'acme', before), ids, 'what waited is there as soon as it may')
 })
 
 t.test('the script that joins changes nothing in a log of another format', withRedis, async t => {

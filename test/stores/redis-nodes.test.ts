@@ -258,7 +258,7 @@ t.test('several nodes on one Redis', { skip: withoutRedis }, async t => {
     await untilTold('é 日本')
     await a.configs.set('acme', { enabled: false, events: ['CALL'] })
     await untilTold('acme')
-    t.strictSame(await b.configs.get('acme'), { enabled: false, events: ['CALL'], generation: first?.generation }, 'it is the same instance')
+    t.strictSame(await b.configs.get('acme'), { ...first, enabled: false, events: ['CALL'] }, 'it is the same instance')
     t.equal(told.at(-1)?.[1], undefined)
     t.equal(await a.configs.delete('acme'), true)
     await until(() => told.at(-1)?.[1] === first?.generation)
@@ -309,3 +309,18 @@ async function wordsTo (peers: OpenStore['peers']): Promise<{ list: string[], un
     }
   }
 }
+
+t.test('what was published has arrived, however many streams are being begun meanwhile', { skip: withoutRedis }, async t => {
+  const { log } = await openNode(t, { url: (await startRedis(t)).url, prefix: newPrefix() })
+  const watches = [log.watch('acme', () => {})]
+  const MOST = 3000
+  const waiting = { isOver: false }
+  const drained = log.drained().then(() => { waiting.isOver = true })
+  while (!waiting.isOver && watches.length < MOST) {
+    watches.push(log.watch(`stream-${watches.length}`, () => {}))
+    await turn()
+  }
+  t.ok(watches.length < MOST, 'it does not wait for those that came later')
+  for (const watch of watches) watch.close()
+  await drained
+})

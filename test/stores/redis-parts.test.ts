@@ -297,7 +297,7 @@ function outboxWith (answers: Answer[], limits = { pendingEvents: 0, pendingByte
     append: async batch => {
       batches.push(batch)
       await gate.opened
-      const answer = answers.length > 0 ? answers.shift() : { epoch: EPOCH, first: `${START}-${batch.number * 1000}` }
+      const answer = answers.length > 0 ? answers.shift() : { epoch: EPOCH, first: `${START}-${batch.number * 1000}`, requests: [] }
       if (answer instanceof Error) throw answer
       return answer ?? null
     },
@@ -308,7 +308,7 @@ function outboxWith (answers: Answer[], limits = { pendingEvents: 0, pendingByte
   return { outbox, batches, state, gate }
 }
 
-const numbersOf = ({ events }: AppendedBatch): number[] => events.map(({ record }) => numberOf(record))
+const numbersOf = ({ units }: AppendedBatch): number[] => units.flatMap(({ events }) => events.map(({ record }) => numberOf(record)))
 const answered = (message: string): Error => Object.assign(new Error(message), { name: 'ReplyError' })
 const pushMany = async (outbox: Outbox, count: number, from = 0): Promise<Array<PromiseSettledResult<string>>> =>
   await Promise.allSettled(Array.from({ length: count }, async (empty, n) => await outbox.push([keys.stream('acme')], recordOf(from + n))))
@@ -514,10 +514,10 @@ t.test('joining a log', { skip: withoutRedis }, async t => {
     const { join, key } = newLog()
     const { epoch, life } = await join()
     const record = encodeRecord(recordOf(1))
-    const head = Buffer.alloc(8)
+    const head = Buffer.alloc(10)
     head.writeUInt16BE(1, 0)
-    head.writeUInt32BE(record.length, 2)
-    head.writeUInt16BE(1, 6)
+    head.writeUInt32BE(record.length, 4)
+    head.writeUInt16BE(1, 8)
     const append = async (number: number, inLife = life): Promise<unknown> =>
       await redis.eval(scripts.append.lua, 4, key, `${key}:producer`, `${key}:entries`, `${key}:state`, epoch, inLife, number, 100, 1e6, 1e6, 1e7, Buffer.concat([head, record]))
     const first = await append(1)

@@ -24,6 +24,10 @@ async function openSubject (url: string, retention: Retention, prefix = newPrefi
 function across (near: EventLog, far: EventLog): EventLog {
   return {
     append: (streams, record) => near.append(streams, record),
+    appendOnce: (request, events) => {
+      if (near.appendOnce === undefined) throw new Error('it keeps no keys')
+      return near.appendOnce(request, events)
+    },
     remove: async stream => {
       await near.remove(stream)
       // It is told like an event, and counts there when it has come.

@@ -10,8 +10,9 @@ export interface Commit {
 
 type StartWriting = (this: unknown, address: number, told: (status: number) => unknown) => unknown
 
-/** What lmdb tells when a transaction can be read and is not flushed yet. */
-const VISIBLE = 1
+/** What lmdb tells of a transaction: it is flushed, it can be read and is not flushed yet, all are done. */
+const TOLD = { flushed: 0, visible: 1, done: 2 } as const
+const isKnown = (status: number): boolean => Object.values<number>(TOLD).includes(status)
 
 /**
  * Writes transactions so that a promise comes as early as it may.
@@ -30,7 +31,7 @@ export class Committer {
   constructor (root: RootDatabase, waitsForDisk: boolean) {
     this.#root = root
     this.#waitsForDisk = waitsForDisk
-    if (!waitsForDisk) listen(root, () => { this.#hear() })
+    listen(root, () => { this.#hear() })
   }
 
   /**
@@ -75,11 +76,24 @@ function listen (root: RootDatabase, heard: () => void): void {
   const startWriting = env?.startWriting
   if (env === undefined || typeof startWriting !== 'function') return
   const listening: StartWriting = (address, told) => startWriting.call(env, address, status => {
-    const result = told(status)
-    if (status === VISIBLE) heard()
+    // Any other is a failure. lmdb prints it, and rejects with it as well, so that the log has it once.
+    const result = isKnown(status) ? told(status) : withoutPrinting(() => told(status))
+    if (status === TOLD.visible) heard()
     return result
   })
   Object.defineProperty(env, 'startWriting', { value: listening })
+}
+
+/** Calls lmdb, whose JavaScript prints a failure by `console.error` in the same call, and has no option for that. */
+function withoutPrinting<Result> (call: () => Result): Result {
+  const { console } = globalThis
+  const { error } = console
+  console.error = () => {}
+  try {
+    return call()
+  } finally {
+    console.error = error
+  }
 }
 
 /** LMDB's word for a write that came to less than it should. */

@@ -3,6 +3,7 @@ import { errors } from '../../errors.js'
 import { changedConfig } from '../changed.js'
 import type { ConfigChange, ConfigStore, StoredConfig } from '../store.js'
 import type { Committer } from './commit.js'
+import type { Presence } from './presence.js'
 
 /** Configs that are read at a time when they are listed, so that a long list does not hold the others up. */
 const PAGE = 256
@@ -11,11 +12,13 @@ const PAGE = 256
 export class LmdbConfigStore implements ConfigStore {
   readonly #kept: Database<StoredConfig, string>
   readonly #committer: Committer
+  readonly #file: Presence
   #isClosed = false
 
-  constructor (kept: Database<StoredConfig, string>, committer: Committer) {
+  constructor (kept: Database<StoredConfig, string>, committer: Committer, file: Presence) {
     this.#kept = kept
     this.#committer = committer
+    this.#file = file
   }
 
   /** @throws STORE_UNAVAILABLE when it is closed */
@@ -24,7 +27,7 @@ export class LmdbConfigStore implements ConfigStore {
     return this.#kept.get(name) ?? null
   }
 
-  /** @throws STORE_UNAVAILABLE when it could not be written */
+  /** @throws STORE_UNAVAILABLE when it could not be written, or its file was deleted */
   async set (name: string, change: ConfigChange): Promise<StoredConfig> {
     this.#checkOpen()
     const config = changedConfig(change, this.#kept.get(name))
@@ -63,6 +66,7 @@ export class LmdbConfigStore implements ConfigStore {
 
   async #written (write: () => Promise<unknown>): Promise<void> {
     this.#checkOpen()
+    this.#file.check()
     try {
       await this.#committer.flushed(write())
     } catch (error) {

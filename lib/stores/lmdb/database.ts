@@ -2,6 +2,7 @@ import type * as Lmdb from 'lmdb'
 import type { Database, RootDatabase, RootDatabaseOptions } from 'lmdb'
 import { decodeRecord, encodeRecord, sizeOfEncoded } from '../../log/codec.js'
 import type { LogRecord } from '../../log/event-log.js'
+import type { KeptKey } from '../../log/once.js'
 import type { StoredConfig } from '../store.js'
 import { bytesOf, decodeStream, encodeStream, nameKey, recordKey, type StreamState } from './codec.js'
 import { checkFile, damaged } from './file.js'
@@ -17,6 +18,7 @@ const STREAMS: RootDatabaseOptions = { keyEncoding: 'uint32', encoder: codec(enc
 const RECORDS: RootDatabaseOptions = { keyEncoder: recordKey, encoder: codec(encodeRecord, decodeRecord) }
 const SIZES: RootDatabaseOptions = { keyEncoder: recordKey, encoder: codec(neverEncoded, sizeOfEncoded) }
 const CONFIGS: RootDatabaseOptions = { keyEncoder: nameKey, encoding: 'json' }
+const KEY_TIMES: RootDatabaseOptions = { keyEncoder: nameKey, encoding: 'string' }
 
 function codec<Value> (encode: (value: Value) => Buffer, decode: (bytes: Buffer) => unknown) {
   return { encode, decode: (source: Uint8Array) => decode(bytesOf(source)) }
@@ -47,6 +49,9 @@ export interface Databases {
   /** Of the same records, the bytes: to read only. */
   readonly sizes: Database<number, string>
   readonly configs: Database<StoredConfig, string>
+  /** Idempotency keys, and when each was kept. */
+  readonly keys: Database<KeptKey, string>
+  readonly keyTimes: Database<string, string>
   /** Puts a record that is encoded already. */
   readonly putRecord: (key: string, bytes: Buffer) => void
 }
@@ -78,7 +83,9 @@ export function openDatabases ({ open, asBinary }: typeof Lmdb, directory: strin
       records,
       sizes: root.openDB<number, string>('records', SIZES),
       putRecord: (key, bytes) => { void records.put(key, asBinary(bytes) as LogRecord) },
-      configs: root.openDB<StoredConfig, string>('configs', CONFIGS)
+      configs: root.openDB<StoredConfig, string>('configs', CONFIGS),
+      keys: root.openDB<KeptKey, string>('keys', CONFIGS),
+      keyTimes: root.openDB<string, string>('keyTimes', KEY_TIMES)
     }
   } catch (error) {
     void root.close()

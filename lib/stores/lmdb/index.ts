@@ -1,17 +1,19 @@
 import type * as Lmdb from 'lmdb'
 import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { errors } from '../../errors.js'
 import { epochOf, Ids, newEpoch } from '../../log/ids.js'
-import type { OpenOptions, OpenStore, Store } from '../store.js'
+import { type OpenOptions, type OpenStore, type Store, UNLIMITED } from '../store.js'
 import { bootId } from './boot.js'
 import { Committer } from './commit.js'
 import { LmdbConfigStore } from './configs.js'
 import { type Databases, openDatabases } from './database.js'
 import { damaged } from './file.js'
+import { LmdbKeys } from './keys.js'
 import { LmdbLog } from './log.js'
 import { takeOwnership } from './owner.js'
+import { Presence } from './presence.js'
 import { Streams } from './streams.js'
 import { Trimmer } from './trim.js'
 import { upgrade } from './upgrade.js'
@@ -66,7 +68,7 @@ async function open (settings: Required<LmdbStoreOptions>, options: OpenOptions)
   try {
     databases = openDatabases(lmdb, directory)
     upgrade(databases, options.logger)
-    return start(databases, letGo, settings, options)
+    return start(databases, directory, letGo, settings, options)
   } catch (error) {
     await databases?.root.close()
     await letGo()
@@ -109,20 +111,24 @@ function makeDirectories (path: string): void {
 
 function start (
   databases: Databases,
+  directory: string,
   letGo: () => Promise<void>,
   { flush, maxTotalBytes, now }: Required<LmdbStoreOptions>,
-  { retention, logger }: OpenOptions
+  { retention, limits = UNLIMITED, logger }: OpenOptions
 ): OpenStore {
   const boot = flush ? null : bootId()
   const { ids, birth, head } = startLife(databases, boot, now)
   const streams = new Streams(databases.streams, birth)
   const trimmer = new Trimmer(databases.sizes, streams, { ...retention, maxTotalBytes }, now, logger)
   const committer = new Committer(databases.root, boot === null)
-  const log = new LmdbLog({ databases, ids, head, streams, trimmer, committer, logger, now })
-  const configs = new LmdbConfigStore(databases.configs, committer)
+  const file = new Presence(join(directory, 'data.mdb'), logger)
+  const keys = new LmdbKeys(databases.keys, databases.keyTimes, now)
+  const log = new LmdbLog({ databases, ids, head, streams, trimmer, keys, committer, file, limits, logger, now })
+  const configs = new LmdbConfigStore(databases.configs, committer, file)
   const close = async () => {
     await log.close()
     configs.close()
+    file.close()
     try {
       databases.meta.transactionSync(() => { void databases.meta.put('boot', '') })
     } catch (error) {
@@ -136,7 +142,7 @@ function start (
     await letGo()
   }
   let closed: Promise<void> | undefined
-  return { log, configs, close: async () => { await (closed ??= close()) } }
+  return { log, configs, health: () => log.health(), close: async () => { await (closed ??= close()) } }
 }
 
 /**

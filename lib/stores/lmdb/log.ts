@@ -2,25 +2,34 @@ import { errors } from '../../errors.js'
 import { encodedSize, encodeRecord, sizeOfEncoded } from '../../log/codec.js'
 import {
   type EventLog,
+  type LogAppend,
   type LogEntry,
   type LogListener,
   type LogPage,
   type LogRecord,
   type LogStats,
+  type OnceRequest,
+  type OnceResult,
   sizeOf,
   type StreamName,
   type Watch
 } from '../../log/event-log.js'
 import type { Ids } from '../../log/ids.js'
-import type { StoreLogger } from '../store.js'
+import { pendingFull } from '../../limits/limits.js'
+import type { PendingLimits, StoreHealth, StoreLogger } from '../store.js'
+import { LONG_WAIT, TickClock } from '../tick-clock.js'
 import { idOf } from './codec.js'
 import type { Commit, Committer } from './commit.js'
 import type { Databases } from './database.js'
+import type { AgedKeys, LmdbKeys, NewKey } from './keys.js'
+import type { Presence } from './presence.js'
 import type { Stream, Streams } from './streams.js'
 import type { Step, Trimmer } from './trim.js'
 
 /** Events of a transaction: what is told in one go when it is written. */
 const MAX_BATCH = 4096
+/** When an event has waited for so long, in ms, the disk is taken for one that does not answer. */
+const STALLED = 5000
 /** Bytes of a transaction, at most one event more. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
 
@@ -30,7 +39,11 @@ interface Waiting {
   readonly bytes: Buffer
   /** As retention counts it. */
   readonly size: number
+  /** When it came, by `performance.now()`. */
+  readonly since: number
   readonly streams: readonly StreamName[]
+  /** Whether it goes into the transaction of the one before it, as a part of one unit. */
+  readonly isJoined: boolean
   readonly resolve: (id: string) => void
   readonly reject: (error: Error) => void
 }
@@ -48,6 +61,41 @@ interface Raised {
   readonly reject: (error: Error) => void
 }
 
+/** A key that is to be kept, with the events that came with it: they are the next ones that wait. */
+interface Keeping {
+  readonly key: NewKey
+  /** The first of its events; `undefined`: it has none. */
+  readonly first: Waiting | undefined
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** An event that is encoded. */
+interface Encoded {
+  readonly record: LogRecord
+  readonly bytes: Buffer
+  readonly size: number
+  readonly streams: readonly StreamName[]
+}
+
+/** A record to put. */
+interface Put {
+  readonly key: string
+  readonly bytes: Buffer
+}
+
+/** What else a transaction changes. */
+interface Changes {
+  /** The newest id; `undefined` for a transaction without events. */
+  readonly head: string | undefined
+  /** Keys of records. */
+  readonly dropped: readonly string[]
+  readonly touched: ReadonlySet<Stream>
+  readonly forgotten: readonly Stream[]
+  readonly keys: readonly NewKey[]
+  readonly aged: AgedKeys
+}
+
 interface Parts {
   readonly databases: Databases
   readonly ids: Ids
@@ -55,7 +103,10 @@ interface Parts {
   readonly head: string
   readonly streams: Streams
   readonly trimmer: Trimmer
+  readonly keys: LmdbKeys
   readonly committer: Committer
+  readonly file: Presence
+  readonly limits: PendingLimits
   readonly logger: StoreLogger
   readonly now: () => number
 }
@@ -66,22 +117,32 @@ interface Parts {
  *
  * Trimming goes along in the same transactions, some hundred records at a time, after what made it due. So a
  * stream may have more than its bounds say for a moment: by what one or two transactions have added
- * ({@link MAX_BATCH} events each), and all together by that much. Records that are too old are looked for at times, and
- * may be read until then.
+ * ({@link MAX_BATCH} events each, and the rest of a unit), and all together by that much. Records that are too old are
+ * looked for at times, and may be read until then.
  */
 export class LmdbLog implements EventLog {
   readonly #databases: Databases
   readonly #ids: Ids
   readonly #streams: Streams
   readonly #trimmer: Trimmer
+  readonly #keys: LmdbKeys
   readonly #committer: Committer
+  readonly #file: Presence
+  readonly #limits: PendingLimits
   readonly #logger: StoreLogger
   readonly #now: () => number
   readonly #timer: NodeJS.Timeout
   // Map(stream name -> watchers)
   readonly #watchers = new Map<StreamName, Set<Watcher>>()
   #waiting: Waiting[] = []
+  /** Events that wait, those of the transaction that is under way among them, and their bytes. */
+  #pendingEvents = 0
+  #pendingBytes = 0
+  /** When the oldest of them came, by `performance.now()`; `null` where none waits. */
+  #pendingSince: number | null = null
+  readonly #clock = new TickClock()
   #raised: Raised[] = []
+  #keeping: Keeping[] = []
   /** The newest id that was told. */
   #head: string
   /** Everything up to this id is told, or has failed. */
@@ -91,12 +152,16 @@ export class LmdbLog implements EventLog {
   #nextSweep: number
   #isClosed = false
 
-  constructor ({ databases, ids, head, streams, trimmer, committer, logger, now }: Parts) {
+  constructor (parts: Parts) {
+    const { databases, ids, head, streams, trimmer, keys, committer, file, limits, logger, now } = parts
     this.#databases = databases
     this.#ids = ids
     this.#streams = streams
     this.#trimmer = trimmer
+    this.#keys = keys
     this.#committer = committer
+    this.#file = file
+    this.#limits = limits
     this.#logger = logger
     this.#now = now
     this.#head = head
@@ -114,16 +179,107 @@ export class LmdbLog implements EventLog {
     return streams.length > 0
   }
 
-  /** @throws MESSAGE_TOO_LARGE for an event that no Buffer can hold; STORE_UNAVAILABLE, also when the log is closed */
+  /**
+   * @throws MESSAGE_TOO_LARGE for an event that no Buffer can hold; PENDING_FULL while the disk does not keep up;
+   * STORE_UNAVAILABLE, also when the log is closed or its file was deleted
+   */
   append (streams: readonly StreamName[], record: LogRecord): Promise<string> {
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
+      this.#checkOpen()
       const bytes = encoded(record)
-      const { event, instance, rest, attachments } = record
-      const entry = { id: this.#ids.next(), event, instance, rest, attachments }
-      this.#waiting.push({ entry, bytes, size: sizeOfEncoded(bytes), streams, resolve, reject })
+      const size = sizeOfEncoded(bytes)
+      const full = this.#full(size)
+      if (full !== undefined) throw full
+      this.#wait({ record, bytes, size, streams }, false, resolve, reject)
+    })
+  }
+
+  /** @throws as {@link append} */
+  async appendOnce (request: OnceRequest, events: readonly LogAppend[]): Promise<OnceResult> {
+    for (let before = this.#keys.underWay(request); before !== undefined; before = this.#keys.underWay(request)) {
+      await before
+    }
+    this.#checkOpen()
+    const known = this.#known(request)
+    if (known !== undefined) return known
+    const units = events.map(({ streams, record }): Encoded => {
+      const bytes = encoded(record)
+      return { record, bytes, size: sizeOfEncoded(bytes), streams }
+    })
+    const full = this.#full(units.reduce((sum, { size }) => sum + size, 0))
+    if (full !== undefined) throw full
+    return await this.#keep(request, units)
+  }
+
+  #known (request: OnceRequest): OnceResult | undefined {
+    try {
+      this.#databases.root.resetReadTxn()
+      return this.#keys.outcome(request)
+    } catch (error) {
+      throw unavailable('the keys could not be read', error)
+    }
+  }
+
+  async #keep (request: OnceRequest, events: readonly Encoded[]): Promise<OnceResult> {
+    const appended: Array<Promise<string>> = []
+    const own: Waiting[] = []
+    const ids = events.map(event => {
+      if (event.streams.length === 0) return null
+      appended.push(new Promise((resolve, reject) => {
+        own.push(this.#wait(event, appended.length > 0, resolve, reject))
+      }))
+      return own.at(-1)?.entry.id ?? null
+    })
+    const key = this.#keys.newKey(request, ids)
+    const kept = new Promise<void>((resolve, reject) => {
+      this.#keeping.push({ key, first: own[0], resolve, reject })
       this.#run()
     })
+    const stored = Promise.all([kept, ...appended])
+    void this.#keys.storing(key, stored)
+    await stored
+    return { outcome: 'appended', ids, answer: request.answer }
+  }
+
+  /** Lets an event wait for the next transaction. */
+  #wait (
+    { record: { event, instance, rest, attachments }, bytes, size, streams }: Encoded,
+    isJoined: boolean,
+    resolve: (id: string) => void,
+    reject: (error: Error) => void
+  ): Waiting {
+    const entry = { id: this.#ids.next(), event, instance, rest, attachments }
+    const waiting = { entry, bytes, size, since: this.#clock.now(), streams, isJoined, resolve, reject }
+    this.#waiting.push(waiting)
+    this.#pendingEvents++
+    this.#pendingBytes += size
+    this.#pendingSince ??= this.#clock.now()
+    this.#run()
+    return waiting
+  }
+
+  #checkOpen (): void {
+    if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
+    this.#file.check()
+  }
+
+  /** What keeps an event from waiting: too much does already, and the disk has taken nothing for a while. */
+  #full (bytes: number): Error | undefined {
+    const full = pendingFull(this.#limits, this.#pendingEvents, this.#pendingBytes + bytes)
+    return full !== undefined && this.#waited > LONG_WAIT ? full : undefined
+  }
+
+  /** For how long the oldest event has waited, in ms. */
+  get #waited (): number {
+    return this.#pendingSince === null ? 0 : this.#clock.now() - this.#pendingSince
+  }
+
+  health (): StoreHealth {
+    return {
+      available: this.#file.isThere && this.#waited < STALLED,
+      pendingEvents: this.#pendingEvents,
+      pendingBytes: this.#pendingBytes
+    }
   }
 
   read (name: StreamName, after: string, maxBytes: number): LogPage {
@@ -212,11 +368,14 @@ export class LmdbLog implements EventLog {
   #run (): void {
     // From the next microtask on: what is appended in one go goes into one transaction.
     this.#running ??= Promise.resolve().then(async () => {
-      while (this.#waiting.length > 0 || this.#raised.length > 0 || (this.#trimmer.isDue && !this.#isClosed)) {
-        await this.#commit()
-      }
+      while (this.#isDue) await this.#commit()
       this.#running = null
     })
+  }
+
+  get #isDue (): boolean {
+    return this.#waiting.length > 0 || this.#raised.length > 0 || this.#keeping.length > 0 ||
+      (this.#trimmer.isDue && !this.#isClosed)
   }
 
   #sweep (): void {
@@ -228,24 +387,36 @@ export class LmdbLog implements EventLog {
   async #commit (): Promise<void> {
     const batch = this.#take()
     const raised = this.#raised.splice(0)
+    const keeping = this.#keepingWith(batch)
     const touched = new Set(raised.map(({ stream }) => stream))
     let step: Step | undefined
+    let forgotten: readonly Stream[] = []
     let flushed: Promise<void> | undefined
+    let aged: AgedKeys
     try {
       step = this.#trimmer.step(sumOf(batch))
       for (const stream of step.streams) touched.add(stream)
-      const commit = this.#write(batch, step, touched)
+      const puts = this.#add(batch, touched)
+      // Events of one may have come since it was looked at.
+      forgotten = step.empty.filter(stream => stream.count === 0 && !touched.has(stream))
+      const keys = keeping.map(({ key }) => key)
+      aged = this.#keys.aged(keys)
+      const head = batch.at(-1)?.entry.id
+      const commit = this.#write(puts, { head, dropped: step.keys, touched, forgotten, keys, aged })
       flushed = commit.flushed
       await commit.kept
     } catch (error) {
-      this.#fail([...batch, ...raised], touched, error)
+      this.#fail([...batch, ...raised, ...keeping], touched, error)
       this.#settle(batch)
       // It is the same failure, or one that cannot tell more.
       await flushed?.catch(() => {})
       return
     }
     this.#trimmer.done(step)
+    this.#streams.forget(forgotten)
+    this.#keys.dropped(aged)
     this.#tell(batch)
+    for (const { resolve } of keeping) resolve()
     for (const { stream, resolve } of raised) {
       this.#trimmer.floorRaised(stream)
       resolve()
@@ -261,16 +432,27 @@ export class LmdbLog implements EventLog {
   #take (): Waiting[] {
     let count = 0
     let bytes = 0
-    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) {
-      bytes += this.#waiting[count]?.size ?? 0
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[count]) {
+      if (!next.isJoined && (count >= MAX_BATCH || bytes >= MAX_BATCH_BYTES)) break
+      bytes += next.size
+      count++
     }
     return this.#waiting.splice(0, count)
   }
 
-  #write (batch: readonly Waiting[], step: Step, touched: Set<Stream>): Commit {
-    const { meta, streams, records, putRecord } = this.#databases
-    const head = batch.at(-1)?.entry.id
-    const puts: Array<{ readonly key: string, readonly bytes: Buffer }> = []
+  /** The keys that are kept in one transaction with a batch. */
+  #keepingWith (batch: readonly Waiting[]): Keeping[] {
+    if (this.#keeping.length === 0) return []
+    const taken = new Set(batch)
+    const isNow = ({ first }: Keeping): boolean => first === undefined || taken.has(first)
+    const keeping = this.#keeping.filter(isNow)
+    this.#keeping = this.#keeping.filter(each => !isNow(each))
+    return keeping
+  }
+
+  /** Counts a batch in its streams. @returns what is to be put */
+  #add (batch: readonly Waiting[], touched: Set<Stream>): Put[] {
+    const puts: Put[] = []
     for (const { entry: { id }, bytes, size, streams } of batch) {
       for (const name of streams) {
         const stream = this.#streams.get(name)
@@ -279,12 +461,21 @@ export class LmdbLog implements EventLog {
         puts.push({ key: stream.prefix + id, bytes })
       }
     }
-    if (touched.size === 0 && head === undefined) return nothing()
+    return puts
+  }
+
+  #write (puts: readonly Put[], { head, dropped, touched, forgotten, keys, aged }: Changes): Commit {
+    const { meta, streams, records, putRecord } = this.#databases
+    const isNothing = touched.size === 0 && forgotten.length === 0 && keys.length === 0 && head === undefined
+    if (isNothing) return nothing()
     return this.#committer.commit(() => {
-      for (const key of step.keys) void records.remove(key)
+      for (const key of dropped) void records.remove(key)
       for (const { key, bytes } of puts) putRecord(key, bytes)
       for (const stream of touched) void streams.put(stream.number, stream)
+      for (const { number } of forgotten) void streams.remove(number)
+      if (forgotten.length > 0) void meta.put('birth', this.#streams.birthWithout(forgotten))
       if (head !== undefined) void meta.put('head', head)
+      if (keys.length > 0) this.#keys.write(keys, aged)
     }, () => head !== undefined && meta.get('head') === head)
   }
 
@@ -326,6 +517,9 @@ export class LmdbLog implements EventLog {
 
   #settle (batch: readonly Waiting[]): void {
     this.#through = batch.at(-1)?.entry.id ?? this.#through
+    this.#pendingEvents -= batch.length
+    this.#pendingBytes -= batch.reduce((sum, { size }) => sum + size, 0)
+    this.#pendingSince = this.#waiting[0]?.since ?? null
     const done = this.#drains.filter(({ through }) => through <= this.#through)
     this.#drains = this.#drains.filter(({ through }) => through > this.#through)
     for (const { resolve } of done) resolve()

@@ -30,14 +30,14 @@ export class Stream implements StreamState {
 /** All streams of a log, and what they have in sum. */
 export class Streams {
   readonly #kept: Database<StreamState, number>
-  readonly #birth: string
+  #birth: string
   // Map(name -> stream)
   readonly #byName = new Map<StreamName, Stream>()
   #next = 1
   #records = 0
   #bytes = 0
 
-  /** @param birth the floor of a stream that is new */
+  /** @param birth the floor of a stream of which nothing is known */
   constructor (kept: Database<StreamState, number>, birth: string) {
     this.#kept = kept
     this.#birth = birth
@@ -71,6 +71,20 @@ export class Streams {
       this.#byName.set(name, stream)
     }
     return stream
+  }
+
+  /**
+   * The birth that streams may be forgotten under. What is known of one without records is that nothing up to its floor
+   * can be replayed; of one that is not known, that nothing up to the birth can.
+   */
+  birthWithout (streams: readonly Stream[]): string {
+    return streams.reduce((birth, { floor }) => floor > birth ? floor : birth, this.#birth)
+  }
+
+  /** Forgets streams that have no record. */
+  forget (streams: readonly Stream[]): void {
+    this.#birth = this.birthWithout(streams)
+    for (const { name } of streams) this.#byName.delete(name)
   }
 
   all (): Iterable<Stream> {

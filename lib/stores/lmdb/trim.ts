@@ -12,6 +12,12 @@ const KEPT_OF_TOTAL = 0.9
 const STEP_RECORDS = 200
 const STEP_BYTES = 1024 * 1024
 
+/**
+ * Empty streams whose row is kept for longer than `maxAge`. When a row is deleted, a client that resumes any quiet
+ * stream from an id before that row's floor gets a gap.
+ */
+const MAX_EMPTY = 1000
+
 const UNREADABLE = 'old events could not be read to be dropped'
 
 export interface Bounds extends Retention {
@@ -26,6 +32,8 @@ export interface Step {
   readonly streams: ReadonlySet<Stream>
   /** Streams that are within their bounds after it. */
   readonly finished: readonly Stream[]
+  /** Streams that have had no record for longer than `maxAge`, and are to be forgotten. */
+  readonly empty: readonly Stream[]
 }
 
 /**
@@ -40,6 +48,8 @@ export class Trimmer {
   readonly #logger: StoreLogger
   // Streams that have more than they may, those that waited longest first.
   readonly #due = new Set<Stream>()
+  // Streams without records that may be forgotten.
+  #empty: Stream[] = []
   // Streams that must shrink because all have too much together.
   readonly #shrinking = new Set<Stream>()
 
@@ -66,7 +76,7 @@ export class Trimmer {
   }
 
   get isDue (): boolean {
-    return this.#due.size > 0
+    return this.#due.size > 0 || this.#empty.length > 0
   }
 
   /** Looks at streams that have grown. */
@@ -81,9 +91,13 @@ export class Trimmer {
   /** Looks at all streams, for records that are too old, and for those under a floor that were not dropped yet. */
   sweep (): void {
     const eldest = this.#eldest()
+    const empty: Stream[] = []
     for (const stream of this.#streams.all()) {
+      if (stream.count === 0 && stream.floor < eldest) empty.push(stream)
       if (stream.count > 0 && (stream.oldest < eldest || stream.oldest <= stream.floor)) this.#due.add(stream)
     }
+    const many = empty.length - MAX_EMPTY
+    this.#empty = many > 0 ? empty.sort((a, b) => a.floor < b.floor ? -1 : 1).slice(0, many) : []
     this.check(this.#streams.all())
   }
 
@@ -99,7 +113,8 @@ export class Trimmer {
    * @param added what comes in the same transaction: records and bytes, in all streams
    */
   step (added: { readonly records: number, readonly bytes: number }): Step {
-    const step = { keys: [] as string[], streams: new Set<Stream>(), finished: [] as Stream[] }
+    const empty = this.#empty.splice(0, STEP_RECORDS)
+    const step = { keys: [] as string[], streams: new Set<Stream>(), finished: [] as Stream[], empty }
     const unfinished: Stream[] = []
     let room = STEP_RECORDS + 2 * added.records
     let bytes = STEP_BYTES + 2 * added.bytes
@@ -129,6 +144,7 @@ export class Trimmer {
   /** Gives up until the next check: what could not be written now would not be in the next moment either. */
   fail (): void {
     this.#due.clear()
+    this.#empty = []
     for (const stream of this.#shrinking) stream.share = Infinity
     this.#shrinking.clear()
   }

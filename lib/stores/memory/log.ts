@@ -1,10 +1,13 @@
 import type {
   EventLog,
+  LogAppend,
   LogEntry,
   LogListener,
   LogPage,
   LogRecord,
   LogStats,
+  OnceRequest,
+  OnceResult,
   Retention,
   StreamName,
   Watch
@@ -12,6 +15,7 @@ import type {
 import { Horizon } from '../../log/horizon.js'
 import { Ids, leastIdAt } from '../../log/ids.js'
 import { waterLevel } from '../../log/water-level.js'
+import { MemoryKeys } from './keys.js'
 import { MemoryStream } from './stream.js'
 
 /** Streams without clients of which it is known how far back they reach: some 10 MB. */
@@ -43,6 +47,7 @@ interface Telling {
 export class MemoryLog implements EventLog {
   readonly #settings: Settings
   readonly #ids: Ids
+  readonly #keys: MemoryKeys
   // Map(name -> stream that is remembered)
   readonly #streams = new Map<StreamName, MemoryStream>()
   // Map(name -> how far back a stream reaches that is not remembered now), those that were remembered last at the end
@@ -53,12 +58,14 @@ export class MemoryLog implements EventLog {
   #bytes = 0
   /** The newest id up to which everything is told. */
   #head: string
+  #isTelling = false
   /** What is appended while an event is told. */
-  #next: Telling[] | null = null
+  readonly #next: Telling[] = []
 
   constructor (settings: Settings) {
     this.#settings = settings
     this.#ids = new Ids({ now: settings.now })
+    this.#keys = new MemoryKeys(settings.now)
     this.#head = this.#ids.last
     this.#others = new Horizon(this.#head)
     this.#sweep = setInterval(
@@ -86,25 +93,35 @@ export class MemoryLog implements EventLog {
       if (stream === undefined) this.#horizonOf(name).missed(last)
       else keeping.push(stream)
     }
-    this.#take({ entry, streams: keeping })
+    this.#take(entry, keeping)
     return entry.id
   }
 
+  appendOnce (request: OnceRequest, events: readonly LogAppend[]): OnceResult {
+    const known = this.#keys.outcome(request)
+    if (known !== undefined) return known
+    const ids = events.map(({ streams, record }) => this.wants(streams) ? this.append(streams, record) : null)
+    this.#keys.keep(request, ids)
+    return { outcome: 'appended', ids, answer: request.answer }
+  }
+
   /** A listener may come to append, by way of the application: that is remembered and told after this one. */
-  #take (first: Telling): void {
-    if (this.#next !== null) {
-      this.#next.push(first)
+  #take (entry: LogEntry, streams: readonly MemoryStream[]): void {
+    if (this.#isTelling) {
+      this.#next.push({ entry, streams })
       return
     }
-    this.#next = [first]
+    this.#isTelling = true
     try {
-      for (const telling of this.#next) this.#tell(telling)
+      this.#tell(entry, streams)
+      for (const next of this.#next) this.#tell(next.entry, next.streams)
     } finally {
-      this.#next = null
+      this.#next.length = 0
+      this.#isTelling = false
     }
   }
 
-  #tell ({ entry, streams }: Telling): void {
+  #tell (entry: LogEntry, streams: readonly MemoryStream[]): void {
     for (const stream of streams) this.#push(stream, entry)
     if (this.#bytes > this.#settings.maxTotalBytes) this.#shorten()
     if (entry.id > this.#head) this.#head = entry.id
@@ -113,10 +130,10 @@ export class MemoryLog implements EventLog {
 
   #push (stream: MemoryStream, entry: LogEntry): void {
     const { maxEvents, maxBytes } = this.#settings.retention
-    this.#counting(stream, () => {
-      stream.push(entry)
-      stream.trim(maxEvents, maxBytes, 1)
-    })
+    const before = stream.bytes
+    stream.push(entry)
+    stream.trim(maxEvents, maxBytes, 1)
+    this.#bytes += stream.bytes - before
   }
 
   #counting (stream: MemoryStream, change: () => void): void {
@@ -164,6 +181,7 @@ export class MemoryLog implements EventLog {
   close (): void {
     clearInterval(this.#sweep)
     this.#streams.clear()
+    this.#keys.clear()
   }
 
   /** The stream of a name, if it is to be remembered. */

@@ -1,13 +1,14 @@
 import { encodeInto } from '../../log/codec.js'
 import type { Retention } from '../../log/event-log.js'
+import { argumentsOf, type KeyedRequest, resultOf } from './keyed.js'
 import type { Keys, StreamKeys } from './keys.js'
 import type { Link } from './link.js'
-import type { Appended, AppendedBatch, AppendedEvent } from './outbox.js'
+import type { Appended, AppendedBatch, AppendedUnit } from './outbox.js'
 import { idAt } from './position.js'
 import { scripts } from './scripts.js'
 
-/** In how many streams an event is, and the bytes of its record. */
-const HEAD = 2 + 4
+/** In how many streams an event is, the number of its request with a key, and the bytes of its record. */
+const HEAD = 2 + 2 + 4
 
 interface Parts {
   readonly link: Link
@@ -26,24 +27,47 @@ interface Parts {
  */
 export async function append (
   { link, keys, retention: { maxEvents, maxBytes, maxAge }, keptFor, node }: Parts,
-  { number, events }: AppendedBatch
+  { number, units }: AppendedBatch
 ): Promise<Appended | null> {
   const { life } = link
   if (life === null) return null
-  const { streamKeys, bytes } = encodeBatch(events)
-  const answer = await link.run(scripts.append, [keys.log, keys.producer(node), ...streamKeys],
-    [life.epoch, life.name, ...[number, maxEvents, maxBytes, maxAge, keptFor].map(String), bytes])
+  const { count, streamKeys, bytes } = encodeUnits(units)
+  const requests = units.map(({ request }) => request).filter(request => request !== null)
+  const scriptKeys = [keys.log, keys.producer(node), ...streamKeys]
+  const numbers = [number, maxEvents, maxBytes, maxAge, keptFor].map(String)
+  const keyed = addRequests(requests, scriptKeys)
+  const answer = await link.run(scripts.append, scriptKeys, [life.epoch, life.name, ...numbers, bytes, ...keyed])
   if (answer === null) {
     link.rejoin()
     return null
   }
-  const [epoch = '', first = ''] = (answer as [Buffer, Buffer]).map(String)
-  link.saw(idAt(first, epoch, events.length - 1), epoch, life.name)
-  return { epoch, first }
+  const [epoch = '', first = '', ...outcomes] = (answer as Buffer[]).map(String)
+  link.saw(idAt(first, epoch, Math.max(count - 1, 0)), epoch, life.name)
+  return {
+    epoch,
+    first,
+    requests: requests.map((request, at) => resultOf(request, outcomes[2 * at] ?? '', outcomes[2 * at + 1] ?? ''))
+  }
+}
+
+/** Adds the tables of requests to the keys of the script. @returns the arguments of the requests */
+function addRequests (requests: readonly KeyedRequest[], scriptKeys: string[]): string[] {
+  // Map(key of a table's rows -> the number of that key)
+  const numbers = new Map<string, number>()
+  return requests.flatMap(request => {
+    const { rows, times } = request.table
+    let number = numbers.get(rows)
+    if (number === undefined) {
+      number = scriptKeys.push(rows)
+      scriptKeys.push(times)
+      numbers.set(rows, number)
+    }
+    return [String(number), ...argumentsOf(request)]
+  })
 }
 
 /** What the script takes: see there. */
-function encodeBatch (events: readonly AppendedEvent[]): { streamKeys: string[], bytes: Buffer } {
+function encodeUnits (units: readonly AppendedUnit[]): { count: number, streamKeys: string[], bytes: Buffer } {
   // Map(key of a stream's entries -> its number)
   const numbers = new Map<string, number>()
   const streamKeys: string[] = []
@@ -54,13 +78,22 @@ function encodeBatch (events: readonly AppendedEvent[]): { streamKeys: string[],
     streamKeys.push(entries, state)
     return numbers.size
   }
-  const bytes = Buffer.allocUnsafe(events.reduce((sum, { size, streams }) => sum + HEAD + 2 * streams.length + size, 0))
+  let total = 0
+  for (const { events } of units) for (const { size, streams } of events) total += HEAD + 2 * streams.length + size
+  const bytes = Buffer.allocUnsafe(total)
   let at = 0
-  for (const { record, size, streams } of events) {
-    at = bytes.writeUInt16BE(streams.length, at)
-    at = bytes.writeUInt32BE(size, at)
-    for (const stream of streams) at = bytes.writeUInt16BE(numberOf(stream), at)
-    at = encodeInto(bytes, at, record)
+  let count = 0
+  let requests = 0
+  for (const { events, request } of units) {
+    if (request !== null) requests++
+    for (const { record, size, streams } of events) {
+      at = bytes.writeUInt16BE(streams.length, at)
+      at = bytes.writeUInt16BE(request === null ? 0 : requests, at)
+      at = bytes.writeUInt32BE(size, at)
+      for (const stream of streams) at = bytes.writeUInt16BE(numberOf(stream), at)
+      at = encodeInto(bytes, at, record)
+    }
+    count += events.length
   }
-  return { streamKeys, bytes }
+  return { count, streamKeys, bytes }
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { errors } from '../../errors.js'
 import type { ConfigChange, ConfigStore, StoredConfig, StoreLogger } from '../store.js'
+import type { Keys } from './keys.js'
 import type { Link } from './link.js'
+import { idAt } from './position.js'
 import { scripts } from './scripts.js'
 
 /** Configs that are read at once when they are listed, and put back at once. */
@@ -16,6 +18,8 @@ const PAGE = 500
 export class RedisConfigStore implements ConfigStore {
   readonly #link: Link
   readonly #key: string
+  /** Of the state of the root's stream. */
+  readonly #root: string
   /** Of this process. */
   readonly #node: string
   readonly #logger: StoreLogger
@@ -27,9 +31,10 @@ export class RedisConfigStore implements ConfigStore {
   #hash = ''
   #changed: (name: string | null, removed?: string) => void = () => {}
 
-  constructor (link: Link, key: string, node: string, logger: StoreLogger) {
+  constructor (link: Link, keys: Keys, node: string, logger: StoreLogger) {
     this.#link = link
-    this.#key = key
+    this.#key = keys.configs
+    this.#root = keys.stream(null).state
     this.#node = node
     this.#logger = logger
   }
@@ -48,7 +53,7 @@ export class RedisConfigStore implements ConfigStore {
     const kept = String(
       await this.#link.askScript(
         scripts.setConfig,
-        [this.#key],
+        [this.#key, this.#root],
         [this.#node, name, String(enabled), JSON.stringify(events), randomUUID(), String(keepEvents)]
       )
     )
@@ -134,10 +139,12 @@ export class RedisConfigStore implements ConfigStore {
 
 function parsed (name: string, kept: string): StoredConfig {
   try {
-    const [, generation, json = ''] = /^(\S+) (.*)$/s.exec(kept) ?? []
+    const [, generation = '', json = ''] = /^(\S+) (.*)$/s.exec(kept) ?? []
     const { enabled, events } = JSON.parse(json) as StoredConfig
     if (typeof enabled !== 'boolean' || !(events === null || Array.isArray(events))) throw new Error(kept)
-    return { enabled, events, generation }
+    // A config that an earlier version has kept has none.
+    const [, position] = generation.split('@')
+    return { enabled, events, generation, ...(position !== undefined && { since: idAt(position, '') }) }
   } catch (error) {
     throw new errors.STORE_UNAVAILABLE(`Redis: the config of "${name}" is damaged`, { cause: error })
   }

@@ -176,9 +176,15 @@ export class Following {
     })
   }
 
-  /** Resolves when nothing is behind. */
+  /**
+   * Resolves when none is behind of the streams that are followed now. Those that come later begin with what is
+   * published later, and where clients keep coming there is always one.
+   */
   async settled (): Promise<void> {
-    while (this.#working !== null) await this.#working
+    const late = [...this.#streams.values()].filter(({ state }) => state !== 'told')
+    const isLate = (stream: Followed): boolean =>
+      stream.state !== 'told' && this.find(stream.keys.entries) === stream
+    while (this.#working !== null && late.some(isLate)) await this.#working
   }
 
   #work (): void {

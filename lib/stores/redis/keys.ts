@@ -10,6 +10,14 @@ export interface StreamKeys {
   readonly state: string
 }
 
+/** A table of idempotency keys in Redis. */
+export interface TableKeys {
+  /** By idempotency key, what is kept. */
+  readonly rows: string
+  /** The same keys, by when they were kept. */
+  readonly times: string
+}
+
 /**
  * The keys of a store. All have one hash tag, so that on a Redis Cluster they are in one slot, and a script can use
  * them together. It names the database, because channels are the same in all of them.
@@ -37,6 +45,11 @@ export class Keys {
     const keys = this.#named(name === null ? 'root' : `instance:${name}`)
     this.#streams.set(name, keys)
     return keys
+  }
+
+  /** A table of idempotency keys. */
+  table (name: string): TableKeys {
+    return { rows: `${this.#tag}:keys:${name}`, times: `${this.#tag}:key-times:${name}` }
   }
 
   /** What a node has appended last. */

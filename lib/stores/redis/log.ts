@@ -1,10 +1,13 @@
 import type {
   EventLog,
   GapListener,
+  LogAppend,
   LogListener,
   LogPage,
   LogRecord,
   LogStats,
+  OnceRequest,
+  OnceResult,
   StreamName,
   Watch
 } from '../../log/event-log.js'
@@ -48,6 +51,15 @@ export class RedisLog implements EventLog {
   /** @throws PENDING_FULL, STORE_UNAVAILABLE */
   append (streams: readonly StreamName[], record: LogRecord): Promise<string> {
     return this.#parts.outbox.push(streams.map(name => this.#parts.keys.stream(name)), record)
+  }
+
+  /** @throws PENDING_FULL, STORE_UNAVAILABLE */
+  async appendOnce (request: OnceRequest, events: readonly LogAppend[]): Promise<OnceResult> {
+    const { keys, outbox } = this.#parts
+    const wanted = events.map(({ streams }) => streams.length > 0)
+    const keyed = { request, table: keys.table(request.table.name), wanted }
+    return await outbox.pushRequest(keyed, events.filter((event, at) => wanted[at]).map(({ streams, record }) =>
+      ({ streams: streams.map(name => keys.stream(name)), record })))
   }
 
   read (name: StreamName, after: string, maxBytes: number): LogPage | Promise<LogPage> {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { inTime } from '../../host/in-time.js'
-import type { OpenOptions, OpenStore, StoreHealth, StoreLogger } from '../store.js'
+import { type OpenOptions, type OpenStore, type StoreHealth, type StoreLogger, UNLIMITED } from '../store.js'
 import { append } from './append.js'
 import { type Address, databaseOf, loadIoredis, makeClient } from './client.js'
 import { RedisConfigStore } from './configs.js'
@@ -42,7 +42,7 @@ export async function openRedis (address: Address, prefix: string, options: Open
 async function partsOf (
   address: Address,
   prefix: string,
-  { retention, limits = { pendingEvents: 0, pendingBytes: 0 }, logger }: OpenOptions
+  { retention, limits = UNLIMITED, logger }: OpenOptions
 ) {
   const ioredis = await loadIoredis()
   const client = makeClient(ioredis, address)
@@ -75,7 +75,7 @@ async function partsOf (
       return newest === null ? undefined : idAt(String(newest), (await link.current()).epoch)
     }
   })
-  const configs = new RedisConfigStore(link, keys.configs, node, logger)
+  const configs = new RedisConfigStore(link, keys, node, logger)
   const peers = new RedisPeers(outbox, following, keys.nodes)
   return { keys, echo, link, subscriber, following, pulse, outbox, log, configs, peers }
 }

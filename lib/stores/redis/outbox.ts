@@ -3,23 +3,17 @@ import { pendingFull } from '../../limits/limits.js'
 import { encodedSize } from '../../log/codec.js'
 import type { LogRecord } from '../../log/event-log.js'
 import type { PendingLimits } from '../store.js'
+import { LONG_WAIT, TickClock } from '../tick-clock.js'
 import { isPassing } from './faults.js'
+import type { KeyedRequest, RequestResult } from './keyed.js'
 import type { StreamKeys } from './keys.js'
 import { idAt } from './position.js'
 
-/** Events of a batch, and its bytes: Redis does nothing else while it takes one. */
+/** Events of a batch, and its bytes, at most one unit more: Redis does nothing else while it takes one. */
 const MAX_BATCH = 512
 const MAX_BATCH_BYTES = 1024 * 1024
 /** Bytes of one event. Redis takes 512 MB by default, and cuts the connection of who sends more. */
 const MAX_EVENT_BYTES = 128 * 1024 * 1024
-/** When an event has waited for so long, in ms, Redis does not keep up, and only so many more may wait. */
-const LONG_WAIT = 1000
-
-interface Waiting extends AppendedEvent {
-  readonly since: number
-  readonly resolve: (id: string) => void
-  readonly reject: (error: Error) => void
-}
 
 /** An event, and where it goes. */
 export interface AppendedEvent {
@@ -29,17 +23,42 @@ export interface AppendedEvent {
   readonly streams: readonly StreamKeys[]
 }
 
-/** Events that are appended together. */
+/** Events that go into one batch: one, or all of a request with a key. */
+export interface AppendedUnit {
+  readonly events: readonly AppendedEvent[]
+  /** `null` for a single event without a key. */
+  readonly request: KeyedRequest | null
+}
+
+interface Waiting extends AppendedUnit {
+  /** Bytes of its events. */
+  readonly size: number
+  readonly since: number
+  readonly resolve: (appended: UnitResult) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Units that are appended together. */
 export interface AppendedBatch {
   /** Grows by one with each batch of a producer, whether it is answered or not. */
   readonly number: number
-  readonly events: readonly AppendedEvent[]
+  readonly units: readonly AppendedUnit[]
 }
 
-/** The first id of a batch: its epoch and its position. */
+/** The first id of a batch, its epoch and its position, and what became of its requests with a key. */
 export interface Appended {
   readonly epoch: string
   readonly first: string
+  /** In their order. */
+  readonly requests: readonly RequestResult[]
+}
+
+/** What became of a unit. */
+export interface UnitResult {
+  /** Of its first event. */
+  readonly id: string
+  /** `null` for a single event without a key. */
+  readonly request: RequestResult | null
 }
 
 interface Parts {
@@ -67,8 +86,7 @@ export class Outbox {
   #bytes = 0
   #drains: Array<{ readonly through: number, readonly resolve: () => void }> = []
   #number = 0
-  /** When the turn of the event loop began in which events come now, by `performance.now()`; 0 between turns. */
-  #turn = 0
+  readonly #clock = new TickClock()
   #running: Promise<void> | null = null
   #closed: Error | null = null
 
@@ -88,18 +106,32 @@ export class Outbox {
    * @returns the event's id
    * @throws MESSAGE_TOO_LARGE, PENDING_FULL, STORE_UNAVAILABLE
    */
-  push (streams: readonly StreamKeys[], record: LogRecord): Promise<string> {
+  async push (streams: readonly StreamKeys[], record: LogRecord): Promise<string> {
+    return (await this.#push([eventOf(streams, record)], null)).id
+  }
+
+  /**
+   * Pushes what a request with a key appends.
+   *
+   * @throws as {@link push}
+   */
+  async pushRequest (
+    request: KeyedRequest,
+    events: ReadonlyArray<{ readonly streams: readonly StreamKeys[], readonly record: LogRecord }>
+  ): Promise<RequestResult> {
+    const { request: result } = await this.#push(events.map(({ streams, record }) => eventOf(streams, record)), request)
+    if (result === null) throw new errors.STORE_UNAVAILABLE('Redis has not said what became of a request')
+    return result
+  }
+
+  #push (events: readonly AppendedEvent[], request: KeyedRequest | null): Promise<UnitResult> {
     return new Promise((resolve, reject) => {
-      const size = encodedSize(record)
       if (this.#closed !== null) throw this.#closed
-      if (size > MAX_EVENT_BYTES) {
-        throw new errors.MESSAGE_TOO_LARGE(record.event, size, `Redis takes ${MAX_EVENT_BYTES}`)
-      }
-      if (this.#turn === 0) this.#beginTurn()
+      const size = events.reduce((sum, { size }) => sum + size, 0)
       const full = this.#full(size)
       if (full !== undefined) throw full
-      this.#waiting.push({ record, size, streams, since: this.#turn, resolve, reject })
-      this.#pushed++
+      this.#waiting.push({ events, request, size, since: this.#clock.now(), resolve, reject })
+      this.#pushed += weightOf({ events })
       this.#bytes += size
       // From the next microtask on: what is emitted in one go goes into one batch.
       this.#running ??= Promise.resolve().then(async () => { await this.#run() })
@@ -113,51 +145,60 @@ export class Outbox {
     return full !== undefined && (!isUp() || this.#waitedFor() > LONG_WAIT) ? full : undefined
   }
 
-  #beginTurn (): void {
-    this.#turn = performance.now()
-    setImmediate(() => { this.#turn = 0 })
-  }
-
-  /** For how long the oldest event has waited, in ms, until this turn began: in it, Redis cannot have answered. */
+  /** For how long the oldest event has waited, in ms. */
   #waitedFor (): number {
     const oldest = this.#inFlight[0] ?? this.#waiting[0]
-    return oldest === undefined ? 0 : this.#turn - oldest.since
+    return oldest === undefined ? 0 : this.#clock.now() - oldest.since
   }
 
   async #run (): Promise<void> {
     while (this.#waiting.length > 0) {
-      const events = this.#take()
-      this.#inFlight = events
+      const units = this.#take()
+      this.#inFlight = units
       this.#number++
       try {
-        const { epoch, first } = await this.#appendAtLast({ number: this.#number, events })
-        this.#settled(events)
-        for (const [offset, { streams, resolve }] of events.entries()) {
-          const id = idAt(first, epoch, offset)
-          this.#parts.appended(streams, id)
-          resolve(id)
-        }
+        const appended = await this.#appendAtLast({ number: this.#number, units })
+        this.#settled(units)
+        this.#resolve(units, appended)
       } catch (error) {
-        this.#settled(events)
-        for (const { reject } of events) reject(error as Error)
+        this.#settled(units)
+        for (const { reject } of units) reject(error as Error)
       }
     }
     this.#running = null
   }
 
+  #resolve (units: readonly Waiting[], { epoch, first, requests }: Appended): void {
+    let offset = 0
+    let requested = 0
+    for (const { events, request, resolve } of units) {
+      const result = request === null ? null : requests[requested++] ?? null
+      const id = idAt(first, epoch, offset)
+      if (result === null || result.outcome === 'appended') {
+        for (const [at, { streams }] of events.entries()) this.#parts.appended(streams, idAt(first, epoch, offset + at))
+      }
+      offset += events.length
+      resolve({ id, request: result })
+    }
+  }
+
   #take (): Waiting[] {
     let count = 0
+    let events = 0
     let bytes = 0
-    for (; count < this.#waiting.length && count < MAX_BATCH && bytes < MAX_BATCH_BYTES; count++) {
-      bytes += this.#waiting[count]?.size ?? 0
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[count]) {
+      if (events >= MAX_BATCH || bytes >= MAX_BATCH_BYTES) break
+      events += weightOf(next)
+      bytes += next.size
+      count++
     }
     return this.#waiting.splice(0, count)
   }
 
-  #settled (events: readonly Waiting[]): void {
+  #settled (units: readonly Waiting[]): void {
     this.#inFlight = []
-    this.#done += events.length
-    this.#bytes -= events.reduce((sum, { size }) => sum + size, 0)
+    this.#done += units.reduce((sum, unit) => sum + weightOf(unit), 0)
+    this.#bytes -= units.reduce((sum, { size }) => sum + size, 0)
     const drained = this.#drains.filter(({ through }) => through <= this.#done)
     this.#drains = this.#drains.filter(({ through }) => through > this.#done)
     for (const { resolve } of drained) resolve()
@@ -192,4 +233,14 @@ export class Outbox {
     this.#settled(waiting)
     for (const { reject } of waiting) reject(error)
   }
+}
+
+/** What a unit counts for: its events, and one where it has none. */
+const weightOf = ({ events }: Pick<AppendedUnit, 'events'>): number => Math.max(events.length, 1)
+
+/** @throws MESSAGE_TOO_LARGE */
+function eventOf (streams: readonly StreamKeys[], record: LogRecord): AppendedEvent {
+  const size = encodedSize(record)
+  if (size <= MAX_EVENT_BYTES) return { record, size, streams }
+  throw new errors.MESSAGE_TOO_LARGE(record.event, size, `Redis takes ${MAX_EVENT_BYTES}`)
 }

@@ -121,13 +121,21 @@ return { '${FORMAT}', epoch, life, last, birth, string.match(info, 'redis_versio
 /**
  * Appends events and publishes them, to those of each stream at once.
  *
- * KEYS: the log; the producer; and of each stream its entries and its state. Its channel is called as its entries are.
+ * KEYS: the log; the producer; of each stream its entries and its state; and of each table of idempotency keys its rows
+ *   and their times. The channel of a stream is called as its entries are.
  * ARGV: epoch, life, number of the batch, maxEvents, maxBytes, maxAge, ms that a quiet stream's state is kept;
- *   and the events, one after the other: in how many streams it is, the bytes of its record, the numbers of its
- *   streams, and its record (big-endian; u16, u32, u16 each)
- * Returns: the epoch and the position of the first event; the others follow it. Or nil: the caller must join first
+ *   the events, one after the other: in how many streams it is, the number of its request with a key or 0, the bytes of
+ *   its record, the numbers of its streams, and its record (big-endian; u16, u16, u32, u16 each); and of each request
+ *   with a key: the number of its table's first key, its key, what is kept of it, how many keys may be kept, for how
+ *   many ms, '1' if it replaces what is there, and a fence, or '' and ''
+ * Returns: the epoch and the position of the first event, the others follow it; and of each request with a key what
+ *   became of it ('done', 'known', 'fenced' or 'full') and its row or ''. Or nil: the caller must join first
  *
- * A caller that has had no answer sends the same batch again, with the same number: it is executed once.
+ * A caller that has had no answer sends the same batch again, with the same number: it is executed once. The events of
+ * a request that is not done are left out, and their positions stay free.
+ *
+ * A row has lines: \`time epoch position\`, the position that of the request's first event, and what is kept of it, of
+ * which the first two are lines and the rest is the answer.
  *
  * In the state of a stream: \`newest\`; \`floor\`, the newest that was dropped; \`bytes\`; \`oldest\`, the time of its
  * oldest entry.
@@ -136,18 +144,59 @@ const APPEND = `
 local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last', 'format')
 if log[1] ~= ARGV[1] or log[2] ~= ARGV[2] or log[4] ~= '${FORMAT}' then return false end
 local batch = tonumber(ARGV[3])
+local now = clock()
+local requests = (#ARGV - 8) / 8
+local function rowOf (request, key)
+  local row = redis.call('HGET', KEYS[tonumber(ARGV[8 * request + 1])], key)
+  if row and tonumber(string.match(row, '^%d+')) > now - tonumber(ARGV[8 * request + 5]) then return row end
+end
+local function rowsAfter (answer, outcomes)
+  for request = 1, requests do
+    local row = rowOf(request, ARGV[8 * request + 2])
+    answer[#answer + 1] = outcomes[request] or (row and 'known' or 'full')
+    answer[#answer + 1] = row or ''
+  end
+  return answer
+end
 local done = redis.call('HMGET', KEYS[2], 'batch', 'epoch', 'first')
 if done[1] and tonumber(done[1]) >= batch then
   if tonumber(done[1]) > batch then return redis.error_reply('STALE a later batch of this producer was executed') end
-  return { done[2], done[3] }
+  return rowsAfter({ done[2], done[3] }, {})
 end
 
 local maxEvents, maxBytes, maxAge = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local now = clock()
 local time, first = nextTo(log[3], now)
+
+-- What becomes of the requests with a key, before any of their events.
+local outcomes, comes = {}, {}
+for request = 1, requests do
+  local at = 8 * request
+  local rows, key, eldest = tonumber(ARGV[at + 1]), ARGV[at + 2], now - tonumber(ARGV[at + 5])
+  local times = KEYS[rows + 1]
+  local aged = redis.call('ZRANGEBYSCORE', times, '-inf', eldest, 'LIMIT', 0, 500)
+  if #aged > 0 then
+    redis.call('ZREM', times, unpack(aged))
+    redis.call('HDEL', KEYS[rows], unpack(aged))
+  end
+  local row = rowOf(request, key)
+  local id = rows .. ' ' .. key
+  local fence = ARGV[at + 7] ~= '' and rowOf(request, ARGV[at + 7])
+  local isFenced = fence and string.match(fence, '^[^\\n]*\\n[^\\n]*\\n[^\\n]*\\n(.*)$') > ARGV[at + 8]
+  if (row or comes[id]) and ARGV[at + 6] ~= '1' then
+    outcomes[request] = 'known'
+  elseif isFenced then
+    outcomes[request] = 'fenced'
+  elseif not row and not comes[id] and redis.call('ZCOUNT', times, '(' .. string.format('%.0f', eldest), '+inf') >= tonumber(ARGV[at + 4]) then
+    outcomes[request] = 'full'
+  else
+    outcomes[request], comes[id] = 'done', true
+    -- Its row is written when its position is known; until then its place is taken.
+    redis.call('ZADD', times, now, key)
+  end
+end
 local number = first - 1
 local stamp = string.format('%.0f-', time)
-local frames, added, sizes = {}, {}, {}
+local frames, added, sizes, positions = {}, {}, {}, {}
 local function add (stream, position, head, record)
   redis.call('XADD', KEYS[1 + 2 * stream], position, 'e', record)
   local frame = frames[stream]
@@ -163,15 +212,30 @@ end
 local events, at = ARGV[8], 1
 local size = #events
 while at <= size do
-  local count, length, streams = struct.unpack('>HI4', events, at)
+  local count, request, length, streams = struct.unpack('>HHI4', events, at)
   local start = streams + 2 * count
-  local record = string.sub(events, start, start + length - 1)
   number = number + 1
-  local position, head = stamp .. number, struct.pack('>HI4', number - first, length)
-  for stream = streams, start - 1, 2 do
-    add((struct.unpack('>H', events, stream)), position, head, record)
+  if request > 0 and not positions[request] then positions[request] = stamp .. number end
+  if request == 0 or outcomes[request] == 'done' then
+    local record = string.sub(events, start, start + length - 1)
+    local position, head = stamp .. number, struct.pack('>HI4', number - first, length)
+    for stream = streams, start - 1, 2 do
+      add((struct.unpack('>H', events, stream)), position, head, record)
+    end
   end
   at = start + length
+end
+-- A batch of requests without events takes a position of its own.
+if number < first then number = first end
+for request = 1, requests do
+  if outcomes[request] == 'done' then
+    local at = 8 * request
+    local rows, maxAge = tonumber(ARGV[at + 1]), ARGV[at + 5]
+    local head = string.format('%.0f ', now) .. ARGV[1] .. ' ' .. (positions[request] or show(time, first)) .. '\\n'
+    redis.call('HSET', KEYS[rows], ARGV[at + 2], head .. ARGV[at + 3])
+    redis.call('PEXPIRE', KEYS[rows], maxAge)
+    redis.call('PEXPIRE', KEYS[rows + 1], maxAge)
+  end
 end
 local last = show(time, number)
 redis.call('HSET', KEYS[1], 'last', last)
@@ -229,7 +293,7 @@ for stream, frame in pairs(frames) do
   redis.call('PEXPIRE', entries, maxAge)
   redis.call('PUBLISH', entries, table.concat({ 'e', ARGV[1], ARGV[2], before or '', show(time, first), length, bytes }, ' ') .. '\\n' .. table.concat(frame))
 end
-return { ARGV[1], show(time, first) }
+return rowsAfter({ ARGV[1], show(time, first) }, outcomes)
 `
 
 /**
@@ -334,19 +398,21 @@ redis.call('PUBLISH', KEYS[1], 'r ' .. newest)
 return newest
 `
 
-// A config is kept as `generation JSON`: a name that is deleted and set again is of another generation.
+// A config is kept as `generation JSON`: a name that is deleted and set again is of another generation. That has at its
+// end where the root's stream was then.
 
 /**
  * Puts a config in place of the one before, and tells of it. A list that is kept is read in the same step.
  *
- * KEYS: the configs
+ * KEYS: the configs; the state of the root's stream
  * ARGV: who tells; the name; `enabled` and `events` as JSON; a generation, if the name had none;
  *   `true` if the list that is there stays
  * Returns: the config as it is kept
  */
 const SET_CONFIG = `
 local before = redis.call('HGET', KEYS[1], ARGV[2])
-local generation = before and string.match(before, '^%S+') or ARGV[5]
+local generation = before and string.match(before, '^%S+') or
+  ARGV[5] .. '@' .. (redis.call('HGET', KEYS[2], 'newest') or '0-0')
 local events = before and ARGV[6] == 'true' and string.match(before, '"events":(.*)}$') or ARGV[4]
 local kept = generation .. ' {"enabled":' .. ARGV[3] .. ',"events":' .. events .. '}'
 redis.call('HSET', KEYS[1], ARGV[2], kept)

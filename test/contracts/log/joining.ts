@@ -3,6 +3,9 @@ import type { EventLog, StreamName, Watch } from '../../../lib/log/event-log.js'
 import { turn } from '../contract-test.js'
 import { Random } from '../random.js'
 import { Appends, follow, idsOf, isPending, type LogTest, record, sameList, textOf } from './subject.js'
+import { IN_FULL } from '../../helpers/sample.js'
+
+const SEEDS = IN_FULL ? 20 : 5
 
 interface Place {
   readonly log: EventLog
@@ -161,7 +164,7 @@ async function storm (log: EventLog, seed: number, scant: boolean): Promise<void
 }
 
 async function storms (log: EventLog, scant: boolean): Promise<void> {
-  for (let seed = 1; seed <= 20; seed++) {
+  for (let seed = 1; seed <= SEEDS; seed++) {
     try {
       await storm(log, seed, scant)
     } catch (error) {

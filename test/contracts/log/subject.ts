@@ -26,7 +26,7 @@ export interface LogTest {
   /** Bounds that the test is about. */
   readonly retention?: Partial<Retention>
   /** What the log must offer for the test to have something to show. */
-  readonly needs?: 'reopen' | 'advance'
+  readonly needs?: 'reopen' | 'advance' | 'keys'
   show(subject: Subject): Promise<void>
 }
 
@@ -62,7 +62,8 @@ export class Subject {
     return other.log
   }
 
-  offers (what: 'reopen' | 'advance'): boolean {
+  offers (what: 'reopen' | 'advance' | 'keys'): boolean {
+    if (what === 'keys') return this.log.appendOnce !== undefined
     return this.#opened[what] !== undefined
   }
 
