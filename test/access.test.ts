@@ -63,7 +63,7 @@ t.test('every key of a list opens everything, and nothing that is like one does'
 t.test('the global key grants all, and its hash is that of the key without white space', async t => {
   const { access } = makeAccess({ apikey: ' key ' })
   const grant = await authorize(access, 'key', null)
-  t.strictSame(grant, { global: true, instances: null, events: null, keyHash: hashKey('key'), expiresAt: null })
+  t.strictSame(grant, { global: true, instances: null, events: null, publish: true, keyHash: hashKey('key'), expiresAt: null })
   t.equal(hashKey(' key\n'), hashKey('key'))
   t.not(hashKey('key'), hashKey('Key'))
 })

@@ -21,7 +21,7 @@ interface Setup {
 function setUp (given: Setup = {}) {
   const told: string[] = []
   const store = given.store ?? new MemoryConfigStore()
-  const instances = new Instances(given.catalogue ?? catalogue, store, { async remove () {} }, given.byDefault ?? null)
+  const instances = new Instances(given.catalogue ?? catalogue, store, { head: () => '', remove: async () => {} }, given.byDefault ?? null)
   instances.follow({
     async configChanged (name) { told.push(`changed ${name}`) },
     async instanceRemoved (name) { told.push(`removed ${name}`) },
@@ -276,7 +276,7 @@ t.test('a bad name or config is an error with a code, and nothing is stored', as
 
 t.test('a name that may not be an instance is not stored', async t => {
   const { instances, told } = setUp()
-  const configs = new Configs({ instances, gateway: { isHosts: name => name === 'admin' }, instanceExists: null })
+  const configs = new Configs({ instances, names: { use () {} }, limited: { countIn () {} }, gateway: { isHosts: name => name === 'admin' }, instanceExists: null })
   await t.rejects(configs.set('admin', { enabled: true }), { code: 'FST_ERR_WS_EVENTS_HOST_NAMESPACE' })
   t.equal(await instances.find('admin'), null)
   t.same(told, [])

@@ -39,7 +39,7 @@ t.test('nothing that copies, compares or prints meets a former name', async t =>
   const stats = wsEvents.stats()
   t.strictSame({ ...stats }, structuredClone(stats))
   t.strictSame(JSON.parse(JSON.stringify(stats)), { ...stats })
-  t.strictSame(Object.keys(stats), ['emit', 'clients', 'delivery', 'log', 'store', 'limits'])
+  t.strictSame(Object.keys(stats), ['emit', 'publish', 'clients', 'delivery', 'log', 'store', 'limits'])
   t.notMatch(inspect(stats, { showHidden: true }), /Error/)
   for (const former of Object.keys(RENAMED.errors)) t.notOk(Object.keys(errors).includes(former))
 })

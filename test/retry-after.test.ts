@@ -5,9 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import wsEvents, { errors, type WsEventsOptions } from '../lib/index.js'
-import { Quotas } from '../lib/gateway/quotas.js'
 import monitor from '../lib/monitor/index.js'
-import { readSettings } from '../lib/options.js'
+import { RefusedAddresses } from '../lib/limits/refused-addresses.js'
 import { retryAfter } from '../lib/limits/retry-after.js'
 import { EventStream } from './helpers/event-stream.js'
 import { SharedStore } from './helpers/shared-store.js'
@@ -115,12 +114,11 @@ t.test('an address that was refused too often is told how much of the minute is 
 
 t.test('the rest of the minute is in whole seconds, at least one, whatever the clock does', async t => {
   let now = 1_000_000
-  const { limits } = readSettings({ env: false, limits: { refusalsPerMinute: 1 } })
-  const quotas = new Quotas(limits, () => now)
-  quotas.refused('1.1.1.1')
+  const refused = new RefusedAddresses(1, () => now)
+  refused.add('1.1.1.1')
   const left = (): number | undefined => {
     try {
-      quotas.checkRefusals('1.1.1.1')
+      refused.check('1.1.1.1')
     } catch (error) {
       return retryAfter(error)
     }

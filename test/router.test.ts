@@ -7,7 +7,7 @@ import type { InstanceConfigInput, Mode } from '../lib/types.js'
 
 const catalogue = new Catalogue(['call', 'chats.set'])
 const call = catalogue.get('call')
-const nothingToRemove = { async remove () {} }
+const nothingToRemove = { head: () => '', remove: async () => {} }
 
 async function routerFor (mode: Mode, config: InstanceConfigInput | null, hosts: readonly string[] = []): Promise<Router> {
   const instances = new Instances(catalogue, new MemoryConfigStore(), nothingToRemove, null)

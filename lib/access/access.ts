@@ -5,7 +5,7 @@ import { setMaxListeners } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { hostname } from 'node:os'
 import { type AddressMatcher, compileAddresses, splitList, withoutPort } from './addresses.js'
-import { errors } from '../errors.js'
+import { errorName, errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import { EventBits, type EventSet, parseEventPatterns } from '../events/event-set.js'
 import { HOST_TIMEOUT, inTime } from '../host/in-time.js'
@@ -40,8 +40,8 @@ export interface Peer {
   readonly forwarded: boolean
   /** The origin of a page from elsewhere that `cors` does not list by name; `null` for everybody else. */
   readonly foreignOrigin: string | null
-  /** Whether the name that it asks for is one that this machine would go by. */
-  readonly asksForUs: boolean
+  /** The host that it asks for. */
+  readonly host: string | undefined
 }
 
 /** What a caller may see. */
@@ -51,6 +51,8 @@ export interface Grant {
   /** `null`: all. */
   readonly instances: ReadonlySet<string> | null
   readonly events: EventSet
+  /** Whether it may publish over HTTP. */
+  readonly publish: boolean
   /** SHA-256 of the key that came, in base64; `null` if none did. */
   readonly keyHash: string | null
   /** When it has to be asked for again, by `performance.now()`; `null`: never. */
@@ -58,10 +60,24 @@ export interface Grant {
 }
 
 /** What an address opens that needs no key. One object for all, because there may be many clients. */
-const KEYLESS: Grant = { global: true, instances: null, events: null, keyHash: null, expiresAt: null }
+const KEYLESS: Grant = {
+  global: true,
+  instances: null,
+  events: null,
+  publish: true,
+  keyHash: null,
+  expiresAt: null
+}
 
 /** What the root shows in traditional mode to clients of Evolution, which join it unasked. */
-export const SILENT: Grant = { global: false, instances: new Set(), events: null, keyHash: null, expiresAt: null }
+export const SILENT: Grant = {
+  global: false,
+  instances: new Set(),
+  events: null,
+  publish: false,
+  keyHash: null,
+  expiresAt: null
+}
 
 /** The SHA-256 of a key, in base64: how a key is kept and compared. */
 export const hashKey = (key: string): string => hash('sha256', key.trim(), 'base64')
@@ -78,6 +94,37 @@ export function bearerKey (headers: IncomingHttpHeaders): string | null {
   return readKey(/^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1])
 }
 
+/**
+ * The keys by which somebody may publish: those of the two headers, and the password of `Authorization: Basic`, which a
+ * URL can carry. That one may be percent-encoded, and never counts with what a browser's page sends.
+ *
+ * @returns of each that came, its spellings
+ */
+export function publisherKeys (headers: IncomingHttpHeaders): ReadonlyArray<readonly string[]> {
+  const isPage = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+  const keys = [[readKey(headers.apikey)], [bearerKey(headers)], isPage ? [] : basicKeys(headers)]
+  return keys.map(spellings => spellings.filter(key => key !== null)).filter(({ length }) => length > 0)
+}
+
+/** The password of `Authorization: Basic`, as it is written and percent-decoded. */
+function basicKeys ({ authorization }: IncomingHttpHeaders): Array<string | null> {
+  const [, encoded] = /^Basic +(\S+)$/i.exec(authorization ?? '') ?? []
+  if (encoded === undefined) return []
+  const credentials = Buffer.from(encoded, 'base64').toString()
+  const password = credentials.slice(credentials.indexOf(':') + 1)
+  if (!credentials.includes(':')) return []
+  const decoded = percentDecoded(password)
+  return decoded === password ? [readKey(password)] : [readKey(password), readKey(decoded)]
+}
+
+function percentDecoded (text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 type Caller = Pick<VerifyRequest, 'apikey' | 'instance' | 'address'>
 
 /** The host that a request is for. HTTP/2 has `:authority` for it. */
@@ -91,6 +138,7 @@ export class Access {
   readonly #log: FastifyBaseLogger
   /** `null`: the host's function is asked. */
   readonly #keyHashes: readonly Buffer[] | null
+  readonly #publishHashes: readonly Buffer[]
   readonly #trusted: AddressMatcher
   readonly #allowed: (address: string) => boolean
   readonly #serverHost: string | null
@@ -102,6 +150,7 @@ export class Access {
     this.#catalogue = catalogue
     this.#log = log
     this.#keyHashes = typeof settings.apikeys === 'function' ? null : hashKeys(settings.apikeys)
+    this.#publishHashes = hashKeys(settings.publishKeys)
     this.#trusted = compileTrust(settings.trustProxy)
     this.#allowed = this.#compileAllowed(settings.allowedHosts)
     this.#serverHost = settings.serverUrl === null ? null : new URL(settings.serverUrl).hostname
@@ -132,16 +181,35 @@ export class Access {
     // A proxy that says so, but names no address by X-Forwarded-For, hides the client's from us.
     const unread = header !== undefined && hops === 1
     if (header !== undefined && this.#settings.trustProxy === false) this.#hint(header)
-    const origin = headers.origin
     const address = chain.at(-1)
     return {
       address: address === undefined ? null : withoutPort(address),
       forwarded: passedOn || unread,
-      foreignOrigin: origin === undefined || this.#isOwn(origin, headers, remoteAddress) || this.#isListed(origin)
-        ? null
-        : origin,
-      asksForUs: !this.#isRebound(hostOf(headers))
+      foreignOrigin: this.#foreignOrigin(headers, remoteAddress),
+      host: hostOf(headers)
     }
+  }
+
+  /** A browser sends no `Origin` with what only a page shows (an `<img>`, a `fetch` with `no-cors`). */
+  #foreignOrigin (headers: IncomingHttpHeaders, remoteAddress: string | undefined): string | null {
+    const { origin } = headers
+    if (origin === undefined) {
+      const site = headers['sec-fetch-site']
+      return site === 'cross-site' || site === 'same-site' ? `an unknown origin (Sec-Fetch-Site: ${site})` : null
+    }
+    return this.#isOwn(origin, headers, remoteAddress) || this.#isListed(origin) ? null : origin
+  }
+
+  /**
+   * The same for a request of HTTP that is not Socket.IO's. An old browser, and any browser over plain HTTP, sends
+   * neither `Origin` nor `Sec-Fetch-Site` with a GET: then nothing tells whose page it is, and neither a cookie nor an
+   * address other than this machine's own is enough.
+   */
+  requestPeer (headers: IncomingHttpHeaders, remoteAddress: string | undefined): Peer {
+    const peer = this.peer(headers, remoteAddress)
+    const tells = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+    if (tells || !isBrowser(headers) || (peer.address !== null && isLoopback(peer.address))) return peer
+    return { ...peer, foreignOrigin: 'an unknown origin' }
   }
 
   #hint (header: string): void {
@@ -192,40 +260,79 @@ export class Access {
     peer: Peer,
     headers: IncomingHttpHeaders
   ): Promise<Grant> {
-    if (apikey !== null && await this.#isGlobalKey(apikey, instance, peer)) {
-      return { ...KEYLESS, keyHash: hashKey(apikey) }
-    }
-    if (apikey === null && this.#needsNoKey(peer)) return KEYLESS
-    const grant = await this.#ask({ apikey, instance, address: peer.address, headers }, peer)
+    const keyHash = apikey === null ? null : hashKey(apikey)
+    const request = { apikey, instance, address: peer.address, headers }
+    if (keyHash !== null && await this.#isGlobalKey(keyHash, request)) return { ...KEYLESS, keyHash }
+    if (keyHash === null && this.#needsNoKey(peer)) return KEYLESS
+    // It opens nothing but publishing, whatever a host's check would say of it.
+    if (keyHash !== null && isOneOf(keyHash, this.#publishHashes)) throw new errors.FORBIDDEN(placeOf(instance))
+    const grant = await this.#ask(request, keyHash, peer)
     if (grant === false || (instance !== null && grant.instances?.has(instance) === false)) {
       if (apikey === null) throw new errors.UNAUTHORIZED()
-      throw new errors.FORBIDDEN(instance === null ? 'the root namespace' : `the instance "${instance}"`)
+      throw new errors.FORBIDDEN(placeOf(instance))
     }
     return grant
   }
 
-  async #isGlobalKey (apikey: string, instance: string | null, peer: Peer): Promise<boolean> {
-    const keyHashes = this.#keyHashes ?? await this.#askKeys(apikey, instance, peer)
-    const given = Buffer.from(hashKey(apikey), 'base64')
-    // Every key is compared, so that the time tells nothing of which one is near.
-    return keyHashes.reduce((found, known) => timingSafeEqual(given, known) || found, false)
+  /**
+   * Checks who wants to publish over HTTP. Each key is tried until one is accepted.
+   *
+   * @param apikeys of each key that came, its spellings
+   * @param instance that it is for; `null`: not known yet
+   * @throws UNAUTHORIZED when no key came, or several and none is accepted; FORBIDDEN, VERIFY_FAILED, CLOSED
+   */
+  async authorizePublisher (
+    apikeys: ReadonlyArray<readonly string[]>,
+    instance: string | null,
+    peer: Peer,
+    headers: IncomingHttpHeaders
+  ): Promise<Grant> {
+    let isKnown = false
+    let failure: Error | undefined
+    for (const apikey of apikeys.length === 0 ? [null] : apikeys.flat()) {
+      try {
+        const grant = await this.#publisher(apikey, instance, peer, headers)
+        if (grant.publish) return grant
+        isKnown = true
+      } catch (error) {
+        const name = errorName(error)
+        if (name === 'UNAUTHORIZED') throw error
+        if (name !== 'FORBIDDEN') failure ??= error as Error
+      }
+    }
+    if (failure !== undefined) throw failure
+    if (apikeys.length > 1 && !isKnown) throw new errors.UNAUTHORIZED()
+    throw new errors.FORBIDDEN(instance === null ? 'publishing' : `publishing for the instance "${instance}"`)
+  }
+
+  async #publisher (
+    apikey: string | null,
+    instance: string | null,
+    peer: Peer,
+    headers: IncomingHttpHeaders
+  ): Promise<Grant> {
+    const keyHash = apikey === null ? null : hashKey(apikey)
+    if (keyHash === null || !isOneOf(keyHash, this.#publishHashes)) {
+      return await this.authorize(apikey, instance, peer, headers)
+    }
+    return { ...KEYLESS, global: false, keyHash }
+  }
+
+  async #isGlobalKey (keyHash: string, caller: Caller): Promise<boolean> {
+    return isOneOf(keyHash, this.#keyHashes ?? await this.#askKeys(caller))
   }
 
   /** The global keys that are good now. A failure is no answer: it lets nobody in. */
-  async #askKeys (apikey: string, instance: string | null, peer: Peer): Promise<readonly Buffer[]> {
+  async #askKeys (caller: Caller): Promise<readonly Buffer[]> {
     const { apikeys } = this.#settings
     if (typeof apikeys !== 'function') return []
-    return await this.#askHost(
-      'apikey',
-      { apikey, instance, address: peer.address },
-      async () => keysOf(await apikeys())
-    )
+    return await this.#askHost('apikey', caller, async () => keysOf(await apikeys()))
   }
 
   #needsNoKey (peer: Peer): boolean {
     if (this.#settings.allowedHosts.includes('*')) return true
     if (peer.address === null || peer.forwarded || peer.foreignOrigin !== null) return false
-    return this.#allowed(peer.address) && (peer.asksForUs || !isLoopback(peer.address))
+    return this.#allowed(peer.address) && (!isLoopback(peer.address) || !this.#isRebound(peer.host))
   }
 
   /**
@@ -240,14 +347,17 @@ export class Access {
     return !own && !/^\[|^[\d.]+$/.test(name)
   }
 
-  async #ask (request: VerifyRequest, peer: Peer): Promise<Grant | false> {
+  async #ask (request: VerifyRequest, keyHash: string | null, peer: Peer): Promise<Grant | false> {
     const { verify } = this.#settings
-    const { apikey, instance } = request
+    const { apikey } = request
     if (verify === null || (apikey !== null && apikey.length > MAX_KEY_LENGTH)) return false
     // A page from elsewhere must bring a key: the cookies that come along are its visitor's, not its own.
     if (apikey === null && peer.foreignOrigin !== null) return false
-    const ask = async () => this.#grantOf(await verify(withoutVisitors(request, peer)), apikey)
-    return await this.#askHost('verify', { apikey, instance, address: peer.address }, ask)
+    return await this.#askHost(
+      'verify',
+      request,
+      async () => this.#grantOf(await verify(withoutVisitors(request, peer)), keyHash)
+    )
   }
 
   /**
@@ -276,20 +386,27 @@ export class Access {
     this.#closing.abort()
   }
 
-  #grantOf (answer: VerifyAnswer, apikey: string | null): Grant | false {
+  #grantOf (answer: VerifyAnswer, keyHash: string | null): Grant | false {
     if (answer === false) return false
-    const keyHash = apikey === null ? null : hashKey(apikey)
-    if (answer === true) return { global: false, instances: null, events: null, keyHash, expiresAt: null }
+    if (answer === true) {
+      return { global: false, instances: null, events: null, publish: false, keyHash, expiresAt: null }
+    }
     // A Response that was returned by mistake, say, has no keys of its own and would grant everything.
-    if (!isPlainObject(answer)) throw new TypeError('verify must answer true, false or { instances?, events?, ttl? }')
-    const { instances, events, ttl, ...unknown } = answer
+    if (!isPlainObject(answer)) {
+      throw new TypeError('verify must answer true, false or { instances?, events?, ttl?, publish? }')
+    }
+    const { instances, events, ttl, publish = false, ...unknown } = answer
     const [key] = Object.keys(unknown)
     // The host means a restriction by it, which would not hold.
-    if (key !== undefined) throw new TypeError(`verify may answer instances, events and ttl, and answered "${key}"`)
+    if (key !== undefined) {
+      throw new TypeError(`verify may answer instances, events, ttl and publish, and answered "${key}"`)
+    }
+    if (typeof publish !== 'boolean') throw new TypeError('verify must answer true or false for publish')
     return {
       global: false,
       instances: instances === undefined ? null : new Set(instances.map(name => instanceName(name))),
       events: events === undefined ? null : this.#grantedEvents(events),
+      publish,
       keyHash,
       expiresAt: ttl === undefined ? null : performance.now() + milliseconds(ttl)
     }
@@ -308,9 +425,24 @@ export class Access {
  */
 function withoutVisitors (request: VerifyRequest, { foreignOrigin }: Peer): VerifyRequest {
   if (foreignOrigin === null) return request
-  const { cookie: _, ...headers } = request.headers
-  return { ...request, headers }
+  const { cookie: _, authorization, ...headers } = request.headers
+  // A browser adds `Basic` and the like by itself, once its user has signed in. `Bearer` is given by the page.
+  const given = authorization !== undefined && bearerKey({ authorization }) !== null ? { authorization } : null
+  return { ...request, headers: { ...headers, ...given } }
 }
+
+/** Every browser says so, and a page cannot change it for what it loads without reading it. */
+const isBrowser = (headers: IncomingHttpHeaders): boolean => headers['user-agent']?.startsWith('Mozilla/') === true
+
+/** Every key is compared, so that the time tells nothing of which one is near. */
+function isOneOf (keyHash: string, keyHashes: readonly Buffer[]): boolean {
+  if (keyHashes.length === 0) return false
+  const given = Buffer.from(keyHash, 'base64')
+  return keyHashes.reduce((found, known) => timingSafeEqual(given, known) || found, false)
+}
+
+const placeOf = (instance: string | null): string =>
+  instance === null ? 'the root namespace' : `the instance "${instance}"`
 
 const hashKeys = (keys: readonly string[]): Buffer[] => keys.map(key => Buffer.from(hashKey(key), 'base64'))
 

@@ -1,5 +1,6 @@
 import proxyAddr from '@fastify/proxy-addr'
 import ipaddr from 'ipaddr.js'
+import { isIPv6 } from 'node:net'
 
 /** Tells whether an address is among some. `hop` counts from the nearest peer, as in Fastify's `trustProxy`. */
 export type AddressMatcher = (address: string, hop: number) => boolean
@@ -34,7 +35,8 @@ const NETWORK_GROUPS = 4
 
 /** What limits count a client's address as: an IPv4 address, or the /64 of an IPv6 address. */
 export function countedAs (address: string): string {
-  if (!ipaddr.isValid(address)) return address
+  // Most are IPv4, and asked for with each connection: the library takes ten times as long to say so.
+  if (!isIPv6(address)) return address
   const parsed = ipaddr.process(address)
   if (parsed.kind() === 'ipv4') return parsed.toString()
   return `${(parsed as ipaddr.IPv6).parts.slice(0, NETWORK_GROUPS).map(group => group.toString(16)).join(':')}::/64`

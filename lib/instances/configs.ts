@@ -1,12 +1,16 @@
 import { errors } from '../errors.js'
 import type { Gateway } from '../gateway/index.js'
 import { callHost } from '../host/host-call.js'
+import type { InstanceNames } from '../limits/instance-names.js'
 import type { Instances, SetResult } from './instances.js'
+import type { LimitCounters } from '../limits/limits.js'
 import { instanceName } from './names.js'
 import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 
 interface Parts {
   readonly instances: Instances
+  readonly names: Pick<InstanceNames, 'use'>
+  readonly limited: Pick<LimitCounters, 'countIn'>
   /** `null` in disabled mode. */
   readonly gateway: Pick<Gateway, 'isHosts'> | null
   /** `null` where the application has no such check. */
@@ -24,11 +28,18 @@ export class Configs {
   /**
    * Sets a config, as the application does.
    *
-   * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, STORE_UNAVAILABLE
+   * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, LIMIT_REACHED, STORE_UNAVAILABLE
    */
   async set (name: string, config: InstanceConfigInput): Promise<SetResult> {
-    const { instances, gateway } = this.#parts
-    if (gateway?.isHosts(instanceName(name)) === true) throw new errors.HOST_NAMESPACE(name)
+    const { instances, names, limited, gateway } = this.#parts
+    const known = instanceName(name)
+    if (gateway?.isHosts(known) === true) throw new errors.HOST_NAMESPACE(name)
+    try {
+      names.use(known)
+    } catch (err) {
+      limited.countIn(err)
+      throw err
+    }
     return await instances.set(name, config)
   }
 

@@ -12,6 +12,8 @@ interface Force {
   readonly events: EventSet
   /** Differs when the instance was removed and set again, where the store tells. */
   readonly generation?: string | undefined
+  /** Events of this name in the root's stream up to this id are of a former instance. */
+  readonly since?: string | undefined
 }
 
 /** How an instance stands towards an event, or towards a client that wants in. */
@@ -37,7 +39,7 @@ export interface InstanceListener {
 export class Instances {
   readonly #catalogue: Catalogue
   readonly #store: ConfigStore
-  readonly #history: Pick<EventLog, 'remove'>
+  readonly #history: Pick<EventLog, 'remove' | 'head'>
   #listener: InstanceListener | null = null
   #loaded: () => void = () => {}
   readonly #byDefault: Force | null
@@ -58,7 +60,7 @@ export class Instances {
   constructor (
     catalogue: Catalogue,
     store: ConfigStore,
-    history: Pick<EventLog, 'remove'>,
+    history: Pick<EventLog, 'remove' | 'head'>,
     defaultConfig: InstanceConfigInput | null
   ) {
     this.#catalogue = catalogue
@@ -166,6 +168,16 @@ export class Instances {
     await this.#listener?.configChanged(name)
   }
 
+  /** Names that have a config. */
+  names (): Iterable<string> {
+    return this.#inForce.keys()
+  }
+
+  /** Up to which id copies of its events in the root's stream are those of a former instance of its name. */
+  since (name: string): string {
+    return this.#inForce.get(name)?.since ?? ''
+  }
+
   /** How an instance stands towards a client, or towards an event if one is given. */
   standing (name: string, event?: EventType): Standing {
     const force = this.#inForce.get(name) ?? this.#byDefault
@@ -182,7 +194,8 @@ export class Instances {
       const before = await this.#store.get(name)
       // What another node has emitted while it removed an instance of this name is not the past of this one.
       if (before === null && this.#byDefault === null) await this.#history.remove(name)
-      const force = this.#force(await this.#store.set(name, given))
+      const since = before === null ? this.#history.head(null) : before.since
+      const force = this.#force(await this.#store.set(name, { ...given, since }))
       this.#inForce.set(name, force)
       await this.#listener?.configChanged(name)
       return { config: this.#shown(name, force), created: before === null }
@@ -260,11 +273,11 @@ export class Instances {
     return { enabled, events: set === null ? null : this.#constants(set), keepEvents }
   }
 
-  #force ({ enabled, events, generation }: StoredConfig): Force {
-    if (events === null) return { enabled, events: null, generation }
+  #force ({ enabled, events, generation, since }: StoredConfig): Force {
+    if (events === null) return { enabled, events: null, generation, since }
     // A name may have left the catalogue since it was stored.
     const known = events.map(name => this.#catalogue.find(name)).filter(event => event !== undefined)
-    return { enabled, events: new EventBits(this.#catalogue, known), generation }
+    return { enabled, events: new EventBits(this.#catalogue, known), generation, since }
   }
 
   #shown (instance: string, { enabled, events }: Force): InstanceConfig {

@@ -62,3 +62,6 @@ function percentDecoded (text: string): string {
 
 /** The namespace of an instance, as `emit` reports it. */
 export const namespaceOf = (name: string): string => `/${name}`
+
+/** Whether {@link instanceName} takes it. */
+export const isInstanceName = (name: string): boolean => faultOf(name.normalize('NFC')) === undefined

@@ -29,8 +29,9 @@ export class Router {
   route (name: string, event: EventType): Route {
     if (this.#mode === 'disabled') return { streams: [], skipped: 'disabled' }
     const standing = this.#gateway?.isHosts(name) === true ? 'host-namespace' : this.#instances.standing(name, event)
-    const root = this.#mode === 'global' ? ROOT : NONE
-    return standing === 'served' ? { streams: [...root, name], skipped: null } : { streams: root, skipped: standing }
+    const isGlobal = this.#mode === 'global'
+    if (standing !== 'served') return { streams: isGlobal ? ROOT : NONE, skipped: standing }
+    return { streams: isGlobal ? [null, name] : [name], skipped: null }
   }
 }
 

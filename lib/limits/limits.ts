@@ -62,9 +62,13 @@ export class LimitCounters {
     namespacesPerConnection: 0,
     idleMs: 0,
     queuedBytes: 0,
+    queuedBytesMax: 0,
+    queuedBytesTotal: 0,
     messageBytes: 0,
+    instances: 0,
     inboundBytes: 0,
     inboundPerSecond: 0,
+    publishPerSecond: 0,
     pendingEvents: 0,
     pendingBytes: 0
   }

@@ -1,10 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
-import { bearerKey, readKey } from '../access/access.js'
 import { errors } from '../errors.js'
 import { instanceName } from '../instances/names.js'
 import { registeredOn } from '../plugin/registered.js'
 import { retryAfterHook } from '../limits/retry-after.js'
+import { authorizeCaller } from '../routes/caller.js'
 import { withoutQuery } from '../routes/log.js'
 import { compilers } from '../routes/validation.js'
 import { readAssets } from './assets.js'
@@ -32,7 +32,6 @@ interface Query { instance?: string }
 const monitor: FastifyPluginAsync = async fastify => {
   const parts = registeredOn(fastify)
   if (parts === undefined) throw new errors.INVALID_OPTION('the monitor needs fastify-ws-events: register that first')
-  const { access } = parts
   const hidden: FastifySchema & { readonly hide: boolean } = { hide: true }
 
   for (const { name, type, content } of readAssets()) {
@@ -60,14 +59,8 @@ const monitor: FastifyPluginAsync = async fastify => {
     logSerializers: withoutQuery(fastify.log),
     onError: retryAfterHook,
     handler: async (request, reply) => {
-      const { headers, socket } = request.raw
       const instance = request.query.instance === undefined ? null : instanceName(request.query.instance)
-      const grant = await access.authorize(
-        readKey(headers.apikey) ?? bearerKey(headers),
-        instance,
-        access.peer(headers, socket.remoteAddress),
-        headers
-      )
+      const grant = await authorizeCaller(parts.guard, request.raw, instance)
       return await reply.headers(HEADERS).send(await readState(fastify, parts, grant, instance))
     }
   })

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Grant } from '../access/access.js'
 import { includes } from '../events/event-set.js'
 import type { Registered } from '../plugin/registered.js'
-import type { InstanceConfig } from '../types.js'
+import type { ClientInfo, InstanceConfig, WsEvents } from '../types.js'
 
 /** Instances that are listed at once: a page can show no more of use. */
 const MOST = 1000
@@ -44,26 +44,24 @@ export async function readState (
   only: string | null
 ): Promise<MonitorState> {
   const { mode } = settings
-  const counts = new Map<string | null, number>()
-  for (const { instance } of fastify.wsEvents.clients()) counts.set(instance, (counts.get(instance) ?? 0) + 1)
+  const { wsEvents } = fastify
+  // A key that is limited to some instances learns nothing of others, and costs no more for their number.
+  const names = only === null ? grant.instances : new Set([only])
+  const counts = countsOf(names === null ? wsEvents.clients() : clientsOf(wsEvents, names))
   const headOf = (stream: string | null): string => (counts.get(stream) ?? 0) > 0 ? log.head(stream) : ''
   const listed = new Map<string, Listed>()
   const add = ({ instance, enabled, events }: InstanceConfig, set: boolean): void => {
     listed.set(instance, { instance, set, enabled, events, clients: counts.get(instance) ?? 0, head: headOf(instance) })
   }
-  const mayShow = (name: string): boolean => (only === null || only === name) && grant.instances?.has(name) !== false
   let more = false
-  for await (const config of only === null ? fastify.wsEvents.list() : found(fastify, only)) {
-    if (!mayShow(config.instance)) continue
+  for await (const config of names === null ? wsEvents.list() : found(wsEvents, names)) {
     more = listed.size >= MOST
     if (more) break
     add(config, true)
   }
   // With defaultConfig, an instance that was never set may have clients.
   for (const name of [...counts.keys(), only]) {
-    if (name !== null && mayShow(name) && !listed.has(name) && listed.size < MOST) {
-      add({ instance: name, ...unset(settings) }, false)
-    }
+    if (name !== null && !listed.has(name) && listed.size < MOST) add({ instance: name, ...unset(settings) }, false)
   }
   const seen = catalogue.events.filter(event => grant.events === null || includes(grant.events, event))
   return {
@@ -71,7 +69,7 @@ export async function readState (
     path,
     routes: settings.routes === null ? null : settings.routes.prefix,
     events: seen.map(({ name }) => name),
-    root: only === null
+    root: names === null
       ? { clients: counts.get(null) ?? 0, head: mode === 'global' ? headOf(null) : '' }
       : { clients: 0, head: '' },
     instances: [...listed.values()].sort((a, b) => a.instance < b.instance ? -1 : 1),
@@ -79,9 +77,23 @@ export async function readState (
   }
 }
 
-async function * found (fastify: FastifyInstance, name: string): AsyncGenerator<InstanceConfig> {
-  const config = await fastify.wsEvents.find(name)
-  if (config !== null) yield config
+/** Clients by instance; `null` is the root. */
+function countsOf (clients: Iterable<ClientInfo>): ReadonlyMap<string | null, number> {
+  const counts = new Map<string | null, number>()
+  for (const { instance } of clients) counts.set(instance, (counts.get(instance) ?? 0) + 1)
+  return counts
+}
+
+function * clientsOf (wsEvents: WsEvents, names: ReadonlySet<string>): Generator<ClientInfo> {
+  for (const instance of names) yield * wsEvents.clients({ instance })
+}
+
+/** The configs of some instances, as far as they have one. */
+async function * found (wsEvents: WsEvents, names: ReadonlySet<string>): AsyncGenerator<InstanceConfig> {
+  for (const name of names) {
+    const config = await wsEvents.find(name)
+    if (config !== null) yield config
+  }
 }
 
 const unset = ({ defaultConfig }: Registered['settings']): Pick<InstanceConfig, 'enabled' | 'events'> =>

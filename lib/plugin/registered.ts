@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import type { Access } from '../access/access.js'
 import type { Catalogue } from '../events/catalogue.js'
 import type { EventLog } from '../log/event-log.js'
 import type { Settings } from '../options.js'
+import type { Guard } from '../routes/caller.js'
 
 /** What other plugins of this package need of the one that was registered. */
 export interface Registered {
   readonly settings: Settings
-  readonly access: Access
+  readonly guard: Guard
   readonly catalogue: Catalogue
   readonly log: EventLog
   /** Path of the Socket.IO server; `null` in disabled mode. */

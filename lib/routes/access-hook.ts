@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { type Access, bearerKey, readKey } from '../access/access.js'
 import { instanceName } from '../instances/names.js'
+import { authorizeCaller, type Guard } from './caller.js'
 
 /**
  * Makes the hook that lets a request to an instance pass or not. It runs before the body is read, and looks at the
@@ -8,11 +8,8 @@ import { instanceName } from '../instances/names.js'
  *
  * @param param the path parameter that names the instance
  */
-export function accessHook (access: Access, param: string) {
-  return async (request: FastifyRequest): Promise<void> => {
-    const name = instanceName((request.params as Readonly<Record<string, string>>)[param])
-    const { headers, socket } = request.raw
-    const apikey = readKey(headers.apikey) ?? bearerKey(headers)
-    await access.authorize(apikey, name, access.peer(headers, socket.remoteAddress), headers)
+export function accessHook (guard: Guard, param: string) {
+  return async ({ params, raw }: FastifyRequest): Promise<void> => {
+    await authorizeCaller(guard, raw, instanceName((params as Readonly<Record<string, string>>)[param]))
   }
 }

@@ -1,5 +1,4 @@
-import type { ErrorObject, ValidateFunction } from 'ajv'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { STATUS_CODES } from 'node:http'
 import type { Catalogue } from '../events/catalogue.js'
 import { retryAfterHook } from '../limits/retry-after.js'
@@ -7,7 +6,10 @@ import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
 import { BODY_LIMIT, type RouteParts } from './instance.js'
 import { documented } from './openapi.js'
-import { compilers, validator, validatorCompiler } from './validation.js'
+import { compilers, eitherForm } from './validation.js'
+
+/** Of what passes by itself: a store that is away, too many bodies at once. */
+const PASSING = 503
 
 interface Params { instance: string }
 
@@ -17,11 +19,11 @@ interface EvolutionParts extends RouteParts {
 
 /** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
 export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionParts): void {
-  const { prefix, access, schemas, configs, logSerializers, catalogue } = parts
+  const { prefix, guard, schemas, configs, logSerializers, catalogue } = parts
   const common = {
     logSerializers,
     config: documented,
-    onRequest: accessHook(access, 'instance'),
+    onRequest: accessHook(guard, 'instance'),
     onError: retryAfterHook,
     ...compilers,
     errorHandler
@@ -56,27 +58,22 @@ export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionPa
   })
 }
 
-/**
- * Checks a body against the one of its two forms that it means to have, so that the error says what is wrong with it.
- */
-const eitherBody: FastifySchemaCompiler<object> = route => {
-  if (route.httpPart !== 'body') return validatorCompiler(route)
-  const { anyOf } = route.schema as { anyOf: [object, object] }
-  const [wrapped, bare] = anyOf.map(schema => validator.compile(schema)) as [ValidateFunction, ValidateFunction]
-  const validate = (body: unknown): boolean => {
-    const form = typeof body === 'object' && body !== null && 'websocket' in body ? wrapped : bare
-    const valid = form(body)
-    validate.errors = form.errors ?? null
-    return valid
-  }
-  validate.errors = null as ErrorObject[] | null
-  return validate
-}
+const eitherBody = eitherForm(body => typeof body === 'object' && body !== null && 'websocket' in body)
 
 /** Evolution's clients read `status` and `response.message`; the rest is as everywhere. */
 function errorHandler (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const statusCode = error.statusCode ?? 500
-  if (statusCode >= 500) request.log.error({ err: error }, error.message)
+  sendEvolutionError(error, request, reply, error.statusCode ?? 500)
+}
+
+export function sendEvolutionError (
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  statusCode: number
+): void {
+  // What passes comes again and again, once for each webhook of a burst: a stack would drown the log.
+  if (statusCode === PASSING) request.log.warn({ code: error.code }, error.message)
+  else if (statusCode >= 500) request.log.error({ err: error }, error.message)
   void reply.code(statusCode).send({
     statusCode,
     code: error.code,

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import type { Access } from '../access/access.js'
 import { errors } from '../errors.js'
 import type { Configs } from '../instances/configs.js'
 import { retryAfterHook } from '../limits/retry-after.js'
 import type { InstanceConfigInput } from '../types.js'
 import { accessHook } from './access-hook.js'
+import type { Guard } from './caller.js'
 import { documented } from './openapi.js'
 import type { LogSerializers } from './log.js'
 import type { routeSchemas } from './schemas.js'
@@ -13,7 +13,7 @@ import { compilers } from './validation.js'
 /** What routes are made with. */
 export interface RouteParts {
   readonly prefix: string
-  readonly access: Access
+  readonly guard: Guard
   readonly schemas: ReturnType<typeof routeSchemas>
   readonly configs: Configs
   readonly logSerializers: LogSerializers
@@ -29,14 +29,14 @@ const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURICompon
 /** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
 export function addInstanceRoutes (
   fastify: FastifyInstance,
-  { prefix, access, schemas, configs, logSerializers }: RouteParts
+  { prefix, guard, schemas, configs, logSerializers }: RouteParts
 ): void {
   const url = `${prefix}/instance/:name/websocket`
   const common = {
     url,
     logSerializers,
     config: documented,
-    onRequest: accessHook(access, 'name'),
+    onRequest: accessHook(guard, 'name'),
     onError: retryAfterHook,
     ...compilers
   }

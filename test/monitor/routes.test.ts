@@ -90,6 +90,34 @@ t.test('the state counts clients and tells the newest id of what is watched', as
   t.strictSame(state.instances, [{ instance: 'acme', set: false, enabled: true, events: [], clients: 1, head: id }])
 })
 
+t.test('a key that is limited to some instances is shown nothing of others, and no list of all is made for it', async t => {
+  const fastify = await start(t, {
+    globalEvents: true,
+    apikey: 'the-global-key',
+    verify: ({ apikey }) => apikey === 'key-of-acme' && { instances: ['acme'] }
+  })
+  for (const name of ['acme', 'globex']) await fastify.wsEvents.set(name, { enabled: true })
+  await fastify.listen({ port: 0, host: '127.0.0.1' })
+  const url = `http://127.0.0.1:${(fastify.server.address() as AddressInfo).port}`
+  for (const path of ['/', '/globex', '/acme']) await listen(t, url + path, { auth: { apikey: 'the-global-key' } })
+  let listed = 0
+  const { list } = fastify.wsEvents
+  fastify.wsEvents.list = () => {
+    listed++
+    return list.call(fastify.wsEvents)
+  }
+  const before = await stateOf(fastify, '', { apikey: 'key-of-acme' })
+  t.strictSame(before.root, { clients: 0, head: '' })
+  t.strictSame(before.instances.map(({ instance, clients }) => [instance, clients]), [['acme', 1]])
+  await fastify.wsEvents.emit('globex', 'call', 1)
+  const after = await stateOf(fastify, '', { apikey: 'key-of-acme' })
+  t.strictSame(after.root, before.root)
+  t.strictSame(names(after), ['acme'])
+  t.equal(listed, 0)
+  t.equal((await stateOf(fastify, '', { apikey: 'the-global-key' })).root.clients, 1)
+  t.equal(listed, 1)
+})
+
 t.test('it says what there is not', async t => {
   t.match(await stateOf(await start(t, { enabled: false })), { mode: 'disabled', path: null })
   t.match(await stateOf(await start(t, { routes: false })), { routes: null })

@@ -1,0 +1,58 @@
+import { limitReached } from './limits.js'
+
+const SECOND = 1000
+/** Keys that are remembered before those that have paid are looked for. */
+const MANY_KEYS = 1000
+
+interface Account {
+  /** Events that are not paid for yet. */
+  readonly owed: number
+  /** When that was so, by the clock. */
+  readonly at: number
+}
+
+/**
+ * Counts events by key for `limits.publishPerSecond`. How many a request has is known only when its body is read: it is
+ * let in while less than a second's worth is owed, and pays for what it has too many by waiting afterwards.
+ */
+export class PublishRate {
+  readonly #limit: number
+  readonly #now: () => number
+  // Map(key -> what it owes)
+  readonly #accounts = new Map<string, Account>()
+
+  /** @param limit events in a second; 0 is no limit */
+  constructor (limit: number, now: () => number = () => performance.now()) {
+    this.#limit = limit
+    this.#now = now
+  }
+
+  /**
+   * Takes a request, as if it had one event.
+   *
+   * @throws LIMIT_REACHED
+   */
+  take (key: string): void {
+    if (this.#limit === 0) return
+    const over = this.#owed(key) + 1 - this.#limit
+    if (over > 0) throw limitReached('publishPerSecond', Math.ceil(over / this.#limit))
+    this.add(key, 1)
+  }
+
+  /** Counts more events of a request that was taken. */
+  add (key: string, events: number): void {
+    if (this.#limit === 0) return
+    if (this.#accounts.size >= MANY_KEYS) this.#dropPaid()
+    this.#accounts.set(key, { owed: this.#owed(key) + events, at: this.#now() })
+  }
+
+  #owed (key: string): number {
+    const account = this.#accounts.get(key)
+    if (account === undefined) return 0
+    return Math.max(0, account.owed - (this.#now() - account.at) * this.#limit / SECOND)
+  }
+
+  #dropPaid (): void {
+    for (const key of this.#accounts.keys()) if (this.#owed(key) === 0) this.#accounts.delete(key)
+  }
+}
