@@ -3,10 +3,11 @@ import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import { closesWithin, type EngineConnection, connectionsOf, deleteNamespace, endConnection, endsUpgradesOfOthers, enginePath, hasNamespace, isArriving, isAttachedTo, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, takesWebSockets, usesStockParser } from '../../lib/gateway/socketio/engine.js'
+import { carriesPid, closesWithin, type EngineConnection, connectionsOf, deleteNamespace, endConnection, endsUpgradesOfOthers, enginePath, givePid, hasNamespace, isArriving, isAttachedTo, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, takesWebSockets, usesStockParser } from '../../lib/gateway/socketio/engine.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/socketio/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
 import { connectionOf } from '../helpers/gateway.js'
+import { KERNEL_BYTES } from '../helpers/kernel.js'
 
 /** Socket.IO as it is installed, on a free port, without the plugin. */
 async function serve (t: Test, options: object = {}): Promise<{ io: Server, url: string, port: number }> {
@@ -291,10 +292,11 @@ t.test('queuedBytes counts what the kernel has not taken from a websocket', asyn
   tcp.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30]))
   const socket = await arrived
   tcp.pause()
-  socket.emit('data', Buffer.alloc(30_000_000))
+  const large = Buffer.alloc(KERNEL_BYTES + 10_000_000)
+  socket.emit('data', large)
   await settle()
   const waiting = queuedBytes(socket.conn)
-  t.ok(waiting > 10_000_000 && waiting <= 30_001_000, `${waiting} bytes wait in the WebSocket`)
+  t.ok(waiting >= 10_000_000 && waiting <= large.length + 1000, `${waiting} bytes wait in the WebSocket`)
   socket.emit('data', Buffer.alloc(1_000_000))
   t.ok(queuedBytes(socket.conn) >= waiting + 1_000_000, 'and what Engine.IO holds behind them counts too')
   endConnection(socket.conn)
@@ -360,4 +362,45 @@ t.test('what Engine.IO does with upgrades is read from its options', async t => 
     t.notOk(isAttachedTo(io, createServer()))
   }
   t.notOk(isAttachedTo(new Server(), createServer()), 'one that is attached to nothing yet')
+})
+
+t.test('givePid: Socket.IO\'s own client keeps the pid of its first packet, and brings it with the last text that ended an event', async t => {
+  for (const transport of transports) {
+    const { io, url } = await serve(t)
+    const brought: unknown[] = []
+    const possible: boolean[] = []
+    let pid = 'first'
+    io.of('/acme').use((socket, next) => {
+      brought.push(socket.handshake.auth)
+      possible.push(carriesPid(socket))
+      givePid(socket, pid)
+      next()
+    })
+    const { client, socket } = await pair(t, io, url, '/acme', { auth: { apikey: 'key' }, transports: [transport] })
+    t.notOk(client.recovered)
+    const again = async () => {
+      const back = new Promise(resolve => { client.once('connect', () => { resolve(client.recovered) }) })
+      client.io.engine.close()
+      return await back
+    }
+    socket.emit('event', { id: 1 }, 'one')
+    socket.emit('event', { id: 2 }, 'two')
+    socket.emit('none', 'three', { id: 3 })
+    await new Promise(resolve => { client.once('none', resolve) })
+    t.equal(await again(), true)
+    t.equal(await again(), true)
+    pid = 'second'
+    t.equal(await again(), false)
+    t.strictSame(brought, [{ apikey: 'key' }, ...Array.from({ length: 3 }, () => ({ apikey: 'key', pid: 'first', offset: 'two' }))])
+    t.strictSame(possible, [true, true, true, true])
+  }
+})
+
+t.test('carriesPid is false for a Socket.IO that is not as it is known', async t => {
+  const { io, url } = await serve(t)
+  const { socket } = await pair(t, io, url, '/acme')
+  t.equal(carriesPid(socket), true)
+  const first = (data: object) => function (this: { packet: (packet: object) => void }) { this.packet({ type: 0, data }) }
+  const others = [undefined, 'text', () => {}, () => { throw new Error('another way') }, first({ sid: 'a' }), first({ sid: 'a', pid: 'c' }), first({ pid: 'b' })]
+  for (const other of others) t.equal(carriesPid({ _onconnect: other } as unknown as Socket), false)
 })

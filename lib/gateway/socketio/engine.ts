@@ -74,6 +74,34 @@ export function recoversConnections (io: Server): boolean {
   return Boolean(inside(io).opts?.connectionStateRecovery)
 }
 
+/** What writes a client's first packet, as far as it is known. */
+interface FirstPacket {
+  _onconnect?: (this: object) => void
+}
+
+/**
+ * Whether the first packet of a client has the `pid` of its socket, by which Socket.IO's own client knows that it was
+ * recovered. There is no public way to give one without connection state recovery. Fallback: clients get none.
+ */
+export function carriesPid (socket: Socket): boolean {
+  const { _onconnect: writeFirst } = socket as unknown as FirstPacket
+  if (typeof writeFirst !== 'function') return false
+  let written: { data?: { sid?: unknown, pid?: unknown } } | undefined
+  const packet = (first: typeof written): void => { written = first }
+  try {
+    writeFirst.call({ id: 'a', pid: 'b', conn: { protocol: 4 }, join: () => {}, packet })
+  } catch {
+    // It does something else than it is known to do.
+    return false
+  }
+  return written?.data?.sid === 'a' && written.data.pid === 'b'
+}
+
+/** Gives a client that is not in yet the `pid` of its first packet. */
+export function givePid (socket: Socket, pid: string): void {
+  (socket as unknown as { pid?: string }).pid = pid
+}
+
 /** Whether a connection has ended because the client sent a message over `maxHttpBufferSize`. Fallback: no. */
 export function sentTooMuch (cause: unknown): boolean {
   return cause instanceof Error && cause.message.endsWith('Max payload size exceeded')

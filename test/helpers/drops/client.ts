@@ -42,12 +42,16 @@ class Sockets extends Agent {
   }
 }
 
-/** A stock client that keeps ids as CONTRACT 5.1 says, and whose connection is cut again and again. */
+/** A stock client that keeps ids, or keeps none and only compares them, whose connection is cut again and again. */
 export class DroppingClient implements Received {
   readonly profile: Profile
   readonly numbers: number[] = []
   readonly gapsAt: number[] = []
   readonly surprises: string[] = []
+  /** Numbers that it was handed before it was told that it is in: they had come when its connection broke. */
+  readonly held = new Set<number>()
+  /** How many of these came once more. */
+  repeated = 0
   cuts = 0
   readonly #options: Options
   readonly #sockets = new Sockets()
@@ -69,7 +73,7 @@ export class DroppingClient implements Received {
       agent: this.#sockets as unknown as NonNullable<ManagerOptions['agent']>,
       reconnectionDelay: 20,
       reconnectionDelayMax: 5000,
-      auth: give => { give(this.#auth()) }
+      auth: options.way === 'stock' ? this.#request : give => { give(this.#auth()) }
     })
     this.#listen()
   }
@@ -77,8 +81,12 @@ export class DroppingClient implements Received {
   #auth (): object {
     // What came while its connection was being closed has not been handled, and will come again.
     this.#socket.receiveBuffer = []
+    return { ...this.#request, ...(this.#options.way === 'ids' && { lastEventId: this.#lastEventId }) }
+  }
+
+  get #request (): object {
     const { apikey, events, instances } = this.profile
-    return { apikey, ...(events && { events }), ...(instances && { instances }), ...(this.#options.way === 'ids' && { lastEventId: this.#lastEventId }) }
+    return { apikey, ...(events && { events }), ...(instances && { instances }) }
   }
 
   #listen (): void {
@@ -93,10 +101,7 @@ export class DroppingClient implements Received {
       socket.on('connect', () => { this.#enter(socket.recovered) })
     }
     socket.onAny((event: string, message: Message) => {
-      if (event.startsWith('ws.')) return
-      this.#lastEventId = message.id
-      this.numbers.push((message.data as Numbered).number)
-      this.#options.changed()
+      if (!event.startsWith('ws.')) this.#take(message)
     })
     socket.on('connect_error', (error: Error & { data?: unknown }) => {
       // The others are connections that were cut before they were open.
@@ -104,6 +109,17 @@ export class DroppingClient implements Received {
     })
     socket.io.on('open', () => { this.#plan() })
     socket.io.on('close', () => { this.#onClose() })
+  }
+
+  #take ({ id, data }: Message): void {
+    const { number } = data as Numbered
+    const isNew = this.#options.way !== 'stock' || id > this.#lastEventId
+    if (this.#options.way === 'stock' && !this.#isIn) this.held.add(number)
+    if (isNew) this.#lastEventId = id
+    // Another one that came before is told by its number.
+    if (isNew || !this.held.has(number)) this.numbers.push(number)
+    else this.repeated++
+    this.#options.changed()
   }
 
   #enter (recovered: boolean): void {

@@ -26,7 +26,7 @@ let changed = (): void => {}
 const clients = Array.from({ length: order.clients }, (_, index) => new DroppingClient({
   ...order,
   index,
-  profile: profileOf(index, order.way === 'ids'),
+  profile: profileOf(index, order.way !== 'recovery'),
   endByServer: id => { say({ say: 'end', id }) },
   changed: () => { changed() }
 }))
@@ -49,13 +49,15 @@ async function totals (emitted: readonly Emitted[]): Promise<Totals> {
   const lastOf = new Map(clients.map(client => [client, emitted.findLastIndex(event => isEntitled(client.profile, event))]))
   const arrived = all(client => (client.numbers.at(-1) ?? -1) >= (lastOf.get(client) ?? 0))
   await Promise.race([arrived, new Promise(resolve => { setTimeout(resolve, PATIENCE) })])
-  const totals: Totals = { clients: clients.length, cuts: 0, deliveries: 0, lost: 0, missed: 0, duplicated: 0, outOfOrder: 0, strange: 0, gaps: 0, surprises: [] }
+  const totals: Totals = { clients: clients.length, cuts: 0, deliveries: 0, lost: 0, missed: 0, duplicated: 0, held: 0, repeated: 0, outOfOrder: 0, strange: 0, gaps: 0, surprises: [] }
   for (const client of clients) {
     const verdict = judge(client, emitted)
     for (const [name, count] of Object.entries(verdict) as Array<[keyof typeof verdict, number]>) totals[name] += count
     totals.cuts += client.cuts
     totals.deliveries += client.numbers.length
     totals.gaps += client.gapsAt.length
+    totals.held += client.held.size
+    totals.repeated += client.repeated
     totals.surprises.push(...client.surprises)
   }
   return totals

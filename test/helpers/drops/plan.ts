@@ -13,8 +13,11 @@ export interface Numbered {
   readonly text: string
 }
 
-/** How a client gets what it missed: by the ids that it keeps, or by Socket.IO's connection state recovery. */
-export type Way = 'ids' | 'recovery'
+/**
+ * How a client gets what it missed: by the ids that it keeps, as a stock client that keeps none (`stockResume`), or by
+ * Socket.IO's connection state recovery.
+ */
+export type Way = 'ids' | 'stock' | 'recovery'
 
 /** What a client listens to, and by what right. */
 export interface Profile {
@@ -73,6 +76,10 @@ export interface Totals {
   /** Never received, and the client was told that it is not recovered. */
   missed: number
   duplicated: number
+  /** Of stock clients: handed over only after the next connect, because the connection broke when they had come. */
+  held: number
+  /** Of these: replayed as well, which a client sees by comparing ids. */
+  repeated: number
   outOfOrder: number
   /** Received, and not meant for the client. */
   strange: number
