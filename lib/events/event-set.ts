@@ -18,6 +18,11 @@ export class EventBits {
     return this.#bits[event.index] === 1
   }
 
+  /** The indexes of its events. */
+  * indexes (): Generator<number> {
+    for (const [index, bit] of this.#bits.entries()) if (bit === 1) yield index
+  }
+
   /** The same text for the same set, whatever the order that it was given in. */
   get key (): string {
     return this.#bits.join('')

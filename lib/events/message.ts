@@ -11,8 +11,8 @@ export interface MessageParts {
   readonly options: EmitOptions
 }
 
-/** Stands in a message for the id, which the log gives. */
-export const NO_ID = ''
+/** A message without its id, which the log gives. */
+export type MessageContent = Omit<Message, 'id'>
 
 /**
  * The one argument of every event, but for its id. Keys that every message has win over those of `options.extra`, and
@@ -20,7 +20,7 @@ export const NO_ID = ''
  *
  * @throws INVALID_DATA for a `dateTime` that is none, an `extra` that is no object, and for options that cannot be read
  */
-export function buildMessage (parts: MessageParts): Message {
+export function buildMessage (parts: MessageParts): MessageContent {
   try {
     return build(parts)
   } catch (thrown) {
@@ -28,32 +28,34 @@ export function buildMessage (parts: MessageParts): Message {
   }
 }
 
-function build ({ event, instance, data, serverUrl, options }: MessageParts): Message {
+function build ({ event, instance, data, serverUrl, options }: MessageParts): MessageContent {
   const { apikey, extra } = options
-  const message: Message = {
-    id: NO_ID,
+  const message: MessageContent = {
     event: event.name,
     instance,
     data: data === undefined ? null : data,
     server_url: serverUrl,
     date_time: isoTime(options.dateTime),
-    sender: options.sender ?? null,
-    ...(apikey !== undefined && { apikey })
+    sender: options.sender ?? null
   }
+  if (apikey !== undefined) message.apikey = apikey
+  if (extra !== undefined && extra !== null) addExtra(message, extra)
+  return message
+}
+
+function addExtra (message: MessageContent, extra: unknown): void {
   for (const [key, value] of Object.entries(extraKeys(extra))) {
-    if (key === 'apikey' || Object.hasOwn(message, key)) continue
+    if (key === 'id' || key === 'apikey' || Object.hasOwn(message, key)) continue
     // JSON says nothing of it, and a `toJSON` would be asked what the whole message is.
     if (typeof value === 'function') continue
     // Not by assignment: a key `__proto__` is data like any other.
     Object.defineProperty(message, key, { value, enumerable: true })
   }
-  return message
 }
 
 /** A text or a list has a key for each of its parts, and there may be millions. */
 function extraKeys (extra: unknown): object {
-  if (extra === undefined || extra === null) return {}
-  if (typeof extra === 'object' && !Array.isArray(extra) && !ArrayBuffer.isView(extra)) return extra
+  if (typeof extra === 'object' && extra !== null && !Array.isArray(extra) && !ArrayBuffer.isView(extra)) return extra
   throw new errors.INVALID_DATA('extra must be an object with the keys that are to be added to the message')
 }
 

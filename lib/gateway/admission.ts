@@ -2,11 +2,12 @@ import { type Access, type Peer, SILENT } from '../access/access.js'
 import { errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import { inTime, STORE_PATIENCE } from '../host/in-time.js'
+import type { InstanceNames } from '../limits/instance-names.js'
 import type { Instances } from '../instances/instances.js'
 import type { OpenStore } from '../stores/store.js'
+import type { RefusedAddresses } from '../limits/refused-addresses.js'
 import type { Mode } from '../types.js'
 import { makeFilter } from './filter.js'
-import type { Quotas } from './quotas.js'
 import type { Reauthorization } from './reauthorization.js'
 import type { Session } from './session.js'
 
@@ -16,7 +17,8 @@ interface Parts {
   readonly access: Access
   readonly catalogue: Catalogue
   readonly instances: Instances
-  readonly quotas: Quotas
+  readonly names: Pick<InstanceNames, 'use'>
+  readonly refused: RefusedAddresses
   readonly reauthorization: Reauthorization
   readonly store: Pick<OpenStore, 'health'>
 }
@@ -47,7 +49,7 @@ export class Admission {
    */
   checkCaller (peer: Peer): void {
     this.#checkRunning()
-    this.#parts.quotas.checkRefusals(peer.address)
+    this.#parts.refused.check(peer.address)
   }
 
   /**
@@ -69,6 +71,7 @@ export class Admission {
     const grant = await session.during(access.authorize(apikey, instance, peer, headers))
     checkRequest?.()
     this.#checkServed(instance)
+    if (instance !== null) this.#parts.names.use(instance)
     session.subscribe(grant, makeFilter(catalogue, asked, grant, instance))
     reauthorization.schedule(session)
     const ready = session.subscription?.ready

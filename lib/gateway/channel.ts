@@ -1,5 +1,6 @@
 import { type Event, EventBatch, type FrameBatch } from './batch.js'
 import type { Filter } from './filter.js'
+import { FilterIndex } from './filter-index.js'
 import type { LiveSession } from './session.js'
 
 /** The sessions of a channel that have the same filter. */
@@ -15,12 +16,16 @@ interface Group {
 /** Delivers a batch of frames to sessions. */
 export type Deliver = (sessions: Iterable<LiveSession>, batch: FrameBatch) => void
 
-const groupKey = ({ filter, resumes }: LiveSession): string => resumes ? `+${filter.key}` : filter.key
+const NOBODY: ReadonlyMap<Group, readonly number[]> = new Map()
+
+const groupKey = ({ filter, resumes, byPid }: LiveSession): string =>
+  byPid ? `++${filter.key}` : resumes ? `+${filter.key}` : filter.key
 
 /** The live sessions of one stream, and the events that wait to be delivered to them at the end of the tick. */
 export class Channel {
-  // Map(filter key, and whether they resume -> group)
+  // Map(filter key, and whether and how they resume -> group)
   readonly #groups = new Map<string, Group>()
+  readonly #index = new FilterIndex<Group>()
   /** Events of its stream since its last offset notices, delivered to anybody or not, and their bytes. */
   passedEvents = 0
   passedBytes = 0
@@ -50,7 +55,8 @@ export class Channel {
 
   /** Whether the filter of any session lets an event through. */
   wants (event: Event): boolean {
-    for (const { filter } of this.#groups.values()) {
+    if (this.#index.unfiltered.size > 0) return true
+    for (const { filter } of this.#index.candidates(event)) {
       if (event.passes(filter)) return true
     }
     return false
@@ -71,13 +77,16 @@ export class Channel {
   #open (key: string, { filter, resumes }: LiveSession): Group {
     const group: Group = { filter, resumes, sessions: new Set(), delivered: true }
     this.#groups.set(key, group)
+    this.#index.add(group)
     return group
   }
 
   leave (session: LiveSession): void {
     const key = groupKey(session)
-    const sessions = this.#groups.get(key)?.sessions
-    if (sessions?.delete(session) === true && sessions.size === 0) this.#groups.delete(key)
+    const group = this.#groups.get(key)
+    if (group?.sessions.delete(session) !== true || group.sessions.size > 0) return
+    this.#groups.delete(key)
+    this.#index.delete(group)
   }
 
   /** @returns whether it is the first event that waits */
@@ -107,12 +116,29 @@ export class Channel {
     const batch = new EventBatch(events)
     this.#waiting = []
     this.#waitingBytes = 0
-    for (const group of this.#groups.values()) {
-      const frames = batch.through(group.filter)
-      if (frames === null) continue
-      group.delivered = true
-      deliver(group.sessions, frames)
-    }
+    const passing = this.#passing(events)
+    for (const group of this.#index.unfiltered) this.#deliverTo(group, batch.whole(), deliver)
+    for (const [group, positions] of passing) this.#deliverTo(group, batch.only(positions), deliver)
     return events
+  }
+
+  #deliverTo (group: Group, frames: FrameBatch, deliver: Deliver): void {
+    group.delivered = true
+    deliver(group.sessions, frames)
+  }
+
+  /** The groups with a filter that lets something through, each with the positions of what it lets through. */
+  #passing (events: readonly Event[]): ReadonlyMap<Group, readonly number[]> {
+    if (this.#index.isPlain) return NOBODY
+    const passing = new Map<Group, number[]>()
+    for (const [at, event] of events.entries()) {
+      for (const group of this.#index.candidates(event)) {
+        if (this.#index.unfiltered.has(group) || !event.passes(group.filter)) continue
+        const positions = passing.get(group)
+        if (positions === undefined) passing.set(group, [at])
+        else positions.push(at)
+      }
+    }
+    return passing
   }
 }

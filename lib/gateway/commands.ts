@@ -111,8 +111,7 @@ export class Commands {
       const answer = await this.#answerOf(session, event, args)
       // A client that has left in the meantime waits for no answer.
       if (acknowledge === undefined || !socket.connected || connection.ended) return
-      acknowledge(answer)
-      writer.checkAnswers(connection)
+      writer.answer(connection, () => { acknowledge(answer) })
     } catch (err) {
       logger.error({ err, event, instance, address }, 'a message of a client could not be acknowledged')
     }

@@ -1,11 +1,31 @@
-import type { ReasonName } from './reasons.js'
-import type { Session } from './session.js'
-import type { Telemetry } from './telemetry.js'
+import { type Backlog, type LargeWaiting, NO_LARGE } from './backlog.js'
+import type { CloseDetail, ReasonName } from './reasons.js'
 
-const NONE: readonly Session[] = []
+/** What a connection knows of a session that it carries. */
+export interface CarriedSession {
+  readonly instance: string | null
+  readonly isOpen: boolean
+  readonly shared: Shared | null
+  /** Its lease of its stream. */
+  readonly subscription: object | null
+  close(reason: ReasonName, detail?: CloseDetail): void
+}
+
+/** Where a connection says that a listener of the application has failed. */
+export interface ConnectionTelemetry {
+  listenerFailed(err: unknown, instance: string | null | undefined, address: string | null): void
+}
+
+const NONE: readonly CarriedSession[] = []
 
 /** The tick of a connection that was ended. */
 const ENDED = -1
+
+/** Connections with the same of both are written the same bytes, held once. */
+export interface Shared {
+  readonly stream: object
+  readonly filter: string
+}
 
 /**
  * What carries sessions: an Engine.IO connection, which may carry many, or an HTTP response, which carries one. There
@@ -15,12 +35,14 @@ export abstract class Connection {
   /** The client's, as far as trusted proxies tell; `null` where there is none (a Unix socket). */
   readonly address: string | null
   /** Its sessions in every state but closed. Nearly always one: a new list for each change has no room to spare. */
-  sessions: readonly Session[] = NONE
+  sessions: readonly CarriedSession[] = NONE
   /** The tick of delivery in which it was last checked for backpressure. */
   tick = 0
-  protected readonly telemetry: Telemetry
+  /** What waits for the client; `null` when nothing did at the last look. */
+  backlog: Backlog | null = null
+  protected readonly telemetry: ConnectionTelemetry
 
-  constructor (address: string | null, telemetry: Telemetry) {
+  constructor (address: string | null, telemetry: ConnectionTelemetry) {
     this.address = address
     this.telemetry = telemetry
   }
@@ -31,6 +53,23 @@ export abstract class Connection {
   /** The same with what waits for other connections of its transport, which comes before. */
   get transportBytes (): number {
     return this.queuedBytes
+  }
+
+  /**
+   * Bytes of what was written that the kernel has taken, of its transport. Only differences mean something. `null`: the
+   * kernel has every answer to the client's polls, so that its progress is not known until the next poll.
+   */
+  abstract get takenBytes (): number | null
+
+  /** Large messages that wait for its transport. */
+  get largeWaiting (): LargeWaiting {
+    return this.backlog?.large(this.queuedBytes) ?? NO_LARGE
+  }
+
+  /** With whom it shares the bytes that wait for it; `null`: with nobody. */
+  get shared (): Shared | null {
+    const [session] = this.sessions
+    return this.sessions.length === 1 && session !== undefined ? session.shared : null
   }
 
   /** Resolves when something that waits was written, when the connection has ended, or after 100 ms. */
@@ -49,11 +88,11 @@ export abstract class Connection {
     return this.sessions.some(({ isOpen }) => isOpen)
   }
 
-  add (session: Session): void {
+  add (session: CarriedSession): void {
     this.sessions = this.sessions.length === 0 ? [session] : [...this.sessions, session]
   }
 
-  delete (session: Session): void {
+  delete (session: CarriedSession): void {
     const others = this.sessions.filter(other => other !== session)
     this.sessions = others.length === 0 ? NONE : others
   }

@@ -6,7 +6,7 @@ import type { Channel } from './channel.js'
 import type { Filter } from './filter.js'
 import type { GapNotices } from './gap-notices.js'
 import type { LiveSession } from './session.js'
-import type { Subscription, Subscriptions } from './subscriptions.js'
+import { Subscription, type Subscriptions } from './subscriptions.js'
 import type { Writer } from './writer.js'
 
 /** A batch is not let grow beyond this, in bytes, whatever is published in one tick of the event loop. */
@@ -24,6 +24,11 @@ interface Parts {
   readonly gaps: GapNotices
   /** `null` where nobody asks for metrics. */
   readonly traffic: Traffic | null
+}
+
+/** The channel of a session that holds a lease. */
+function channelOf ({ subscription }: LiveSession): Channel | undefined {
+  return subscription instanceof Subscription ? subscription.channel : undefined
 }
 
 /**
@@ -55,19 +60,19 @@ export class Delivery {
 
   /** Delivers to a session all that is published from now on. It must hold a lease of its stream. */
   join (session: LiveSession): void {
-    const { subscription } = session
-    if (subscription === null) return
-    this.flush(subscription.channel)
-    subscription.channel.join(session)
+    const channel = channelOf(session)
+    if (channel === undefined) return
+    this.flush(channel)
+    channel.join(session)
   }
 
   leave (session: LiveSession): void {
-    session.subscription?.channel.leave(session)
+    channelOf(session)?.leave(session)
   }
 
   /** Gives a session another filter, for what is published from now on, and for what is still to be replayed. */
   setFilter (session: LiveSession, filter: Filter): void {
-    const channel = session.subscription?.channel
+    const channel = channelOf(session)
     if (filter.key === session.filter.key) return
     if (channel?.has(session) !== true) {
       session.filter = filter

@@ -1,6 +1,8 @@
 import { errors } from '../errors.js'
 import type { Catalogue, EventType } from '../events/catalogue.js'
 import { type EventSet, includes, intersectEvents, listEvents, parseEventPatterns } from '../events/event-set.js'
+import type { LogEntry } from '../log/event-log.js'
+import { withoutEpoch } from '../log/ids.js'
 import { excerpt, instanceName } from '../instances/names.js'
 import type { Grant } from '../access/access.js'
 
@@ -12,12 +14,14 @@ export interface Filter {
   readonly events: EventSet
   /** `null`: of all instances. Always so in an instance's own namespace. */
   readonly instances: ReadonlySet<string> | null
+  /** Whether its key is limited to some instances, and so is given nothing of former ones of their names. */
+  readonly isLimited: boolean
   /** The same text for filters that let the same through. */
   readonly key: string
 }
 
 /** A filter that lets everything through. */
-export const UNFILTERED: Filter = { events: null, instances: null, key: '/,/' }
+export const UNFILTERED: Filter = { events: null, instances: null, isLimited: false, key: '/,/' }
 
 /** What a client asked for, as it came. */
 export interface AskedFilter {
@@ -32,6 +36,20 @@ export const passes = (filter: Filter, event: EventType | undefined, instance: s
   includes(filter.events, event) && (filter.instances === null || filter.instances.has(instance))
 
 /**
+ * The same for an event of history.
+ *
+ * @param since up to which id events of its instance are those of a former one
+ */
+export function passesFrom (
+  filter: Filter,
+  event: EventType | undefined,
+  { id, instance }: LogEntry,
+  since: string
+): boolean {
+  return passes(filter, event, instance) && !(filter.isLimited && withoutEpoch(id) <= withoutEpoch(since))
+}
+
+/**
  * The filter of a client: what it asked for, within what its key may see.
  *
  * @param instance whose namespace it is in; `null` at the root
@@ -44,7 +62,8 @@ export function makeFilter (catalogue: Catalogue, asked: AskedFilter, grant: Gra
     new errors.INVALID_FILTER(`names an unknown event: ${catalogue.unknown(pattern).message}`))
   const events = intersectEvents(catalogue, wanted, grant.events)
   const instances = instance === null ? intersectNames(readInstances(asked.instances), grant.instances) : null
-  return { events, instances, key: keyOf(events, instances) }
+  const isLimited = instance === null && grant.instances !== null
+  return { events, instances, isLimited, key: keyOf(events, instances) + (isLimited ? '!' : '') }
 }
 
 function keyOf (events: EventSet, instances: ReadonlySet<string> | null): string {

@@ -63,9 +63,15 @@ export class GapNotices {
     this.#busy.add(channel)
     for (const session of sessions.slice(done, round.done)) {
       // It may have left since.
-      if (channel.has(session)) this.#notices.ready(session, false, head)
+      if (channel.has(session)) this.#notify(session, head)
     }
     this.#busy.delete(channel)
     if (round.done === sessions.length) this.#rounds.delete(channel)
+  }
+
+  /** Only the CONNECT packet tells a stock client of a gap, so its connection is ended and it reconnects. */
+  #notify (session: LiveSession, head: string): void {
+    if (session.byPid) session.close('historyLost')
+    else this.#notices.ready(session, false, head)
   }
 }

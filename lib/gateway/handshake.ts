@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'socket.io'
 import { bearerKey, readKey } from '../access/access.js'
 import { errors } from '../errors.js'
-import { excerpt } from '../instances/names.js'
 import type { AskedFilter } from './filter.js'
+import { idOfPid, resumeAfter } from './pid.js'
 
 /** What a client brings as it asks to come in. It is asked for its key again when its grant runs out. */
 export interface Handshake {
@@ -18,6 +18,8 @@ export interface Handshake {
    * not take part.
    */
   readonly lastEventId: string | undefined
+  /** True for a stock client that resumes by its pid. The CONNECT packet says whether it has. */
+  readonly byPid?: true
 }
 
 /** What a Socket.IO client brings. Made when it is asked for, because there may be very many clients. */
@@ -54,6 +56,9 @@ function askedFilter (socket: Socket): AskedFilter {
 /** The parameters of a socket's query that the plugin reads. */
 export const SOCKET_PARAMETERS: readonly string[] = ['apikey', 'events', 'instances']
 
+/** How a list is written elsewhere: `events[]`, `events[0]`. */
+const LIST = /^\[\d{0,4}\]$/
+
 /**
  * Refuses a query in which a parameter comes more than once, or as `events[]`. Engine.IO keeps the last of several,
  * and knows no brackets: the client would get another filter than it asked for, or be checked by another key.
@@ -69,8 +74,10 @@ export function checkRepeated (url: string | undefined, parameters: readonly str
     const [parameter = ''] = name.split('[', 1)
     if (!parameters.includes(parameter)) continue
     if (parameter !== name) {
+      // What stands in the brackets may have been meant as a key, and the message goes to the log.
+      const shown = LIST.test(name.slice(parameter.length)) ? name : `${parameter}[…]`
       throw new errors.INVALID_FILTER(
-        `has "${excerpt(name)}" in the query: a list is one parameter, with commas between the names`
+        `has "${shown}" in the query: a list is one parameter, with commas between the names`
       )
     }
     if (seen.has(name)) throw new errors.INVALID_FILTER(`has "${name}" more than once in the query`)
@@ -88,7 +95,20 @@ export const readId = (value: unknown): string =>
   typeof value === 'string' && value.length <= MAX_ID_LENGTH ? value : RUBBISH
 
 /** Never from the query, which a stock client sends unchanged when it comes back. */
-function lastEventIdOf (socket: Socket): string | undefined {
+export function lastEventIdOf (socket: Socket): string | undefined {
   const { lastEventId } = authOf(socket)
   return lastEventId === undefined || lastEventId === null ? undefined : readId(lastEventId)
+}
+
+/**
+ * The same of a stock client, which brings the pid that it was given and, as its offset, the last text that was an
+ * event's last argument. Empty for one that brings no pid.
+ *
+ * @param instance `null`: the root
+ */
+export function offsetOf (socket: Socket, instance: string | null): string {
+  const { pid, offset } = authOf(socket)
+  if (pid === undefined || pid === null) return ''
+  const joined = idOfPid(pid, instance)
+  return joined === null ? RUBBISH : resumeAfter(joined, offset)
 }

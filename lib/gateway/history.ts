@@ -1,14 +1,25 @@
 import type { Catalogue } from '../events/catalogue.js'
-import type { EventLog, LogEntry, LogPage, StreamName } from '../log/event-log.js'
+import type { Instances } from '../instances/instances.js'
+import { type EventLog, type LogEntry, type LogPage, sizeOf, type StreamName } from '../log/event-log.js'
 import { Event, EventBatch } from './batch.js'
 import type { Subscriptions } from './subscriptions.js'
 
 /** Bytes of history that are read and written at once. */
 const PAGE_BYTES = 64 * 1024
-/** Pages that are cached: some MB. */
-const MAX_PAGES = 64
+/**
+ * Bytes of events in the pages that are cached, or one page. Encoded for sockets and for streams they take up to three
+ * times that.
+ */
+const MAX_CACHED = 8 * 1024 * 1024
 /** How long they are cached when no session is recovering any more, in ms. */
 const MAX_IDLE = 2000
+
+interface Parts {
+  readonly log: EventLog
+  readonly catalogue: Catalogue
+  readonly instances: Pick<Instances, 'since'>
+  readonly subscriptions: Pick<Subscriptions, 'on'>
+}
 
 /** Events of a stream that follow each other. */
 export class HistoryPage {
@@ -17,12 +28,15 @@ export class HistoryPage {
   readonly after: string
   readonly #events: readonly Event[]
   readonly #batch: EventBatch
+  /** Of its events. */
+  readonly bytes: number
 
   constructor (stream: StreamName, after: string, events: readonly Event[]) {
     this.stream = stream
     this.after = after
     this.#events = events
     this.#batch = new EventBatch(events)
+    this.bytes = events.reduce((sum, { entry }) => sum + sizeOf(entry), 0)
   }
 
   get isEmpty (): boolean {
@@ -52,13 +66,15 @@ export class HistoryPage {
 export class HistoryCache {
   readonly #log: EventLog
   readonly #catalogue: Catalogue
+  readonly #instances: Pick<Instances, 'since'>
   /** The one that was used last at the end. */
   #pages: HistoryPage[] = []
   #timer: NodeJS.Timeout | undefined
 
-  constructor (log: EventLog, catalogue: Catalogue, subscriptions: Subscriptions) {
+  constructor ({ log, catalogue, instances, subscriptions }: Parts) {
     this.#log = log
     this.#catalogue = catalogue
+    this.#instances = instances
     subscriptions.on('gap', ({ stream }) => { this.forget(stream) })
   }
 
@@ -84,10 +100,16 @@ export class HistoryCache {
   }
 
   #cache (stream: StreamName, after: string, entries: readonly LogEntry[]): HistoryPage {
-    const events = entries.map(entry => new Event(entry, this.#catalogue.find(entry.event)))
+    const events = entries.map(entry => {
+      const since = stream === null ? this.#instances.since(entry.instance) : ''
+      return new Event(entry, this.#catalogue.find(entry.event), since)
+    })
     const page = new HistoryPage(stream, after, events)
-    if (!page.isEmpty) this.#pages.push(page)
-    if (this.#pages.length > MAX_PAGES) this.#pages.shift()
+    if (page.isEmpty) return page
+    this.#pages.push(page)
+    let cached = this.#pages.reduce((sum, { bytes }) => sum + bytes, 0)
+    // One that is larger stays alone, or each of many clients that missed the same large event would have a copy.
+    while (cached > MAX_CACHED && this.#pages.length > 1) cached -= this.#pages.shift()?.bytes ?? 0
     return page
   }
 

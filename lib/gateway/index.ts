@@ -2,14 +2,17 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Server } from 'socket.io'
 import type { Access } from '../access/access.js'
 import type { Catalogue } from '../events/catalogue.js'
+import type { InstanceNames } from '../limits/instance-names.js'
 import type { Instances, InstanceListener } from '../instances/instances.js'
 import type { LimitCounters } from '../limits/limits.js'
 import type { Traffic } from '../metrics/traffic.js'
 import type { Dismissal } from '../instances/nodes.js'
 import type { Settings } from '../options.js'
+import type { RefusedAddresses } from '../limits/refused-addresses.js'
 import type { OpenStore } from '../stores/store.js'
 import type { ClientInfo, Limits, Stats } from '../types.js'
 import { Admission } from './admission.js'
+import { Backpressure } from './backpressure.js'
 import { Claims } from './claims.js'
 import { Commands } from './commands.js'
 import { Delivery } from './delivery.js'
@@ -32,6 +35,7 @@ import { pingTimeout, usesStockParser } from './socketio/engine.js'
 import { IdleConnections } from './socketio/idle.js'
 import { Namespaces } from './socketio/namespaces.js'
 import { Sockets } from './socketio/sockets.js'
+import { StockResume } from './socketio/stock-resume.js'
 import { Subscriptions } from './subscriptions.js'
 import { Telemetry } from './telemetry.js'
 import { Writer } from './writer.js'
@@ -39,8 +43,10 @@ import { Writer } from './writer.js'
 interface Parts {
   readonly settings: Settings
   readonly access: Access
+  readonly refused: RefusedAddresses
   readonly catalogue: Catalogue
   readonly instances: Instances
+  readonly names: InstanceNames
   readonly store: Pick<OpenStore, 'log' | 'health'>
   readonly handlers: Handlers
   readonly limited: LimitCounters
@@ -91,10 +97,9 @@ export class Gateway implements InstanceListener {
    * @param own whether this plugin made the server
    */
   constructor (io: Server, own: boolean, parts: Parts) {
-    const { settings, access, catalogue, instances, store, handlers, limited, traffic, logger } = parts
+    const { settings, access, refused, catalogue, instances, names, store, handlers, limited, traffic, logger } = parts
     const { limits, mode, fastPath, evolution, retention } = settings
     const { log } = store
-    const { queuedBytes } = limits
     this.#io = io
     this.#access = access
 
@@ -107,20 +112,24 @@ export class Gateway implements InstanceListener {
     const namespaces = this.#namespaces = new Namespaces(io, claims)
 
     // How events reach them.
-    const history = new HistoryCache(log, catalogue, subscriptions)
+    const history = new HistoryCache({ log, catalogue, instances, subscriptions })
     const direct = isDirect(io, fastPath, telemetry)
-    const writer = this.#writer = new Writer({ queuedBytes, direct }, { limited, traffic, telemetry })
+    const writer = this.#writer = new Writer(direct, {
+      backpressure: new Backpressure(limits), limited, traffic, telemetry
+    })
     const notices = this.#notices = new Notices({ mode, instances, telemetry })
     const gaps = new GapNotices(notices)
     const delivery = this.#delivery = new Delivery({ subscriptions, catalogue, writer, gaps, traffic })
     this.#offsetNotices = new OffsetNotices({ log, subscriptions, delivery, notices, retention, logger })
-    const recovery = this.#recovery = new Recovery({ log, history, delivery, notices, instances, queuedBytes })
+    const recovery = this.#recovery = new Recovery({
+      log, history, delivery, notices, instances, queuedBytes: limits.queuedBytes
+    })
 
     // Who is let in, and what happens to them.
-    const refusals = this.#refusals = new Refusals({ quotas, limited, telemetry })
+    const refusals = this.#refusals = new Refusals({ refused, limited, telemetry })
     const reauthorization = new Reauthorization({ access, catalogue, delivery, refusals })
     const admission = this.#admission = new Admission({
-      mode, evolution, access, catalogue, instances, quotas, reauthorization, store
+      mode, evolution, access, refused, catalogue, instances, names, reauthorization, store
     })
     const perSecond = limits.inboundPerSecond
     const commands = this.#commands = new Commands({
@@ -131,7 +140,7 @@ export class Gateway implements InstanceListener {
     })
 
     // Where they come from.
-    const services: SessionServices = { registry, quotas, subscriptions, delivery, telemetry }
+    const services = { registry, quotas, subscriptions, delivery, telemetry } satisfies SessionServices
     const shared = { access, admission, sessions, refusals, writer }
     this.#sockets = new Sockets({
       ...shared,
@@ -140,12 +149,13 @@ export class Gateway implements InstanceListener {
       withRoot: own || mode === 'global',
       services: { ...services, namespaces },
       commands,
+      stockResume: new StockResume({ log, clients: settings.stockResume, telemetry }),
       idle: new IdleConnections(limits.idleMs, limited),
       limited,
       maxRefusals: limits.namespacesPerConnection,
       perSecond: connectsPerSecond(limits)
     })
-    const pages = new Pages(log, catalogue)
+    const pages = new Pages(log, catalogue, instances)
     this.streams = new Streams({ ...shared, services, namespaces, pages, stallTimeout: pingTimeout(io) })
   }
 

@@ -23,13 +23,14 @@ export class Notices {
   }
 
   /**
-   * Sends `ws.ready`.
+   * Sends `ws.ready`, but not to stock clients, which know it by their pid.
    *
    * @param recovered whether history reaches back to the id that the client gave; `null`: it gave an empty one
    * @param lastEventId the offset from which the client goes on
    */
   ready (session: LiveSession, recovered: boolean | null, lastEventId: string): void {
     this.#resumed[recovered === null ? 'fresh' : recovered ? 'recovered' : 'gap']++
+    if (session.byPid) return
     const { mode, instances } = this.#parts
     const { instance } = session
     const enabled = instance === null || instances.standing(instance) !== 'instance-disabled'

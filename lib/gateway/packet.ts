@@ -1,6 +1,7 @@
 import { Decoder, PacketType } from 'socket.io-parser'
 import { errors, reasonOf } from '../errors.js'
 import type { LogEntry, LogRecord } from '../log/event-log.js'
+import type { MessageContent } from '../events/message.js'
 import type { Message } from '../types.js'
 import { type Extracted, extractBinary } from './attachments.js'
 import { BINARY, frameLength, TEXT, writeHeader } from './frame.js'
@@ -11,8 +12,11 @@ const MAX_ATTACHMENTS = 10
 /** What Engine.IO v4 writes before a packet of Socket.IO: the type `message`. */
 const ENGINE_MESSAGE = '4'
 
-/** `]` */
-const END = 0x5d
+/** `,` */
+const COMMA = 0x2c
+
+/** What ends a packet, with its id as a second argument or without. */
+const endOf = (id: string, withId: boolean): string => withId ? `,"${id}"]` : ']'
 
 /** An event, encoded once for all namespaces: a packet of the Socket.IO protocol v5 without its namespace. */
 export class Packet {
@@ -45,23 +49,27 @@ export class Packet {
     return this.attachments.reduce((sum, { length }) => sum + length, this.#beginning.length + this.#rest.length)
   }
 
-  /** The packet for a namespace, given as the protocol writes it: `/acme,`, and nothing for the root. */
-  textFor (namespace: string): string {
-    this.#text ??= `${this.#beginning}${this.#rest.toString()}]`
-    return this.#head + namespace + this.#text
+  /**
+   * The packet for a namespace, given as the protocol writes it: `/acme,`, and nothing for the root.
+   *
+   * @param withId whether its id is a second argument
+   */
+  textFor (namespace: string, withId = false): string {
+    this.#text ??= this.#beginning + this.#rest.toString()
+    return this.#head + namespace + this.#text + endOf(this.entry.id, withId)
   }
 
   /** Bytes of the packet's WebSocket frames for a namespace. */
-  framesLength (namespace: string): number {
+  framesLength (namespace: string, withId = false): number {
     return this.attachments.reduce(
       (sum, { length }) => sum + frameLength(length),
-      frameLength(this.#textLength(namespace))
+      frameLength(this.#textLength(namespace, withId))
     )
   }
 
-  #textLength (namespace: string): number {
+  #textLength (namespace: string, withId: boolean): number {
     return ENGINE_MESSAGE.length + this.#head.length + Buffer.byteLength(namespace) +
-      Buffer.byteLength(this.#beginning) + this.#rest.length + 1
+      Buffer.byteLength(this.#beginning) + this.#rest.length + endOf(this.entry.id, withId).length
   }
 
   /**
@@ -69,11 +77,11 @@ export class Packet {
    *
    * @returns where they end
    */
-  writeFrames (target: Buffer, offset: number, namespace: string): number {
-    let at = writeHeader(target, offset, TEXT, this.#textLength(namespace))
+  writeFrames (target: Buffer, offset: number, namespace: string, withId = false): number {
+    let at = writeHeader(target, offset, TEXT, this.#textLength(namespace, withId))
     at += target.write(ENGINE_MESSAGE + this.#head + namespace + this.#beginning, at)
     at += this.#rest.copy(target, at)
-    target[at++] = END
+    at += target.write(endOf(this.entry.id, withId), at)
     for (const attachment of this.attachments) {
       at = writeHeader(target, at, BINARY, attachment.length)
       at += attachment.copy(target, at)
@@ -88,24 +96,30 @@ export class Packet {
   }
 }
 
-const beginningOf = (event: string, id: string): string => `[${JSON.stringify(event)},{"id":"${id}"`
+/** What JSON writes as it is: the names of every catalogue. */
+const PLAIN = /^[\w.:-]*$/
+
+const beginningOf = (event: string, id: string): string =>
+  `[${PLAIN.test(event) ? `"${event}"` : JSON.stringify(event)},{"id":"${id}"`
 
 /** The type of an event, and of one with binary parts. */
 const headOf = (attachments: number): string =>
-  attachments === 0 ? String(PacketType.EVENT) : `${PacketType.BINARY_EVENT}${attachments}-`
+  attachments === 0 ? EVENT : `${PacketType.BINARY_EVENT}${attachments}-`
+
+const EVENT = String(PacketType.EVENT)
 
 /**
  * Encodes an event as it is at this moment, for the log and for clients.
  *
- * @param message all of it but the id
  * @throws NOT_SERIALIZABLE
  */
-export function encodeRecord (message: Message): LogRecord {
-  // The id is written before all else when there is one. In the object it would come after keys such as `1`.
-  const { id: _, ...others } = message
-  const { event, instance } = others
-  const { text, attachments } = encode(event, others)
-  return { instance, event, rest: Buffer.from(`,${text.slice(1)}`), attachments }
+export function encodeRecord (message: MessageContent): LogRecord {
+  const { event, instance } = message
+  const { text, attachments } = encode(event, message)
+  const rest = Buffer.from(text)
+  // The id is written before all else. In the object it would come after keys such as `1`.
+  rest[0] = COMMA
+  return { instance, event, rest, attachments }
 }
 
 /**

@@ -3,31 +3,22 @@ import { type LimitName, limitReached } from '../limits/limits.js'
 import type { Limits } from '../types.js'
 import type { Connection } from './connection.js'
 
-const MINUTE = 60_000
-/** Addresses that are remembered within a minute: some MB, whatever the number of addresses that an attacker has. */
-const MAX_ADDRESSES = 100_000
-
 /** @throws LIMIT_REACHED when one more would be over it */
 function check (name: LimitName, count: number, limit: number): void {
   if (limit !== 0 && count >= limit) throw limitReached(name)
 }
 
-/** Counts connections, sessions and refusals against the limits, for every way in. */
+/** Counts connections and sessions against the limits, for every way in. */
 export class Quotas {
   readonly #limits: Limits
-  readonly #now: () => number
   #connections = 0
   // Map(address -> connections)
   readonly #addresses = new Map<string, number>()
   // Map(instance, or null for the root -> sessions)
   readonly #instances = new Map<string | null, number>()
-  // Map(address -> refusals since #minute began)
-  readonly #refusals = new Map<string, number>()
-  #minute = 0
 
-  constructor (limits: Limits, now: () => number = () => performance.now()) {
+  constructor (limits: Limits) {
     this.#limits = limits
-    this.#now = now
   }
 
   /** Connections that have a session. */
@@ -45,16 +36,20 @@ export class Quotas {
     check('namespacesPerConnection', connection.sessions.length, namespacesPerConnection)
     if (connection.sessions.length > 0) return
     check('connections', this.#connections, connections)
-    check('connectionsPerAddress', this.#addresses.get(keyOf(connection.address)) ?? 0, connectionsPerAddress)
+    // Without a limit nobody asks for the count, and an address takes time to parse.
+    if (connectionsPerAddress !== 0) {
+      const address = keyOf(connection.address)
+      check('connectionsPerAddress', this.#addresses.get(address) ?? 0, connectionsPerAddress)
+      add(this.#addresses, address, 1)
+    }
     this.#connections++
-    add(this.#addresses, keyOf(connection.address), 1)
   }
 
   /** Counts out a connection after its last session was deleted from it. */
   giveBack (connection: Connection): void {
     if (connection.sessions.length > 0) return
     this.#connections--
-    add(this.#addresses, keyOf(connection.address), -1)
+    if (this.#limits.connectionsPerAddress !== 0) add(this.#addresses, keyOf(connection.address), -1)
   }
 
   /**
@@ -71,42 +66,6 @@ export class Quotas {
   /** Counts out a session that `enter` has counted. */
   leave (instance: string | null): void {
     add(this.#instances, instance, -1)
-  }
-
-  /** Notes a refusal of an address. */
-  refused (address: string | null): void {
-    if (this.#limits.refusalsPerMinute === 0) return
-    this.#turnMinute()
-    const refusals = this.#refusals
-    // The oldest goes, and not all: an attacker with many addresses must not free those that are locked out.
-    const key = keyOf(address)
-    if (refusals.size >= MAX_ADDRESSES && !refusals.has(key)) {
-      const [oldest = ''] = refusals.keys()
-      refusals.delete(oldest)
-    }
-    add(refusals, key, 1)
-  }
-
-  /**
-   * Refuses an address that was refused too often in this minute.
-   *
-   * @throws LIMIT_REACHED
-   */
-  checkRefusals (address: string | null): void {
-    const { refusalsPerMinute } = this.#limits
-    if (refusalsPerMinute === 0) return
-    this.#turnMinute()
-    if ((this.#refusals.get(keyOf(address)) ?? 0) < refusalsPerMinute) return
-    const left = this.#minute + MINUTE - this.#now()
-    // Never after the minute: the clock may have been set back.
-    throw limitReached('refusalsPerMinute', Math.ceil(Math.min(Math.max(left, 1000), MINUTE) / 1000))
-  }
-
-  #turnMinute (): void {
-    const now = this.#now()
-    if (now - this.#minute < MINUTE) return
-    this.#minute = now
-    this.#refusals.clear()
   }
 }
 

@@ -52,7 +52,7 @@ export const REASONS = {
     refusal: 'VERIFY_FAILED',
     line: line('info', 'API key could not be checked again: connection closed, the client reconnects')
   },
-  /** More bytes wait for its connection than `limits.queuedBytes`. */
+  /** More bytes wait for its connection, or for all together, than `limits` allow, or it takes nothing of them. */
   slow: {
     ending: 'reconnect',
     refusal: 'LIMIT_REACHED',
@@ -70,11 +70,11 @@ export const REASONS = {
     refusal: 'LIMIT_REACHED',
     line: line('info', 'client sends more than limits.inboundPerSecond: connection closed')
   },
-  /** Its history was dropped while it was replayed. */
+  /** Its history was dropped while it was replayed, or it is a stock client and the store has lost events. */
   historyLost: {
     ending: 'reconnect',
     refusal: 'STORE_UNAVAILABLE',
-    line: line('info', 'history was dropped during a replay: connection closed, the client reconnects')
+    line: line('info', 'history was dropped or lost: connection closed, the client reconnects')
   },
   /** The store failed while history was read. */
   historyUnreadable: {
@@ -87,6 +87,15 @@ export const REASONS = {
 } as const satisfies Record<string, Reason>
 
 export type ReasonName = keyof typeof REASONS
+
+/** More of why a session closes. */
+export interface CloseDetail {
+  /** Socket.IO's word for it, where it has one. */
+  readonly word?: string
+  readonly err?: unknown
+  /** The name of a coded error. */
+  readonly code?: string
+}
 
 /** The coded error for a client whose session closed before it was open. */
 export function refusalFor (reason: ReasonName, instance: string | null): Error {

@@ -16,13 +16,6 @@ interface Parts {
   readonly refusals: Refusals
 }
 
-/** When the grant of a session is due for re-authorization. */
-export interface Expiry {
-  timer: NodeJS.Timeout
-  /** The filter that its client has set since it came in; `undefined`: the one that came with its request. */
-  asked: AskedFilter | undefined
-}
-
 /** Checks keys again when their time is over, and closes the sessions of those that were revoked. */
 export class Reauthorization {
   readonly #parts: Parts

@@ -45,10 +45,10 @@ export class Recovery {
 
   /** Makes a session live: at once, or after what it missed. */
   start (session: LiveSession, subscription: Subscription): void {
-    const after = session.handshake.lastEventId
+    const { replayAfter: after } = session
     session.open('recovering')
     if (after === undefined) this.#join({ session, subscription })
-    else if (after === '') this.#joinFresh({ session, subscription }, null)
+    else if (after === '' || after === null) this.#joinFresh({ session, subscription }, after === '' ? null : false)
     else void this.#recover({ session, subscription }, after)
   }
 
@@ -87,7 +87,9 @@ export class Recovery {
     if (!isRecovering(session)) return
     // What was read before a gap does not lead to what is published after it.
     if (page === 'gap' || gaps !== subscription.gaps) {
-      this.#joinFresh(recovering, false)
+      // Its CONNECT packet promised a replay: its connection is ended, and the next CONNECT packet reports the gap.
+      if (session.byPid) session.close('historyLost')
+      else this.#joinFresh(recovering, false)
       return
     }
     this.#parts.notices.ready(session, true, after)

@@ -1,7 +1,7 @@
 import { CODE_PREFIX, type CodedError, errorName, type ErrorName, errors } from '../errors.js'
 import type { LimitCounters } from '../limits/limits.js'
+import type { RefusedAddresses } from '../limits/refused-addresses.js'
 import type { Refusal } from '../types.js'
-import type { Quotas } from './quotas.js'
 import type { Telemetry } from './telemetry.js'
 
 /** Faults that pass by themselves. Their clients come back when the connection is ended, and only then. */
@@ -26,7 +26,7 @@ export function refusalOf (error: CodedError, name: ErrorName): Refusal {
 }
 
 interface Parts {
-  readonly quotas: Quotas
+  readonly refused: RefusedAddresses
   readonly limited: LimitCounters
   readonly telemetry: Telemetry
 }
@@ -66,13 +66,13 @@ export class Refusals {
 
   /** Counts refusals towards the ban of an address that were counted as such already. */
   countFaults (address: string | null, count: number): void {
-    for (let fault = 0; fault < count; fault++) this.#parts.quotas.refused(address)
+    for (let fault = 0; fault < count; fault++) this.#parts.refused.add(address)
   }
 
   /** Counts a client that is refused or disconnected with a code. */
   count (name: ErrorName, address: string | null): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
     // Server-side failures (`verify` is down) do not count towards the address ban.
-    if (!isPassing(name)) this.#parts.quotas.refused(address)
+    if (!isPassing(name)) this.#parts.refused.add(address)
   }
 }

@@ -1,17 +1,11 @@
 import { type Grant, hashKey } from '../access/access.js'
 import type { Position, Ready } from '../types.js'
 import type { FrameBatch } from './batch.js'
-import type { Connection } from './connection.js'
-import type { Delivery } from './delivery.js'
-import { type Filter, UNFILTERED } from './filter.js'
+import type { Connection, Shared } from './connection.js'
+import { type AskedFilter, type Filter, UNFILTERED } from './filter.js'
 import type { Handshake } from './handshake.js'
-import type { Quotas } from './quotas.js'
-import type { Expiry } from './reauthorization.js'
-import { REASONS, type ReasonName, refusalFor } from './reasons.js'
-import type { Registry } from './registry.js'
-import type { Subscription, Subscriptions } from './subscriptions.js'
-import type { Telemetry } from './telemetry.js'
-import type { Writer } from './writer.js'
+import { type CloseDetail, REASONS, type ReasonName, refusalFor } from './reasons.js'
+import type { StreamName } from '../log/event-log.js'
 
 /**
  * - `connecting`: it exists, and was not checked yet.
@@ -26,26 +20,69 @@ import type { Writer } from './writer.js'
  */
 export type SessionState = 'connecting' | 'authorizing' | 'subscribing' | 'recovering' | 'live' | 'muted' | 'closed'
 
-/** What sessions acquire from, and release to. One object for all sessions. */
-export interface SessionServices {
-  readonly registry: Registry
-  readonly quotas: Quotas
-  readonly subscriptions: Subscriptions
-  readonly delivery: Delivery
-  readonly telemetry: Telemetry
+/** A lease of the subscription of a stream. */
+export interface Lease {
+  /** Resolves when nothing can be missed any more; `undefined` where that is so already. */
+  readonly ready: Promise<void> | undefined
 }
 
-/** More of why a session closes. */
-export interface CloseDetail {
-  /** Socket.IO's word for it, where it has one. */
-  readonly word?: string
-  readonly err?: unknown
-  /** The name of a coded error. */
-  readonly code?: string
+/** When a grant is due for re-authorization. */
+export interface Expiry {
+  timer: NodeJS.Timeout
+  /** The filter that its client has set since it came in; `undefined`: the one that came with its request. */
+  asked: AskedFilter | undefined
+}
+
+/**
+ * What sessions acquire from, and release to, as far as they know it. One object for all sessions. It is made of parts
+ * that know sessions.
+ */
+export interface SessionServices {
+  readonly registry: {
+    add(session: Session): void
+    delete(session: Session): void
+  }
+  readonly quotas: {
+    /** @throws LIMIT_REACHED */
+    take(connection: Connection): void
+    giveBack(connection: Connection): void
+    /** @throws LIMIT_REACHED */
+    enter(instance: string | null): void
+    leave(instance: string | null): void
+  }
+  readonly subscriptions: {
+    acquire(stream: StreamName): Lease
+    release(lease: Lease): void
+  }
+  readonly delivery: {
+    leave(session: LiveSession): void
+  }
+  readonly telemetry: {
+    closed(session: Session, reason: ReasonName, detail: CloseDetail): void
+    listenerFailed(err: unknown, instance: string | null | undefined, address: string | null): void
+  }
+}
+
+/** What a session needs of the writer that has it deliver. */
+export interface DeliveryWriter {
+  /** Whether frames may go straight to sockets. */
+  readonly direct: boolean
+  readonly tick: number
+  /** Ends a connection for which too much waits. @returns whether it has ended */
+  endIfSlow(connection: Connection, own?: number, waiting?: number): boolean
+  /** Runs what listeners of the application may hear. */
+  guarded(connection: Connection, write: () => void): void
 }
 
 /** What a session may see before its key is accepted: nothing. */
-const NOTHING: Grant = { global: false, instances: new Set(), events: null, keyHash: null, expiresAt: null }
+const NOTHING: Grant = {
+  global: false,
+  instances: new Set(),
+  events: null,
+  publish: false,
+  keyHash: null,
+  expiresAt: null
+}
 
 /**
  * One client in one stream: a namespace of Socket.IO, an event stream over HTTP, or a page of history. It is the only
@@ -63,7 +100,7 @@ export abstract class Session {
   /** What it asked for, within its grant. */
   filter: Filter = UNFILTERED
   /** Its lease of the stream. */
-  subscription: Subscription | null = null
+  subscription: Lease | null = null
   /** When its grant is due for re-authorization; `null`: never. */
   expiry: Expiry | null = null
   /** Whether it counts under `connectionsPerInstance`. */
@@ -89,6 +126,11 @@ export abstract class Session {
   /** Why it is closed; `null` while it is not. */
   get reason (): ReasonName | null {
     return this.#reason
+  }
+
+  /** With whom it shares what is written to it; `null`: with nobody. */
+  get shared (): Shared | null {
+    return null
   }
 
   /** Past the handshake, and not closed. */
@@ -198,23 +240,37 @@ export abstract class Session {
 export abstract class LiveSession extends Session {
   /** Whether its client keeps ids to resume from, and so wants to know its offset. */
   readonly resumes: boolean
+  /** Whether it is a stock client that does so by its pid: events have their id as a second argument. */
+  readonly byPid: boolean
+  /**
+   * The id after which its history is replayed; empty to take part from now on, `null` when history does not reach back
+   * to what it has, `undefined` when it does not take part.
+   */
+  replayAfter: string | null | undefined
   /** Messages of its client in the current second; `null` for the many that send none. */
   rate: Rate | null = null
 
   constructor (services: SessionServices, connection: Connection, instance: string | null, handshake: Handshake) {
     super(services, connection, instance, handshake)
     this.resumes = handshake.lastEventId !== undefined
+    this.byPid = handshake.byPid === true
+    this.replayAfter = handshake.lastEventId
   }
 
   /** When its client asked to be let in. */
   abstract readonly since: Date
+
+  /** Whether events are written to it. */
+  protected get isReceiving (): boolean {
+    return this.state === 'live' || this.state === 'recovering'
+  }
 
   /**
    * Writes events to its client.
    *
    * @returns `false` when it was not written: the connection is ended, or its client is too slow
    */
-  abstract deliver (batch: FrameBatch, writer: Writer): boolean
+  abstract deliver (batch: FrameBatch, writer: DeliveryWriter): boolean
 
   /** Tells its client its offset. A listener of the application may hear of it, and throw. */
   abstract notify (name: 'ws.ready', content: Ready): void

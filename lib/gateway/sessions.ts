@@ -13,6 +13,7 @@ import type { HistoryCache } from './history.js'
 import type { Recovery } from './recovery.js'
 import type { Registry } from './registry.js'
 import { LiveSession } from './session.js'
+import { Subscription } from './subscriptions.js'
 import type { Telemetry } from './telemetry.js'
 import type { Writer } from './writer.js'
 
@@ -54,7 +55,7 @@ export class Sessions {
     session.open(subscription === null ? 'muted' : 'recovering')
     telemetry.connected(session)
     if (session.grant === SILENT) telemetry.atSilentRoot(session)
-    if (subscription === null) return
+    if (!(subscription instanceof Subscription)) return
     // The config may have changed since it was checked.
     if (!this.#serves(instance)) {
       session.close('disabled')
@@ -75,7 +76,9 @@ export class Sessions {
   /** Closes the sessions of an instance that its config does not allow any more, after what was emitted before. */
   async configChanged (instance: string): Promise<void> {
     await this.#sendEmitted(instance)
-    const { registry, instances } = this.#parts
+    const { registry, instances, history } = this.#parts
+    // The root's pages say of each event whether a former instance of its name has sent it.
+    history.forget(null)
     const isServed = this.#serves(instance)
     const state = instances.standing(instance) === 'instance-disabled' ? 'muted' : 'live'
     for (const session of registry.of(instance)) {
@@ -125,9 +128,11 @@ export class Sessions {
 
   /** @param instance of which to list the clients; left out: all */
   list (instance?: string): ClientInfo[] {
-    return [...this.open()]
-      .filter(session => instance === undefined || session.instance === instance)
-      .map(session => this.#infoOf(session))
+    const { registry } = this.#parts
+    const open = instance === undefined
+      ? [...this.open()]
+      : registry.of(instance).filter(session => session instanceof LiveSession && session.isOpen)
+    return (open as LiveSession[]).map(session => this.#infoOf(session))
   }
 
   #infoOf ({ instance, connection, since, grant, filter }: LiveSession): ClientInfo {

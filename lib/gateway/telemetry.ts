@@ -3,8 +3,8 @@ import { connectChannel, disconnectChannel, refuseChannel, slowChannel } from '.
 import type { DiagnosticsMessages as Messages } from '../diagnostics/messages.js'
 import { CODE_PREFIX, type ErrorName } from '../errors.js'
 import type { Connection } from './connection.js'
-import { REASONS, type ReasonName } from './reasons.js'
-import type { CloseDetail, Session } from './session.js'
+import { type CloseDetail, REASONS, type ReasonName } from './reasons.js'
+import type { Session } from './session.js'
 
 interface Refused {
   readonly name: ErrorName
@@ -58,6 +58,12 @@ export class Telemetry {
     if (this.isFastPathOff) return
     this.isFastPathOff = true
     this.#log.warn({ why }, FAST_PATH_OFF)
+  }
+
+  /** To be logged once. */
+  stockResumeOff (): void {
+    const why = 'the first packet of this version of Socket.IO is not as it is known'
+    this.#log.warn({ why }, 'the option stockResume has no effect: clients are given no pid')
   }
 
   /** An open session has closed. */

@@ -1,14 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Message } from '../../lib/types.js'
-import { NO_ID } from '../../lib/events/message.js'
+import type { MessageContent } from '../../lib/events/message.js'
 import { encodeRecord, Packet } from '../../lib/gateway/packet.js'
 import { hostValues, oddValue } from '../helpers/payloads.js'
 
 const picture = Buffer.from('picture')
 
-const messageOf = (data: unknown): Message =>
-  ({ id: NO_ID, event: 'call', instance: 'acme', data, server_url: null, date_time: '2026-01-02T03:04:05.678Z', sender: null })
+const messageOf = (data: unknown): MessageContent =>
+  ({ event: 'call', instance: 'acme', data, server_url: null, date_time: '2026-01-02T03:04:05.678Z', sender: null })
 
 /** The data as a stock client gets it. */
 function received (data: unknown): unknown {

@@ -13,6 +13,7 @@ const grantOf = (instances: readonly string[] | null = null, events: readonly st
   global: false,
   instances: instances === null ? null : new Set(instances),
   events: events === null ? null : new EventBits(catalogue, events.map(name => catalogue.get(name))),
+  publish: false,
   keyHash: null,
   expiresAt: null
 })

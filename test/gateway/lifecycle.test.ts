@@ -88,6 +88,25 @@ t.test('a client that asks twice while its key is checked gets each event once, 
   t.equal(fastify.wsEvents.stats().clients.inInstances, 0)
 })
 
+t.test('a namespace that a client has asked for twice is deleted when its connection ends', async t => {
+  const checks: Array<() => void> = []
+  const server = await startServer(t, { ...enabled, verify: async () => await new Promise<boolean>(resolve => { checks.push(() => { resolve(true) }) }) })
+  const { wsEvents } = server.fastify
+  const socket = await raw(server)
+  const admissions: string[] = []
+  socket.on('message', data => { if (String(data).startsWith('40/acme,')) admissions.push(String(data)) })
+  for (let times = 0; times < 2; times++) socket.send('40/acme,{"apikey":"a-key"}')
+  await until(() => checks.length === 2)
+  for (const check of checks) check()
+  await until(() => admissions.length === 2)
+  // It leaves the newer one. Socket.IO keeps the older one until the connection ends.
+  socket.send('41/acme,')
+  await until(() => wsEvents.clients().length === 0)
+  socket.close()
+  await until(() => !ioOf(server)._nsps.has('/acme'))
+  t.equal(wsEvents.stats().clients.namespaces, 0)
+})
+
 t.test('disconnect by a key reaches those whose key is being checked', async t => {
   let answer = (): void => {}
   const { fastify, url } = await startServer(t, { ...enabled, verify: async () => await new Promise<boolean>(resolve => { answer = () => { resolve(true) } }) })

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { Decoder } from 'socket.io-parser'
 import t from 'tap'
-import { NO_ID } from '../../lib/events/message.js'
 import { encodeRecord, Packet } from '../../lib/gateway/packet.js'
 import type { Message } from '../../lib/types.js'
 
@@ -11,7 +10,7 @@ const messageOf = (data: unknown): Message =>
 interface Decoded { type: number, nsp: string, data: [string, Message] }
 
 /** As an event goes: encoded without its id, which the log gives. */
-const packetOf = (message: Message): Packet => new Packet({ ...encodeRecord({ ...message, id: NO_ID }), id: message.id })
+const packetOf = ({ id, ...content }: Message): Packet => new Packet({ ...encodeRecord(content), id })
 
 /** What a stock client makes of a packet in a namespace. */
 function decode (packet: Packet, prefix = '/acme,'): Decoded {

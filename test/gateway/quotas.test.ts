@@ -8,7 +8,7 @@ import type { EngineConnection } from '../../lib/gateway/socketio/engine.js'
 import type { Limits } from '../../lib/types.js'
 import { connectionOf } from '../helpers/gateway.js'
 
-const none: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, messageBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
+const none: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, queuedBytesMax: 0, queuedBytesTotal: 0, messageBytes: 0, instances: 0, inboundBytes: 0, inboundPerSecond: 0, publishPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
 const connectionFrom = (address: string | null): SocketConnection => connectionOf(new EventEmitter() as EngineConnection, address)
 
 /** What a client holds that is in. */
@@ -53,9 +53,7 @@ t.test('0 is no limit', async t => {
   for (let at = 0; at < 1000; at++) {
     join(quotas, connectionFrom('1.1.1.1'), 'acme')
     join(quotas, one, `instance ${at}`)
-    quotas.refused('1.1.1.1')
   }
-  quotas.checkRefusals('1.1.1.1')
   t.equal(quotas.connections, 1001)
 })
 
@@ -149,43 +147,14 @@ t.test('whatever comes and goes, no limit is passed and nothing is lost', async 
   }), { numRuns: 1000 })
 })
 
-t.test('an address that was refused too often is sent away until the minute is over', async t => {
-  let now = 1_000_000
-  const quotas = new Quotas({ ...none, refusalsPerMinute: 2 }, () => now)
-  quotas.checkRefusals('1.1.1.1')
-  quotas.refused('1.1.1.1')
-  quotas.checkRefusals('1.1.1.1')
-  quotas.refused('1.1.1.1')
-  t.equal(reached(() => { quotas.checkRefusals('1.1.1.1') }), 'refusalsPerMinute')
-  quotas.checkRefusals('2.2.2.2')
-  quotas.checkRefusals(null)
-  now += 59_999
-  t.equal(reached(() => { quotas.checkRefusals('1.1.1.1') }), 'refusalsPerMinute')
-  now += 1
-  quotas.checkRefusals('1.1.1.1')
-  quotas.refused('1.1.1.1')
-  quotas.checkRefusals('1.1.1.1')
-})
-
 t.test('the clients of a Unix socket, which have no address, count as one', async t => {
-  const quotas = new Quotas({ ...none, refusalsPerMinute: 1, connectionsPerAddress: 1 })
-  quotas.refused(null)
-  t.equal(reached(() => { quotas.checkRefusals(null) }), 'refusalsPerMinute')
+  const quotas = new Quotas({ ...none, connectionsPerAddress: 1 })
   join(quotas, connectionFrom(null), 'a')
   t.equal(reached(() => join(quotas, connectionFrom(null), 'b')), 'connectionsPerAddress')
 })
 
-t.test('of a hundred thousand addresses that are refused in a minute the oldest goes for the next, and no other', async t => {
-  const quotas = new Quotas({ ...none, refusalsPerMinute: 1 })
-  const many = 100_000
-  for (let at = 0; at <= many; at++) quotas.refused(`address ${at}`)
-  const isLockedOut = (at: number): boolean => reached(() => { quotas.checkRefusals(`address ${at}`) }) === 'refusalsPerMinute'
-  t.notOk(isLockedOut(0))
-  for (const at of [1, many / 2, many]) t.ok(isLockedOut(at))
-})
-
 t.test('addresses of one IPv6 /64 count as one, in whatever spelling, and an IPv4 address counts as itself', async t => {
-  const quotas = new Quotas({ ...none, connectionsPerAddress: 1, refusalsPerMinute: 1 })
+  const quotas = new Quotas({ ...none, connectionsPerAddress: 1 })
   const same = ['2001:db8:1:2::1', '2001:DB8:1:2:ffff:ffff:ffff:ffff', '2001:0db8:0001:0002::']
   for (const [at, address] of same.entries()) {
     const joinOnce = () => join(quotas, connectionFrom(address), `instance ${at}`)
@@ -196,7 +165,4 @@ t.test('addresses of one IPv6 /64 count as one, in whatever spelling, and an IPv
   join(quotas, connectionFrom('203.0.113.5'), 'a')
   t.equal(reached(() => join(quotas, connectionFrom('::ffff:203.0.113.5'), 'b')), 'connectionsPerAddress', 'mapped into IPv6')
   join(quotas, connectionFrom('203.0.113.6'), 'a')
-  quotas.refused(same[0] ?? null)
-  t.equal(reached(() => { quotas.checkRefusals(same[1] ?? null) }), 'refusalsPerMinute')
-  quotas.checkRefusals('2001:db8:1:3::1')
 })

@@ -235,3 +235,34 @@ t.test('a name that the host has taken is the host\'s', async t => {
   })
   t.equal(await outcome(at(url, 'chat')), '409 HOST_NAMESPACE')
 })
+
+t.test('a client whose session is closed in the very moment in which it is let in is answered', async t => {
+  // Between the answer of `verify` and the first byte there are some microtasks: one time for each of them, and for some more.
+  const MICROTASKS = 40
+  let after = 0
+  let disconnect = (): void => {}
+  const disconnectSoon = async (): Promise<void> => {
+    for (let passed = 0; passed < after; passed++) await null
+    disconnect()
+  }
+  const { fastify, url } = await startServer(t, {
+    ...enabled,
+    verify: () => {
+      void disconnectSoon()
+      return true
+    }
+  })
+  disconnect = () => { void fastify.wsEvents.disconnect({ instance: 'acme' }) }
+  for (const accept of ['text/event-stream', 'application/json']) {
+    const statuses = new Set<number>()
+    for (after = 0; after < MICROTASKS; after++) {
+      const response = await fetch(at(url), { headers: { accept, apikey: 'a key' } })
+      statuses.add(response.status)
+      // One that came in before is ended now.
+      disconnect()
+      await response.text()
+    }
+    t.strictSame([...statuses].sort(), [200, 403], accept)
+    t.equal(fastify.wsEvents.clients().length, 0)
+  }
+})

@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import t from 'tap'
 import { listen } from '../helpers/client.js'
 import { EventStream } from '../helpers/event-stream.js'
+import { KERNEL_BYTES } from '../helpers/kernel.js'
 import { eventually } from '../helpers/latch.js'
 import { datas } from '../helpers/resume.js'
 import { startServer } from '../helpers/server.js'
@@ -122,17 +123,20 @@ t.test('a client that comes back with its last id misses nothing and gets nothin
 })
 
 t.test('a long past is brought at the pace of the reader, and the switch to what is live loses nothing', async t => {
-  const { fastify: { wsEvents }, url } = await startServer(t, { ...enabled, limits: { queuedBytes: 200_000 } })
+  const text = 'x'.repeat(50_000)
+  const past = Math.ceil((KERNEL_BYTES + 5_000_000) / text.length)
+  const retention = { maxEvents: 2 * past, maxBytes: 4 * KERNEL_BYTES }
+  const { fastify: { wsEvents }, url } = await startServer(t, { ...enabled, retention, limits: { queuedBytes: 200_000 } })
   const first = await EventStream.open(t, at(url))
   const { lastEventId } = await first.ready()
-  const text = 'x'.repeat(10_000)
-  for (let number = 0; number < 500; number++) await wsEvents.emit('acme', 'call', { number, text })
+  for (let number = 0; number < past; number++) await wsEvents.emit('acme', 'call', { number, text })
   const late = await EventStream.open(t, at(url), { 'last-event-id': lastEventId }, { isPaused: true })
   await eventually(() => (wsEvents.clients().at(-1)?.queuedBytes ?? 0) > 0)
-  t.ok((wsEvents.clients().at(-1)?.queuedBytes ?? 0) < 400_000, 'five times as much waits for it, in the log')
+  t.ok((wsEvents.clients().at(-1)?.queuedBytes ?? 0) < 400_000, 'the rest waits for it in the log')
   late.resume()
-  for (let number = 500; number < 600; number++) await wsEvents.emit('acme', 'call', { number, text })
-  t.strictSame((await late.got(600)).map(({ data }) => (data as { number: number }).number), Array.from({ length: 600 }, (empty, number) => number))
+  const all = past + 100
+  for (let number = past; number < all; number++) await wsEvents.emit('acme', 'call', { number, text })
+  t.strictSame((await late.got(all)).map(({ data }) => (data as { number: number }).number), Array.from({ length: all }, (empty, number) => number))
   t.equal(wsEvents.stats().delivery.slowConsumers, 0)
 })
 

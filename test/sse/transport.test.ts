@@ -1,12 +1,5 @@
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { connect as connectTls, createServer as createTlsServer, Server as TlsServer } from 'node:tls'
+import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { unsentBytes } from '../../lib/gateway/http/transport.js'
-import { makeCertificate, withoutOpenssl } from '../access/certificate.js'
 import { eventually } from '../helpers/latch.js'
 import { startServer } from '../helpers/server.js'
 import { storeWith } from '../helpers/stores.js'
@@ -81,8 +74,9 @@ t.test('twenty streams on one connection make no warning, share what may wait, a
     await wsEvents.emit('acme', 'call', 'x'.repeat(10_000))
     await new Promise(resolve => { setImmediate(resolve) })
   }
-  // All but the first wait for it: each event waits nineteen times.
-  t.ok(events < 30, `${events} events`)
+  // All but the first wait for it: each event waits nineteen times. A tick may have 256 KiB of events, which count in
+  // the next one. Alone, the second stream would be ended after 105 events.
+  t.ok(events < 70, `${events} events`)
   t.ok(wsEvents.stats().delivery.slowConsumers >= 1)
   t.strictSame(warnings, [])
 })
@@ -108,30 +102,4 @@ t.test('a client that takes nothing is ended, as a stream and as a page; one tha
   await eventually(() => bytes > 18 * MB)
   t.equal(wsEvents.stats().delivery.slowConsumers, 2)
   t.equal(wsEvents.stats().clients.inInstances, 1)
-})
-
-t.test('Node says how much of a write the kernel has not taken', { skip: withoutOpenssl }, async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'transport-'))
-  t.teardown(() => { rmSync(directory, { recursive: true }) })
-  const { key, ca: cert } = makeCertificate(directory)
-  const large = Buffer.alloc(32 * MB)
-  for (const [server, client] of [
-    [createServer(), (port: number) => connect(port, '127.0.0.1')],
-    [createTlsServer({ key, cert }), (port: number) => connectTls({ port, host: '127.0.0.1', ca: cert })]
-  ] as const) {
-    server.listen(0, '127.0.0.1')
-    t.teardown(() => { server.close() })
-    await once(server, 'listening')
-    const accepted = once(server, server instanceof TlsServer ? 'secureConnection' : 'connection') as Promise<[Socket]>
-    const reader = client((server.address() as AddressInfo).port).pause()
-    const [socket] = await accepted
-    t.equal(unsentBytes(socket), 0)
-    socket.write(large)
-    const first = await eventually(() => unsentBytes(socket) > MB && unsentBytes(socket))
-    t.equal(socket.writableLength, large.length)
-    reader.resume()
-    await eventually(() => unsentBytes(socket) < first - MB)
-    reader.destroy()
-    socket.destroy()
-  }
 })

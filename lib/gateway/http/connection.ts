@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Connection } from '../connection.js'
+import type { LargeWaiting } from '../backlog.js'
+import { Connection, type ConnectionTelemetry } from '../connection.js'
 import { HEARTBEAT, opening } from '../sse.js'
-import type { Telemetry } from '../telemetry.js'
 import { type Transport, transportOf } from './transport.js'
 
 /** To look again, in ms, where no event tells that something has gone out. */
@@ -21,13 +21,20 @@ export class ResponseConnection extends Connection {
   readonly #closeListeners = new Set<() => void>()
   /** Bytes that were written by this object. */
   #written = 0
+  /** Bytes of a page, which is made at once and then written. */
+  #reserved = 0
   // As they were when something had left last.
   #left = 0
-  #progress = 0
+  #taken = 0
   #movedAt = performance.now()
 
   /** @param response that nothing is written to yet */
-  constructor (request: IncomingMessage, response: ServerResponse, address: string | null, telemetry: Telemetry) {
+  constructor (
+    request: IncomingMessage,
+    response: ServerResponse,
+    address: string | null,
+    telemetry: ConnectionTelemetry
+  ) {
     super(address, telemetry)
     this.#response = response
     this.#socket = request.socket
@@ -38,7 +45,20 @@ export class ResponseConnection extends Connection {
   }
 
   get queuedBytes (): number {
-    return this.#response.writableLength
+    return Math.max(this.#response.writableLength, this.#reserved)
+  }
+
+  get takenBytes (): number {
+    return this.transport.takenBytes
+  }
+
+  override get largeWaiting (): LargeWaiting {
+    return this.transport.largeWaiting
+  }
+
+  /** Counts a page as waiting from when it is made until its response is complete. */
+  reserve (bytes: number): void {
+    this.#reserved = bytes
   }
 
   override get transportBytes (): number {
@@ -79,12 +99,13 @@ export class ResponseConnection extends Connection {
    * @param now by `performance.now()`
    */
   stalledFor (now: number): number {
-    const { queuedBytes } = this
-    const { progress } = this.transport
-    const left = this.#written - queuedBytes
-    if (queuedBytes === 0 || left !== this.#left || progress !== this.#progress) this.#movedAt = now
+    const { takenBytes } = this
+    // A page that the application's hooks still hold is not the client's to read.
+    const { writableLength } = this.#response
+    const left = this.#written - writableLength
+    if (writableLength === 0 || left !== this.#left || takenBytes !== this.#taken) this.#movedAt = now
     this.#left = left
-    this.#progress = progress
+    this.#taken = takenBytes
     return now - this.#movedAt
   }
 

@@ -1,6 +1,7 @@
 import type { Catalogue } from '../../events/catalogue.js'
+import type { Instances } from '../../instances/instances.js'
 import type { EventLog, LogEntry, StreamName } from '../../log/event-log.js'
-import { type Filter, passes } from '../filter.js'
+import { type Filter, passesFrom } from '../filter.js'
 import { encodeMessage } from '../sse.js'
 
 /** Bytes that are read from the log at once. */
@@ -32,10 +33,12 @@ export interface Page {
 export class Pages {
   readonly #log: EventLog
   readonly #catalogue: Catalogue
+  readonly #instances: Pick<Instances, 'since'>
 
-  constructor (log: EventLog, catalogue: Catalogue) {
+  constructor (log: EventLog, catalogue: Catalogue, instances: Pick<Instances, 'since'>) {
     this.#log = log
     this.#catalogue = catalogue
+    this.#instances = instances
   }
 
   /** Reads what came after an id and passes a filter. The stream has to be watched meanwhile. */
@@ -57,7 +60,7 @@ export class Pages {
         if (events.length === limit || bytes > MAX_BYTES) return { recovered: true, events, lastEventId, more: true }
         lastEventId = entry.id
         bytes += entry.rest.length
-        if (this.#passes(filter, entry)) {
+        if (this.#passes(stream, filter, entry)) {
           const message = encodeMessage(entry)
           events.push(message)
           bytes += message.length - entry.rest.length
@@ -66,8 +69,9 @@ export class Pages {
     }
   }
 
-  #passes (filter: Filter, { event, instance }: LogEntry): boolean {
-    return passes(filter, this.#catalogue.find(event), instance)
+  #passes (stream: StreamName, filter: Filter, entry: LogEntry): boolean {
+    const since = stream === null ? this.#instances.since(entry.instance) : ''
+    return passesFrom(filter, this.#catalogue.find(entry.event), entry, since)
   }
 
   #nothing (stream: StreamName, recovered: null | false): Page {

@@ -1,8 +1,8 @@
 import type { Position, Ready } from '../../types.js'
 import type { FrameBatch } from '../batch.js'
 import type { Handshake } from '../handshake.js'
-import { LiveSession, Session, type SessionServices } from '../session.js'
-import type { Writer } from '../writer.js'
+import type { Shared } from '../connection.js'
+import { type DeliveryWriter, LiveSession, Session, type SessionServices } from '../session.js'
 import type { ResponseConnection } from './connection.js'
 import { encodeNotice } from '../sse.js'
 
@@ -22,11 +22,16 @@ export class StreamSession extends LiveSession {
     this.handshake = handshake
   }
 
-  deliver (batch: FrameBatch, writer: Writer): boolean {
+  deliver (batch: FrameBatch, writer: DeliveryWriter): boolean {
     const { connection } = this
-    if (writer.endIfSlow(connection, connection.transport.queuedIn(writer.tick))) return false
+    if (writer.endIfSlow(connection, connection.queuedBytes, connection.transport.queuedIn(writer.tick))) return false
     connection.write(batch.eventStream)
     return true
+  }
+
+  override get shared (): Shared | null {
+    const { subscription, filter } = this
+    return this.isReceiving && subscription !== null ? { stream: subscription, filter: filter.key } : null
   }
 
   /** With the id, so that a client that is cut off before the first event comes back with one. */

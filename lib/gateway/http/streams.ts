@@ -74,8 +74,8 @@ export class Streams {
     const { connection, peer } = this.#connectionOf(asked)
     const session = new StreamSession(services, connection, instance, handshake)
     await this.#admit(session, connection, peer, asked)
-    // It has gone before it began.
-    if (session.state !== 'subscribing') return
+    // With no `await` between this and the first byte: who is closed in between must be answered, too.
+    if (!this.#isThere(session, peer)) return
     begin()
     this.#heartbeats.add(connection)
     connection.begin()
@@ -88,18 +88,20 @@ export class Streams {
    * @throws a coded error, for the caller
    */
   async page (asked: EventsRequest, page: AskedPage): Promise<Page> {
-    const { services, pages } = this.#parts
+    const { services, pages, writer } = this.#parts
     const { instance, handshake } = asked
     const { connection, peer } = this.#connectionOf(asked)
     const session = new PageSession(services, connection, instance, handshake)
     await this.#admit(session, connection, peer, asked)
-    // It has gone meanwhile, and nobody reads the answer.
-    session.checkNotClosed()
-    session.open('recovering')
     try {
+      session.checkNotClosed()
+      session.open('recovering')
       await session.during(connection.transport.turn(connection))
       // It counts until its response is complete.
-      return await session.during(pages.read(instance, session.filter, page))
+      const found = await session.during(pages.read(instance, session.filter, page))
+      connection.reserve(found.events.reduce((sum, { length }) => sum + length, 0))
+      writer.wrotePage(connection)
+      return found
     } catch (error) {
       if (!hasLeft(session, error)) this.#refuse(session, peer, error)
       throw error
@@ -107,10 +109,11 @@ export class Streams {
   }
 
   #connectionOf ({ request, response, handshake }: EventsRequest): { connection: ResponseConnection, peer: Peer } {
-    const { access, services } = this.#parts
-    const peer = access.peer(handshake.headers, handshake.remoteAddress)
+    const { access, services, writer } = this.#parts
+    const peer = access.requestPeer(handshake.headers, handshake.remoteAddress)
     const connection = new ResponseConnection(request, response, peer.address, services.telemetry)
     this.#stalls.add(connection)
+    connection.whenClosed(() => { writer.closed(connection) })
     return { peer, connection }
   }
 
@@ -128,9 +131,20 @@ export class Streams {
         // Nothing of ours goes to a namespace of the host's.
         if (instance !== null && namespaces.isHosts(instance)) throw new errors.HOST_NAMESPACE(instance)
       })
-      session.checkNotClosed()
     } catch (error) {
       if (hasLeft(session, error)) return
+      this.#refuse(session, peer, error)
+      throw error
+    }
+  }
+
+  /** @returns `false` for a client that has gone. @throws the coded error for what else has closed its session */
+  #isThere (session: Session, peer: Peer): boolean {
+    try {
+      session.checkNotClosed()
+      return true
+    } catch (error) {
+      if (hasLeft(session, error)) return false
       this.#refuse(session, peer, error)
       throw error
     }

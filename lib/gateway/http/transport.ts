@@ -2,29 +2,18 @@ import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2Session } from 'node:http2'
 import type { Socket } from 'node:net'
+import { type LargeWaiting, NO_LARGE } from '../backlog.js'
 import type { Connection } from '../connection.js'
+import { takenBytes } from '../kernel.js'
 
 /** Pages that are made at once for one HTTP/2 session, which may carry many callers. */
 const PAGES_PER_SESSION = 16
 
 /** What a transport knows of a response. */
-export interface Carried extends Pick<Connection, 'queuedBytes'> {
+export interface Carried extends Pick<Connection, 'queuedBytes' | 'backlog'> {
   /** The transport has closed. */
   closed (): void
 }
-
-/**
- * Bytes that the kernel has not taken of the write that is under way. Node has no public name for it. Fallback: 0, and
- * a client that reads one write for longer than it may is taken for one that has stalled.
- */
-export function unsentBytes (socket: Socket): number {
-  const { _handle: handle } = socket as { _handle?: (Handle & { _parent?: Handle }) | null }
-  // Under TLS the queue of the TCP socket below moves, and the own one does not.
-  const { writeQueueSize } = handle?._parent ?? handle ?? {}
-  return typeof writeQueueSize === 'number' ? writeQueueSize : 0
-}
-
-interface Handle { readonly writeQueueSize?: unknown }
 
 type Carrier = Socket | Http2Session
 
@@ -109,16 +98,24 @@ export class Transport {
     await new Promise<void>(resolve => { this.#turns.set(response, resolve) })
   }
 
-  /**
-   * A number that changes when the kernel has taken more of a large write. Of such a write Node counts all bytes as
-   * waiting until all are taken, so that nothing else shows whether its client reads. Of an HTTP/2 session: of the
-   * write of any of its responses.
-   */
-  get progress (): number {
+  /** Large messages that wait, of all its responses. */
+  get largeWaiting (): LargeWaiting {
+    let count = 0
+    let bytes = 0
+    for (const { backlog, queuedBytes } of this.#responses) {
+      const large = backlog?.large(queuedBytes) ?? NO_LARGE
+      count += large.count
+      bytes += large.bytes
+    }
+    return { count, bytes }
+  }
+
+  /** Bytes that the kernel has taken. Of an HTTP/2 session: of all its responses. */
+  get takenBytes (): number {
     const carrier = this.#carrier
-    if (!isSession(carrier)) return unsentBytes(carrier)
+    if (!isSession(carrier)) return takenBytes(carrier)
     // A session that is destroyed has no socket, and to read it would throw.
-    return carrier.destroyed ? 0 : carrier.socket.bytesWritten
+    return carrier.destroyed ? 0 : takenBytes(carrier.socket)
   }
 
   destroy (): void {

@@ -1,29 +1,7 @@
-import { Connection } from '../connection.js'
-import type { Telemetry } from '../telemetry.js'
+import { Connection, type ConnectionTelemetry } from '../connection.js'
 import { type EngineConnection, endConnection } from './engine.js'
-import { drained, queuedBytes } from './wire.js'
-
-/** The TCP socket under a WebSocket. */
-export interface DirectSocket {
-  readonly writable: boolean
-  readonly writableLength: number
-  write(data: Buffer): boolean
-  once(event: 'drain', listener: () => void): unknown
-  off(event: 'drain', listener: () => void): unknown
-}
-
-/** A WebSocket that can be written to directly. */
-export interface FastSocket {
-  readonly webSocket: { readonly readyState: number }
-  readonly sender: { readonly _state: number, readonly _bufferedBytes: number }
-  readonly stream: DirectSocket
-}
-
-/** How a connection can be written to while it has this transport. */
-interface Way {
-  readonly transport: unknown
-  readonly fast: FastSocket | undefined
-}
+import { Polls } from './polls.js'
+import { drained, followPolls, queuedBytes, takenBytes, type Way, type Wired } from './wire.js'
 
 /** Where an Engine.IO connection keeps ours: a property takes less memory than a map of all connections. */
 const CONNECTION = Symbol('fastify-ws-events.connection')
@@ -31,7 +9,7 @@ const CONNECTION = Symbol('fastify-ws-events.connection')
 type Holder = EngineConnection & { [CONNECTION]?: SocketConnection }
 
 /** The Engine.IO connection of a Socket.IO client. Its sessions are the namespaces that it is in. */
-export class SocketConnection extends Connection {
+export class SocketConnection extends Connection implements Wired {
   readonly engine: EngineConnection
   /** Sessions on it that were refused. */
   refusals = 0
@@ -42,6 +20,8 @@ export class SocketConnection extends Connection {
   /** The second in which a client asked last to be let in, and how many did so in it. */
   #second = 0
   #asked = 0
+  /** Answers to its polls; `null` while there is none. */
+  #polls: Polls | null = null
   /** How it can be written to, as found at the last write. */
   way: Way | undefined = undefined
 
@@ -50,16 +30,21 @@ export class SocketConnection extends Connection {
     return engine[CONNECTION]
   }
 
-  constructor (engine: Holder, address: string | null, telemetry: Telemetry) {
+  constructor (engine: Holder, address: string | null, telemetry: ConnectionTelemetry) {
     super(address, telemetry)
     this.engine = engine
     engine[CONNECTION] = this
     // Each session that is being let in listens for its end, and there may be more than ten at once.
     engine.setMaxListeners(0)
+    followPolls(engine, response => { (this.#polls ??= new Polls()).add(response) })
   }
 
   get queuedBytes (): number {
-    return queuedBytes(this)
+    return queuedBytes(this) + (this.#polls?.queuedBytes ?? 0)
+  }
+
+  get takenBytes (): number | null {
+    return takenBytes(this) ?? this.#polls?.takenBytes ?? null
   }
 
   async drained (): Promise<void> {

@@ -46,7 +46,7 @@ export class Namespaces {
   /** Whether the namespace of an instance's name is the host's: made before any client of ours asked for it. */
   isHosts (instance: string): boolean {
     const name = namespaceOf(instance)
-    return hasNamespace(this.#io, name) && !this.#entries.has(name)
+    return !this.#entries.has(name) && hasNamespace(this.#io, name)
   }
 
   /**

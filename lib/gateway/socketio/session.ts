@@ -1,10 +1,11 @@
 import type { Namespace, Socket } from 'socket.io'
 import type { Position, Ready } from '../../types.js'
 import type { FrameBatch } from '../batch.js'
-import { type Handshake, handshakeOf } from '../handshake.js'
-import type { ReasonName } from '../reasons.js'
-import { type CloseDetail, LiveSession, type SessionServices } from '../session.js'
-import type { Writer } from '../writer.js'
+import type { Shared } from '../connection.js'
+import { type Handshake, handshakeOf, offsetOf } from '../handshake.js'
+import type { CloseDetail, ReasonName } from '../reasons.js'
+import { type DeliveryWriter, LiveSession, type SessionServices } from '../session.js'
+import type { Telemetry } from '../telemetry.js'
 import type { SocketConnection } from './connection.js'
 import type { Namespaces } from './namespaces.js'
 import { directSocket, whyNotDirect, writeByEngine } from './wire.js'
@@ -15,6 +16,7 @@ const SESSION = Symbol('fastify-ws-events.session')
 /** What sessions of sockets acquire from beside. */
 export interface SocketServices extends SessionServices {
   readonly namespaces: Namespaces
+  readonly telemetry: SessionServices['telemetry'] & Pick<Telemetry, 'isFastPathOff' | 'fastPathOff'>
 }
 
 type Holder = Socket & { [SESSION]?: SocketSession }
@@ -22,18 +24,26 @@ type Holder = Socket & { [SESSION]?: SocketSession }
 /** A Socket.IO client in one of our namespaces. */
 export class SocketSession extends LiveSession {
   declare readonly connection: SocketConnection
+  declare protected readonly services: SocketServices
   readonly socket: Socket
-  readonly #namespaces: Namespaces
 
   /** The session of a socket; `undefined` for one that skipped our middleware. */
   static of (socket: Holder): SocketSession | undefined {
     return socket[SESSION]
   }
 
-  constructor (services: SocketServices, connection: SocketConnection, instance: string | null, socket: Holder) {
-    super(services, connection, instance, handshakeOf(socket))
+  /** @param byPid whether it is a stock client that resumes by its pid */
+  constructor (
+    services: SocketServices,
+    connection: SocketConnection,
+    instance: string | null,
+    socket: Holder,
+    byPid = false
+  ) {
+    const handshake = handshakeOf(socket)
+    const ofStock = byPid ? { ...handshake, lastEventId: offsetOf(socket, instance), byPid } : handshake
+    super(services, connection, instance, ofStock)
     this.socket = socket
-    this.#namespaces = services.namespaces
     socket[SESSION] = this
   }
 
@@ -46,15 +56,22 @@ export class SocketSession extends LiveSession {
   }
 
   /** Straight to the TCP socket where that can be, and otherwise by Engine.IO or Socket.IO. */
-  deliver (batch: FrameBatch, writer: Writer): boolean {
+  deliver (batch: FrameBatch, writer: DeliveryWriter): boolean {
     const { connection } = this
     const direct = writer.direct ? directSocket(connection) : undefined
     if (direct === undefined && writer.direct && !this.services.telemetry.isFastPathOff) this.#reportSlowWay()
     if (writer.endIfSlow(connection, direct?.writableLength)) return false
     // A client may have spelled its namespace in its own way.
-    if (direct !== undefined) direct.write(batch.framesFor(asWritten(this.socket.nsp)))
+    if (direct !== undefined) direct.write(batch.framesFor(asWritten(this.socket.nsp), this.byPid))
     else writer.guarded(connection, () => { this.#write(batch, writer) })
     return true
+  }
+
+  /** Frames are made once for a namespace. What Engine.IO writes is made for each connection. */
+  override get shared (): Shared | null {
+    const { connection, filter: { key }, byPid, socket: { nsp } } = this
+    if (!this.isReceiving || connection.way?.fast === undefined) return null
+    return { stream: nsp, filter: byPid ? `++${key}` : key }
   }
 
   #reportSlowWay (): void {
@@ -62,19 +79,22 @@ export class SocketSession extends LiveSession {
     if (why !== undefined) this.services.telemetry.fastPathOff(why)
   }
 
-  #write (batch: FrameBatch, { direct }: Writer): void {
-    if (direct) writeByEngine(this.connection, asWritten(this.socket.nsp), batch)
-    else for (const packet of batch.packets) this.socket.emit(...packet.decoded())
+  #write (batch: FrameBatch, { direct }: DeliveryWriter): void {
+    const { connection, socket, byPid } = this
+    if (direct) writeByEngine(connection, asWritten(socket.nsp), batch, byPid)
+    else for (const packet of batch.packets) socket.emit(...packet.decoded(), ...(byPid ? [packet.entry.id] : []))
   }
 
+  /** To a stock client with the id as its offset, which it takes from any event. */
   notify (name: 'ws.ready' | 'ws.position', content: Ready | Position): void {
-    this.socket.emit(name, content)
+    this.socket.emit(name, content, ...(this.byPid ? [content.lastEventId] : []))
   }
 
   override close (reason: ReasonName, detail?: CloseDetail): void {
     if (this.state === 'closed') return
     super.close(reason, detail)
-    this.#namespaces.release(this.socket)
+    // Socket.IO keeps a socket that was replaced until its connection ends, and so it holds its namespace.
+    if (reason !== 'replaced') this.services.namespaces.release(this.socket)
   }
 
   protected disconnect (): void {

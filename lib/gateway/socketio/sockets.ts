@@ -16,6 +16,7 @@ import {
 } from './engine.js'
 import type { IdleConnections } from './idle.js'
 import { SocketSession, type SocketServices } from './session.js'
+import type { StockResume } from './stock-resume.js'
 
 /** How long a connection may take to end when the server closes, in ms. */
 const END_TIMEOUT = 3000
@@ -33,6 +34,7 @@ interface Parts {
   readonly refusals: Refusals
   readonly commands: Commands
   readonly writer: Writer
+  readonly stockResume: StockResume
   readonly idle: IdleConnections
   readonly limited: LimitCounters
   /** Refusals after which a connection that serves nobody is ended; 0 is never. */
@@ -77,7 +79,7 @@ export class Sockets {
 
   /** Resolves to what refuses a client, and `undefined` when it may come in. */
   async #guard (socket: Socket): Promise<Error | undefined> {
-    const { access, admission, services } = this.#parts
+    const { access, admission, services, stockResume } = this.#parts
     const { conn, handshake, nsp } = socket
     let connection = SocketConnection.of(conn)
     let session: SocketSession | undefined
@@ -88,10 +90,11 @@ export class Sockets {
       this.#checkAsk(connection, nsp.name)
       admission.checkCaller(peer)
       access.checkOrigin(peer)
-      session = new SocketSession(services, connection, targetOf(nsp.name), socket)
+      session = new SocketSession(services, connection, targetOf(nsp.name), socket, stockResume.takes(socket))
       checkSpelling(session)
       if (session.instance !== null || admission.servesRoot) checkRepeated(handshake.url, SOCKET_PARAMETERS)
       await admission.admit(session, peer)
+      if (session.byPid && session.subscription !== null) await stockResume.prepare(session)
       session.checkNotClosed()
       this.#closeIfRefusedByHost(session)
     } catch (error) {
@@ -138,7 +141,9 @@ export class Sockets {
     const isRoot = name === 'GLOBAL_DISABLED'
     if (isRoot) connection.rootRefusals++
     const refusal = refusals.add(error, askedOf(socket), connection.address, !isRoot)
-    const answer = Object.assign(new Error(refusal.message), { data: refusal })
+    // A coded error was made for this client alone.
+    const answer = errorName(error) === undefined ? new Error(refusal.message) : error as Error
+    Object.assign(answer, { data: refusal })
     const limit = limitOf(error)
     // Coming back would change nothing where it has as many namespaces as it may have.
     const comesBack = isPassing(name) && limit !== 'namespacesPerConnection'
@@ -191,7 +196,9 @@ export class Sockets {
   }
 
   #left (socket: Socket, word: string): void {
-    SocketSession.of(socket)?.close('left', { word })
+    const session = SocketSession.of(socket)
+    if (session?.reason === 'replaced') this.#parts.services.namespaces.release(socket)
+    else session?.close('left', { word })
     if (!this.#closing) this.#parts.idle.watch(socket)
   }
 
@@ -199,6 +206,7 @@ export class Sockets {
   #closed (engine: EngineConnection, word: string, cause: unknown): void {
     const connection = SocketConnection.of(engine)
     if (connection === undefined) return
+    this.#parts.writer.closed(connection)
     // Those that served nobody are counted by `idle`.
     if (sentTooMuch(cause) && connection.isServed) this.#parts.limited.count('inboundBytes')
     for (const session of connection.sessions) session.close(this.#closing ? 'closing' : 'left', { word })

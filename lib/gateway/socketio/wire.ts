@@ -11,8 +11,39 @@
  * Engine.IO's own way, in order.
  */
 import type { FrameBatch } from '../batch.js'
-import type { DirectSocket, FastSocket, SocketConnection } from './connection.js'
+import { Socket as TcpSocket } from 'node:net'
+import { ServerResponse } from 'node:http'
+import { takenBytes as takenOf } from '../kernel.js'
 import type { EngineConnection } from './engine.js'
+
+/** The TCP socket under a WebSocket. */
+export interface DirectSocket {
+  readonly writable: boolean
+  readonly writableLength: number
+  write(data: Buffer): boolean
+  once(event: 'drain', listener: () => void): unknown
+  off(event: 'drain', listener: () => void): unknown
+}
+
+/** A WebSocket that can be written to directly. */
+export interface FastSocket {
+  readonly webSocket: { readonly readyState: number }
+  readonly sender: { readonly _state: number, readonly _bufferedBytes: number }
+  readonly stream: DirectSocket
+}
+
+/** How a connection can be written to while it has this transport. */
+export interface Way {
+  readonly transport: unknown
+  readonly fast: FastSocket | undefined
+}
+
+/** What is written to: an Engine.IO connection, and how it can be. */
+export interface Wired {
+  readonly engine: EngineConnection
+  /** As found at the last write; `undefined` before the first. */
+  way: Way | undefined
+}
 
 interface EngineInternals {
   readonly readyState: string
@@ -25,6 +56,10 @@ interface EngineTransport {
   readonly protocol?: number
   readonly supportsBinary?: boolean
   readonly perMessageDeflate?: unknown
+  // Of polling: the request that waits for packets, and its response.
+  readonly req?: unknown
+  readonly res?: unknown
+  on?(event: 'headers', listener: (headers: unknown, request: unknown) => void): void
   readonly socket?: {
     readonly readyState?: unknown
     readonly extensions?: unknown
@@ -60,7 +95,7 @@ function fastSocketOf (transport: EngineTransport | undefined): FastSocket | und
 }
 
 /** The TCP socket of a connection, if it can be written to directly at this moment. */
-export function directSocket (connection: SocketConnection): DirectSocket | undefined {
+export function directSocket (connection: Wired): DirectSocket | undefined {
   const { readyState, writeBuffer, transport } = inside(connection.engine)
   let { way } = connection
   if (way === undefined || way.transport !== transport) {
@@ -78,7 +113,7 @@ export function directSocket (connection: SocketConnection): DirectSocket | unde
  * Why a WebSocket cannot be written to directly, for the log: something that holds for other clients as well.
  * `undefined` for what is the client's own (polling, Engine.IO 3), what passes, and where it can be.
  */
-export function whyNotDirect ({ engine, way }: SocketConnection): string | undefined {
+export function whyNotDirect ({ engine, way }: Wired): string | undefined {
   const { name, protocol, perMessageDeflate, socket: webSocket } = inside(engine).transport ?? {}
   if (
     way === undefined || way.fast !== undefined ||
@@ -94,20 +129,42 @@ export function whyNotDirect ({ engine, way }: SocketConnection): string | undef
  * Writes events by Engine.IO's own way.
  *
  * @param namespace as the protocol writes it before a packet's data
+ * @param withId whether each has its id as a second argument
  */
-export function writeByEngine ({ engine }: SocketConnection, namespace: string, batch: FrameBatch): void {
+export function writeByEngine ({ engine }: Wired, namespace: string, batch: FrameBatch, withId = false): void {
   for (const packet of batch.packets) {
-    engine.write(packet.textFor(namespace))
+    engine.write(packet.textFor(namespace, withId))
     for (const attachment of packet.attachments) engine.write(attachment)
   }
 }
 
 /** Bytes that wait for a connection, in all buffers between us and the kernel. Fallback: those of Engine.IO. */
-export function queuedBytes ({ engine }: SocketConnection): number {
+export function queuedBytes ({ engine }: Wired): number {
   const { writeBuffer, transport } = inside(engine)
   const held = (writeBuffer ?? []).reduce((sum, { data }) => sum + sizeOf(data), 0)
   const { bufferedAmount } = transport?.socket ?? {}
   return held + (typeof bufferedAmount === 'number' ? bufferedAmount : 0)
+}
+
+/**
+ * Notes the responses that polls are answered with. Engine.IO forgets each when it is written, and a client may read
+ * none of them and poll again by another TCP socket. Fallback: what waits in them is not counted.
+ *
+ * @param answered called with each before it is written
+ */
+export function followPolls (engine: EngineConnection, answered: (response: ServerResponse) => void): void {
+  const { transport } = inside(engine)
+  if (transport?.name !== 'polling' || typeof transport.on !== 'function') return
+  transport.on('headers', (_headers, request) => {
+    const { req, res } = transport
+    if (req === request && res instanceof ServerResponse) answered(res)
+  })
+}
+
+/** Bytes that the kernel has taken of what was written to a WebSocket; `undefined` for polling. */
+export function takenBytes ({ engine }: Wired): number | undefined {
+  const stream = inside(engine).transport?.socket?._socket
+  return stream instanceof TcpSocket ? takenOf(stream) : undefined
 }
 
 function sizeOf (data: string | ArrayBufferView | undefined): number {
@@ -118,10 +175,10 @@ function sizeOf (data: string | ArrayBufferView | undefined): number {
 const LOOK_AGAIN = 100
 
 // Map(connection -> resolves when something has gone out)
-const draining = new WeakMap<SocketConnection, Promise<void>>()
+const draining = new WeakMap<Wired, Promise<void>>()
 
 /** Resolves when something that waits for a client has gone out, when its connection has ended, or after a moment. */
-export async function drained (connection: SocketConnection): Promise<void> {
+export async function drained (connection: Wired): Promise<void> {
   // One for all who wait, because a client may be in many namespaces.
   const known = draining.get(connection)
   if (known !== undefined) {
@@ -134,7 +191,7 @@ export async function drained (connection: SocketConnection): Promise<void> {
   draining.delete(connection)
 }
 
-async function nextDrain (connection: SocketConnection): Promise<void> {
+async function nextDrain (connection: Wired): Promise<void> {
   const { engine } = connection
   const stream = directSocket(connection)
   await new Promise<void>(resolve => {
