@@ -17,6 +17,7 @@ import type {
   Limits,
   MetricsRegistry,
   Mode,
+  StockResumeOption,
   TrustProxy,
   Verify,
   WsEventsOptions
@@ -31,6 +32,8 @@ export interface Settings {
   /** Trimmed; or the host's function, asked at each check. */
   readonly apikeys: readonly string[] | ApiKeySource
   readonly verify: Verify | null
+  /** Keys that may publish over HTTP and do nothing else, trimmed. */
+  readonly publishKeys: readonly string[]
   readonly allowedHosts: readonly string[]
   readonly trustProxy: TrustProxy
   /** `null`: the option was left out. */
@@ -44,9 +47,14 @@ export interface Settings {
   readonly instanceExists: ((name: string) => boolean | Promise<boolean>) | null
   readonly events: EventDefinitions
   readonly limits: Limits
-  readonly routes: { readonly prefix: string } | null
+  readonly routes: {
+    readonly prefix: string
+    /** `bodyLimit` in bytes; `null`: each route has its own default. */
+    readonly publish: { readonly bodyLimit: number | null } | null
+  } | null
   readonly socketio: SocketIOOption
   readonly fastPath: boolean
+  readonly stockResume: StockResumeOption
   readonly metrics: { readonly registry: MetricsRegistry } | null
   /** Variables that are set and not read, because the option `evolution` is not there, with their options. */
   readonly unread: readonly UnreadVariable[]
@@ -57,11 +65,15 @@ export interface UnreadVariable {
   readonly option: string
 }
 
+/** Bytes of request bodies that are published, all together while they are read. */
+export const MAX_BODIES = 128 * 1024 * 1024
+
 /** What a variable's text stands for; `undefined` when it cannot be understood. */
 type FromText = (text: string) => unknown
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([['true', true], ['1', true], ['false', false], ['0', false]])
 const asBoolean: FromText = text => BOOLEANS.get(text.toLowerCase())
+const asStockResume: FromText = text => text.toLowerCase() === 'browsers' ? 'browsers' : asBoolean(text)
 const asText: FromText = text => text
 const asList: FromText = splitList
 
@@ -95,9 +107,13 @@ const limits = {
     allowed: 'a whole number of milliseconds up to 2147483647, 0 for no limit'
   }),
   queuedBytes: limit(1024 * 1024, 'bytes'),
+  queuedBytesMax: limit(32 * 1024 * 1024, 'bytes'),
+  queuedBytesTotal: limit(256 * 1024 * 1024, 'bytes'),
   messageBytes: limit(32 * 1024 * 1024, 'bytes'),
+  instances: limit(100_000, 'names'),
   inboundBytes: limit(64 * 1024, 'bytes'),
   inboundPerSecond: limit(50, 'messages'),
+  publishPerSecond: limit(0, 'events'),
   pendingEvents: limit(10_000, 'events'),
   pendingBytes: limit(64 * 1024 * 1024, 'bytes')
 } satisfies Record<keyof Limits, TSchema>
@@ -113,6 +129,12 @@ const retention = {
   maxEvents: bound('records'),
   maxBytes: bound('bytes')
 } satisfies Record<keyof Retention, TSchema>
+
+/** All bodies that are being read hold no more together. */
+const publish = Type.Union([
+  Type.Literal(false),
+  optional({ bodyLimit: Type.Integer({ minimum: 1, maximum: MAX_BODIES }) }, '')
+])
 
 /**
  * Every option: what it may be, its variable, how the variable's text is read, and its default. `withEvolution`: the
@@ -132,6 +154,12 @@ export const optionSchemas = {
     secret: true
   }),
   verify: func('a function of { apikey, instance, address, headers }'),
+  publishKey: Type.Union(keyOrKeys, {
+    env: 'WEBSOCKET_PUBLISH_KEY',
+    fromText: asText,
+    allowed: 'a key or a list of keys, none of them blank',
+    secret: true
+  }),
   allowedHosts: list('IP addresses, CIDR blocks such as 10.0.0.0/8, or "*"', {
     env: 'WEBSOCKET_ALLOWED_HOSTS',
     fromText: asList
@@ -183,11 +211,17 @@ export const optionSchemas = {
     default: 'evolutionEvents'
   }),
   limits: optional(limits, `an object of ${Object.keys(limits).join(', ')}`),
-  routes: Type.Union([Type.Literal(false), optional({ prefix: Type.String() }, '')], {
-    allowed: 'false, or { prefix } where prefix is "" or a path such as "/api"',
+  routes: Type.Union([Type.Literal(false), optional({ prefix: Type.String(), publish }, '')], {
+    allowed: `false, or { prefix, publish } where prefix is "" or a path such as "/api", and publish is false or { bodyLimit }, a whole number of bytes from 1 to ${MAX_BODIES}`,
     default: { prefix: '' }
   }),
   fastPath: bool({ default: true }),
+  stockResume: Type.Union([Type.Boolean(), Type.Literal('browsers')], {
+    env: 'WEBSOCKET_STOCK_RESUME',
+    fromText: asStockResume,
+    allowed: 'true, false or "browsers"',
+    default: false
+  }),
   metrics: Type.Object(
     { registry: Type.Object({}, { allowed: 'a registry of prom-client' }) },
     { additionalProperties: false, allowed: '{ registry }, a registry of prom-client' }
@@ -225,6 +259,7 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     timeZone: typeof use.evolution === 'object' ? use.evolution.timeZone ?? null : null,
     apikeys: typeof use.apikey === 'function' ? use.apikey : asArray(use.apikey).map(key => key.trim()),
     verify: use.verify ?? null,
+    publishKeys: asArray(use.publishKey).map(key => key.trim()),
     allowedHosts: use.allowedHosts === undefined && !hasKeys ? ['loopback'] : asListed(use.allowedHosts),
     trustProxy: use.trustProxy ?? optionSchemas.trustProxy.default,
     cors: use.cors === undefined ? null : asListed(use.cors).map(origin => originOf(origin) ?? origin),
@@ -241,12 +276,19 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     events: use.events ?? evolutionEvents,
     limits: Object.fromEntries(Object.entries(limits)
       .map(([name, schema]) => [name, use.limits?.[name as keyof Limits] ?? schema.default])) as unknown as Limits,
-    routes: use.routes === false ? null : { prefix: use.routes?.prefix ?? '' },
+    routes: routesOf(use.routes),
     socketio: use.socketio ?? {},
     fastPath: use.fastPath ?? optionSchemas.fastPath.default,
+    stockResume: use.stockResume ?? optionSchemas.stockResume.default,
     metrics: use.metrics ?? null,
     unread: unreadVariables(options)
   }
+}
+
+function routesOf (routes: WsEventsOptions['routes']): Settings['routes'] {
+  if (routes === false) return null
+  const { prefix = '', publish } = routes ?? {}
+  return { prefix, publish: publish === false ? null : { bodyLimit: publish?.bodyLimit ?? null } }
 }
 
 /** `{ timeZone }` is `true` and more. */
@@ -303,6 +345,7 @@ function readEnvironment (options: Record<string, unknown>): Record<string, unkn
 const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   apikey: (keys: ApiKeys | ApiKeySource) =>
     typeof keys === 'function' || (asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== '')),
+  publishKey: (keys: ApiKeys) => asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== ''),
   evolution: (evolution: boolean | { timeZone?: string }) =>
     typeof evolution === 'boolean' || evolution.timeZone === undefined || isTimeZone(evolution.timeZone),
   allowedHosts: (hosts: string | string[]) => asListed(hosts).includes('*') || areAddresses(asListed(hosts)),

@@ -84,6 +84,12 @@ export interface InstanceConfigInput {
 /** Why an event does not go to the namespace of its own instance. */
 export type SkipReason = 'disabled' | 'not-set' | 'instance-disabled' | 'filtered' | 'host-namespace'
 
+/**
+ * Why a webhook of Evolution was not emitted: its event is not in the catalogue, its instance has a name that cannot be
+ * served, or it is older than the removal of its instance.
+ */
+export type WebhookSkip = 'unknown-event' | 'invalid-name' | 'removed'
+
 /** What became of an `emit`. */
 export interface EmitResult {
   /** The message's id; `null` when nobody was there and nothing remembers it. */
@@ -232,6 +238,16 @@ export interface EmitStats {
   skipped: Record<SkipReason, number>
 }
 
+/** Counters of what came over HTTP to be emitted, since the start. The events count in {@link EmitStats} as well. */
+export interface PublishStats {
+  /** Events that were accepted. */
+  accepted: number
+  /** Requests that were answered as the first time, because of their key or, for webhooks of Evolution, their body. */
+  repeated: number
+  /** Webhooks of Evolution of which there was nothing to emit, by reason. */
+  skipped: Record<WebhookSkip, number>
+}
+
 /** Gauges of the clients that are connected now, and counters of clients since the start. */
 export interface ClientStats {
   /** Clients connected now, at the root. */
@@ -257,8 +273,9 @@ export interface DeliveryStats {
   /** Messages replayed to clients that resumed. */
   replayed: number
   /**
-   * Clients that gave `auth.lastEventId`, and all streams over HTTP, by outcome: everything was replayed, a gap, or no
-   * id yet. A gap counts also for clients that were connected when it came about.
+   * Clients that gave `auth.lastEventId`, those that have a `pid` by `stockResume`, and all streams over HTTP, by
+   * outcome: everything was replayed, a gap, or no id yet. A gap counts also for clients that were connected when it
+   * came about.
    */
   resumed: { recovered: number, gap: number, fresh: number }
   /** Connections ended because too much waited for them. */
@@ -281,6 +298,8 @@ export interface StoreStats {
 export interface Stats {
   /** Calls of `emit`. */
   emit: EmitStats
+  /** What came over HTTP to be emitted. */
+  publish: PublishStats
   /** Clients and what they send. */
   clients: ClientStats
   /** Messages to clients. */
@@ -315,6 +334,11 @@ export interface VerifyGrant {
    * it at once, and a narrower grant narrows what it gets; left out: never. A route is asked for at each request.
    */
   ttl?: number | undefined
+  /**
+   * Whether the key may publish over HTTP for these instances.
+   * @default false
+   */
+  publish?: boolean | undefined
 }
 
 export type VerifyAnswer = boolean | VerifyGrant
@@ -324,6 +348,9 @@ export type Verify = (request: VerifyRequest) => VerifyAnswer | Promise<VerifyAn
 export type ApiKeys = string | readonly string[]
 /** Gives the global keys that are good now; an empty list: none is. */
 export type ApiKeySource = () => ApiKeys | Promise<ApiKeys>
+
+/** Which clients resume by the `pid` of Socket.IO's own client. */
+export type StockResumeOption = boolean | 'browsers'
 
 export type TrustProxy = boolean | string | readonly string[] | ((address: string, hop: number) => boolean)
 
@@ -361,15 +388,34 @@ export interface Limits {
    */
   idleMs: number
   /**
-   * Bytes that may wait for one client; then its connection is ended, and it comes back by itself.
+   * Bytes of messages of up to 64 KiB that may wait for one client; then its connection is ended, and it comes back by
+   * itself.
    * @default 1048576
    */
   queuedBytes: number
+  /**
+   * Bytes of larger messages that may wait for one client while it reads at least 64 KiB in ten seconds; then its
+   * connection is ended. One of them may wait in any case.
+   * @default 33554432
+   */
+  queuedBytesMax: number
+  /**
+   * Bytes that may wait for all clients together, those that many clients share counted once. Then the connections
+   * are ended whose clients have read nothing for the longest time.
+   * @default 268435456
+   */
+  queuedBytesTotal: number
   /**
    * Bytes of one message to clients, with its binary parts; `emit` rejects a larger one with MESSAGE_TOO_LARGE.
    * @default 33554432
    */
   messageBytes: number
+  /**
+   * Names of instances with a config or a history: what is kept for a name outlives its clients. For one more, `set`,
+   * `emit` and clients get LIMIT_REACHED.
+   * @default 100000
+   */
+  instances: number
   /**
    * Bytes of one message from a client.
    * @default 65536
@@ -381,6 +427,12 @@ export interface Limits {
    * @default 50
    */
   inboundPerSecond: number
+  /**
+   * Events that one key publishes over HTTP in a second. A list counts by its events: what it has too many is paid for
+   * by waiting.
+   * @default 0
+   */
+  publishPerSecond: number
   /**
    * Events that may wait while the store is away; then `emit` rejects with PENDING_FULL.
    * @default 10000
@@ -417,8 +469,8 @@ export interface WsEventsOptions {
   globalEvents?: boolean | undefined
   /**
    * Serve Evolution API's clients as they are: its routes, and its manners at the root. `{ timeZone }` is the same, and
-   * names the IANA time zone of the Evolution API, such as `America/Sao_Paulo`: it is kept for the local times of
-   * Evolution's webhooks, and changes nothing else.
+   * names the IANA time zone of the Evolution API, such as `America/Sao_Paulo`: its webhooks carry local times, which
+   * are corrected by it. Left out, they stay as they come.
    * @default false
    */
   evolution?: boolean | { timeZone?: string | undefined } | undefined
@@ -435,6 +487,12 @@ export interface WsEventsOptions {
    * @default none
    */
   verify?: Verify | undefined
+  /**
+   * A key, or several, that may publish over HTTP for every instance, and do nothing else. Environment:
+   * `WEBSOCKET_PUBLISH_KEY`.
+   * @default none
+   */
+  publishKey?: ApiKeys | undefined
   /**
    * Addresses or CIDR blocks that need no key; `*` is anyone. Environment: `WEBSOCKET_ALLOWED_HOSTS` (commas).
    * @default loopback when neither `apikey` nor `verify` is set, else none
@@ -489,10 +547,14 @@ export interface WsEventsOptions {
   /** Bounds; `0` is no limit. */
   limits?: { [Name in keyof Limits]?: Limits[Name] | undefined } | undefined
   /**
-   * Where the routes live; `false`: no routes.
+   * Where the routes live; `false`: no routes. `publish: false`: none to publish by; `publish.bodyLimit`: bytes of a
+   * body that is published, 134217728 at most. Left out, it is 16777216, and 134217728 for webhooks of Evolution.
    * @default { prefix: '' }
    */
-  routes?: false | { prefix?: string | undefined } | undefined
+  routes?: false | {
+    prefix?: string | undefined
+    publish?: false | { bodyLimit?: number | undefined } | undefined
+  } | undefined
   /**
    * Options for the Socket.IO server, or the host's own `Server`.
    * @default none
@@ -503,6 +565,13 @@ export interface WsEventsOptions {
    * @default true
    */
   fastPath?: boolean | undefined
+  /**
+   * Resume for Socket.IO's own clients (4.6 and later) as they are: they are given a `pid`, and each event has its
+   * message's id as a second argument. `'browsers'`: for clients that send an `Origin` or `Sec-Fetch-Site`; `true`: for
+   * all. Clients that give `auth.lastEventId` are served as without it. Environment: `WEBSOCKET_STOCK_RESUME`.
+   * @default false
+   */
+  stockResume?: StockResumeOption | undefined
   /**
    * Where metrics for Prometheus are registered while the server runs: `{ registry }`, a `Registry` of prom-client,
    * which must be installed. No other server may have its metrics there.

@@ -198,6 +198,16 @@ const rows: Record<ErrorName, Row> = {
       return await rejection(fastify.wsEvents.emit('acme', 'call', 5n))
     }
   },
+  IDEMPOTENCY_KEY_REUSED: {
+    statusCode: 422,
+    says: /Idempotency-Key came within the last hour with another body: give each request a key of its own/,
+    meet: async t => {
+      const { fastify } = await startServer(t)
+      const publish = async (data: number) => await fastify.inject({ method: 'POST', url: '/instance/acme/events', headers: { 'idempotency-key': 'k' }, payload: { event: 'call', data } })
+      await publish(1)
+      return (await publish(2)).json()
+    }
+  },
   DISABLED: {
     statusCode: 503,
     says: /disabled on this server \(WEBSOCKET_ENABLED\)/,

@@ -32,9 +32,13 @@ const limitDefaults = {
   namespacesPerConnection: 256,
   idleMs: 10_000,
   queuedBytes: 1024 * 1024,
+  queuedBytesMax: 32 * 1024 * 1024,
+  queuedBytesTotal: 256 * 1024 * 1024,
   messageBytes: 32 * 1024 * 1024,
+  instances: 100_000,
   inboundBytes: 64 * 1024,
   inboundPerSecond: 50,
+  publishPerSecond: 0,
   pendingEvents: 10_000,
   pendingBytes: 64 * 1024 * 1024
 }
@@ -130,6 +134,12 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
     good: [['k1', ['k1']], [' k1\n', ['k1']], [['k1', 'k2 '], ['k1', 'k2']], [keySource, keySource]],
     bad: [{ value: '', says: /key/ }, { value: '  ', says: /blank/ }, { value: [], says: /key/ }, { value: ['k1', ' '], says: /blank/ }, { value: 5, says: /key/ }, { value: [5], says: /key/ }]
   },
+  publishKey: {
+    setting: 'publishKeys',
+    byDefault: [],
+    good: [['k1', ['k1']], [' k1\n', ['k1']], [['k1', 'k2 '], ['k1', 'k2']]],
+    bad: ['', '  ', [], ['k1', ' '], 5, [5], keySource].map(value => ({ value, says: /a key or a list of keys, none of them blank; got (a|an) [ \w]*$/ }))
+  },
   verify: {
     setting: 'verify',
     byDefault: null,
@@ -208,15 +218,37 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
   },
   routes: {
     setting: 'routes',
-    byDefault: { prefix: '' },
-    good: [[false, null], [{}, { prefix: '' }], [{ prefix: '/api' }, { prefix: '/api' }], [{ prefix: '/a/b' }, { prefix: '/a/b' }]],
-    bad: [{ value: true, says: /false, or \{ prefix \}/ }, { value: { prefix: 'api' }, says: /\/api/ }, { value: { prefix: '/api/' }, says: /\/api/ }, { value: { prefix: 5 }, says: /prefix/ }, { value: { prefx: '/api' }, says: /\{ prefix \}/ }]
+    byDefault: { prefix: '', publish: { bodyLimit: null } },
+    good: [
+      [false, null],
+      [{}, { prefix: '', publish: { bodyLimit: null } }],
+      [{ prefix: '/api' }, { prefix: '/api', publish: { bodyLimit: null } }],
+      [{ prefix: '/a/b' }, { prefix: '/a/b', publish: { bodyLimit: null } }],
+      [{ publish: false }, { prefix: '', publish: null }],
+      [{ publish: {} }, { prefix: '', publish: { bodyLimit: null } }],
+      [{ publish: { bodyLimit: 1 } }, { prefix: '', publish: { bodyLimit: 1 } }],
+      [{ publish: { bodyLimit: 128 * MiB } }, { prefix: '', publish: { bodyLimit: 128 * MiB } }]
+    ],
+    bad: [
+      { value: true, says: /false, or \{ prefix, publish \}/ },
+      { value: { prefix: 'api' }, says: /\/api/ },
+      { value: { prefix: '/api/' }, says: /\/api/ },
+      { value: { prefix: 5 }, says: /prefix/ },
+      { value: { prefx: '/api' }, says: /\{ prefix, publish \}/ },
+      ...[true, 5, { bodyLimit: 0 }, { bodyLimit: 1.5 }, { bodyLimit: 128 * MiB + 1 }, { bodylimit: 5 }].map(publish => ({ value: { publish }, says: /publish is false or \{ bodyLimit \}, a whole number of bytes from 1 to 134217728/ }))
+    ]
   },
   fastPath: {
     setting: 'fastPath',
     byDefault: true,
     good: [[true, true], [false, false]],
     bad: [{ value: 'no', says: /true or false/ }, { value: 0, says: /true or false/ }]
+  },
+  stockResume: {
+    setting: 'stockResume',
+    byDefault: false,
+    good: [[true, true], [false, false], ['browsers', 'browsers']],
+    bad: [{ value: 'all', says: /true, false or "browsers"; got "all"/ }, { value: 1, says: /true, false or "browsers"/ }, { value: null, says: /true, false or "browsers"/ }]
   },
   metrics: {
     setting: 'metrics',
@@ -266,6 +298,12 @@ const variables: Record<string, VariableRow> = {
     bad: [['on', /true or false.*"on"/], ['null', /true or false/]],
     wins: [false, 'traditional']
   },
+  WEBSOCKET_STOCK_RESUME: {
+    option: 'stockResume',
+    good: [['true', true], ['1', true], ['False', false], ['0', false], ['browsers', 'browsers'], [' Browsers ', 'browsers']],
+    bad: [['browser', /true, false or "browsers".*"browser"/], ['all', /true, false or "browsers"/]],
+    wins: [false, false]
+  },
   AUTHENTICATION_API_KEY: {
     option: 'apikey',
     good: [['k1', ['k1']], [' k1 ', ['k1']], ['a,b', ['a,b']]],
@@ -284,6 +322,12 @@ const variables: Record<string, VariableRow> = {
     bad: [['a.example', /origins such as https:/], ['https://a.example,/x', /origins such as https:/]],
     when: { evolution: true },
     wins: ['https://c.example', ['https://c.example']]
+  },
+  WEBSOCKET_PUBLISH_KEY: {
+    option: 'publishKey',
+    good: [['k1', ['k1']], ['k1, k2', ['k1, k2']]],
+    bad: [],
+    wins: ['k3', ['k3']]
   },
   WEBSOCKET_STORE: {
     option: 'store',

@@ -12,7 +12,7 @@ export const RESUME = `**Resume.** Every message has an \`id\`. A client that gi
 - \`recovered: false\`: that cannot be had any more. Nothing is replayed, and the client must load its state anew. \`lastEventId\` is the newest.
 - \`recovered: null\`: it gave an empty text, so as to take part from now on. \`lastEventId\` is the newest.
 
-A client that keeps ids also keeps \`lastEventId\` of \`ws.ready\` and of \`ws.position\`. One that gives no \`lastEventId\` is told neither.`
+A client that keeps ids also keeps \`lastEventId\` of \`ws.ready\` and of \`ws.position\`. One that gives no \`lastEventId\` is told neither; one that resumes by \`stockResume\` is told \`ws.position\`.`
 
 export const FILTER = '**Filter.** `auth.events` (a list of names, `messages.*` allowed) and, at the root, `auth.instances` say what the client wants; empty or missing is all. `subscribe` sets the whole filter later.'
 

@@ -9,6 +9,8 @@ export interface Held {
   readonly name: string
   readonly event: EventType
   readonly record: LogRecord
+  /** True if the emitter logs a rejection; false if its caller does. */
+  readonly isLogged: boolean
 }
 
 interface Waiting {
@@ -22,7 +24,7 @@ interface Waiting {
  * What is emitted before the configs are known, because the store has been away since the start. It waits in the order
  * of the calls, within bounds.
  */
-export class Backlog {
+export class StartupBuffer {
   readonly #limits: PendingLimits
   readonly #send: (held: Held) => EmitResult | Promise<EmitResult>
   #waiting: Waiting[] = []

@@ -80,6 +80,25 @@ export const definitions: readonly Definition[] = [
     read: ({ stats }) => Object.entries(stats.emit.skipped)
   },
   {
+    name: 'ws_events_published_total',
+    type: 'counter',
+    help: 'Events that came over HTTP and were accepted.',
+    read: ({ stats }) => stats.publish.accepted
+  },
+  {
+    name: 'ws_events_publish_repeated_total',
+    type: 'counter',
+    help: 'Requests and webhooks that were answered as the first time.',
+    read: ({ stats }) => stats.publish.repeated
+  },
+  {
+    name: 'ws_events_webhooks_skipped_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Webhooks of Evolution of which there was nothing to emit.',
+    read: ({ stats }) => Object.entries(stats.publish.skipped)
+  },
+  {
     name: 'ws_events_delivered_total',
     type: 'counter',
     label: 'event',

@@ -1,12 +1,17 @@
 import type { FastifySchema } from 'fastify'
 
-/** How a key comes, as OpenAPI says it. Routes name these two in `security`. */
+/** How a key comes, as OpenAPI says it. Routes name these in `security`. */
 const SCHEMES = {
   apikey: { type: 'apiKey', in: 'header', name: 'apikey', description: 'The global key, or the key of an instance' },
-  bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as Authorization: Bearer' }
+  bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as Authorization: Bearer' },
+  basic: { type: 'http', scheme: 'basic', description: 'To publish alone: the key as the password, with any user' }
 }
 /** Swagger 2 knows no bearer tokens. */
-const SWAGGER_2_SCHEMES = { ...SCHEMES, bearer: { ...SCHEMES.apikey, name: 'authorization' } }
+const SWAGGER_2_SCHEMES = {
+  ...SCHEMES,
+  bearer: { ...SCHEMES.apikey, name: 'authorization' },
+  basic: { type: 'basic', description: SCHEMES.basic.description }
+}
 
 /** What @fastify/swagger hands over of the document that it makes. */
 interface TransformInput {
@@ -17,7 +22,7 @@ interface TransformInput {
 }
 
 /**
- * Puts the two schemes into the document of a host that has described none, or others: @fastify/swagger makes no
+ * Puts the schemes into the document of a host that has described none, or others: @fastify/swagger makes no
  * document at all when a route names one that is missing.
  */
 function swaggerTransform ({

@@ -145,7 +145,9 @@ export function routeSchemas (catalogue: Catalogue) {
   return {
     ...instanceSchemas(configsOf),
     ...eventsRouteSchemas(configsOf, names),
-    ...evolutionSchemas(configsOf)
+    ...publishSchemas(configsOf, names),
+    ...evolutionSchemas(configsOf),
+    ...webhookSchemas()
   }
 }
 
@@ -212,6 +214,64 @@ function eventsRouteSchemas ({ name, failures }: ConfigSchemas, names: readonly 
   }
 }
 
+/** Messages in a list that is published. */
+const MAX_MESSAGES = 1000
+/** Characters of an `Idempotency-Key`. */
+const MAX_KEY = 200
+
+/** What `emit` returns. */
+const emitted = (description: string) => Type.Object({
+  id: Type.Union([Type.String(), Type.Null()], {
+    description: 'The id of the message; null when nobody was there and nothing remembers it'
+  }),
+  routes: Type.Array(Type.String(), { description: 'The namespaces that are entitled to it' }),
+  skipped: Type.Optional(Type.String({
+    description: 'Why the namespace of its instance is not: disabled, not-set, instance-disabled, filtered, host-namespace'
+  }))
+}, { description })
+
+function publishSchemas ({ name, failures }: ConfigSchemas, names: readonly string[]) {
+  const message = Type.Object({
+    event: Type.String({ description: `In either spelling. One of ${names.join(', ')}`, examples: [names[0]] }),
+    data: Type.Unknown({ description: 'What clients get as data' }),
+    sender: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'Who sent it' })),
+    date_time: Type.Optional(Type.String({ description: 'ISO 8601. Left out: now' })),
+    extra: Type.Optional(Type.Object({}, {
+      additionalProperties: true,
+      description: 'More keys for the message. Those that every message has win'
+    }))
+  }, { additionalProperties: false })
+  const list = Type.Array(message, { maxItems: MAX_MESSAGES, description: 'Checked whole before any of it is emitted' })
+  return {
+    publish: {
+      operationId: 'publishInstanceEvents',
+      summary: 'Publish a message of an instance, or a list of messages',
+      tags,
+      security: [...security, { basic: [] }],
+      params: Type.Object({ name }),
+      headers: Type.Object({
+        'idempotency-key': Type.Optional(Type.String({
+          minLength: 1,
+          maxLength: MAX_KEY,
+          description: 'The same key with the same body within 60 minutes is answered as the first time, and emits nothing'
+        }))
+      }),
+      body: Type.Union([message, list]),
+      response: {
+        200: Type.Union([emitted('What became of it'), Type.Array(emitted('What became of each, in their order'))], {
+          description: 'What became of the message, or of each in the list'
+        }),
+        ...failures(),
+        413: error('The body is too large, or a message'),
+        415: error('The body is not JSON'),
+        422: error('The Idempotency-Key came with another body'),
+        429: error('A limit is reached'),
+        503: error('The store is away, or no more can be held now: send it again later')
+      }
+    }
+  }
+}
+
 /** Of the two routes that Evolution API has. */
 function evolutionSchemas ({ name, body, config, failures, settingFailures }: ConfigSchemas) {
   const params = Type.Object({ instance: name })
@@ -237,6 +297,44 @@ function evolutionSchemas ({ name, body, config, failures, settingFailures }: Co
         }),
         ...failures(evolutionError)
       }
+    }
+  }
+}
+
+/** Of the routes that take Evolution's webhooks. */
+function webhookSchemas () {
+  const common = {
+    summary: 'Take a webhook of Evolution API, as it sends it',
+    tags,
+    security: [...security, { basic: [] }],
+    body: Type.Object({
+      event: Type.String(),
+      instance: Type.String(),
+      data: Type.Optional(Type.Unknown()),
+      date_time: Type.Optional(Type.String({ description: 'Local time with a Z' })),
+      sender: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+      server_url: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+      destination: Type.Optional(Type.Unknown({ description: 'Dropped' })),
+      apikey: Type.Optional(Type.Unknown({ description: 'Dropped: it is never a key' }))
+    }, { additionalProperties: true, description: 'Further keys are added to the message' }),
+    response: {
+      200: emitted('What became of it. The same body again within 60 minutes is answered as the first time'),
+      202: Type.Object({
+        skipped: Type.String({ description: 'unknown-event, invalid-name, removed' })
+      }, { description: 'There is nothing to emit' }),
+      401: error('A key is needed', evolutionError),
+      403: error('The key may not publish', evolutionError),
+      422: error('The body cannot be understood, or is too large', evolutionError),
+      429: error('A limit is reached', evolutionError),
+      503: error('Send it again later', evolutionError)
+    }
+  }
+  return {
+    webhook: { operationId: 'takeEvolutionWebhook', ...common },
+    webhookByEvent: {
+      operationId: 'takeEvolutionWebhookByEvent',
+      ...common,
+      params: Type.Object({ event: Type.String({ description: 'Ignored: the event is that of the body' }) })
     }
   }
 }

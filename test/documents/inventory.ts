@@ -1,5 +1,8 @@
 import Fastify from 'fastify'
+import { parseEnv } from 'node:util'
 import type { Socket } from 'socket.io-client'
+import { report } from '../../lib/bin/migrate/report.js'
+import { VARIABLES } from '../../lib/bin/serve/settings.js'
 import { withoutOpenssl } from '../access/certificate.js'
 import { deployNginx } from '../access/deployment.js'
 import { admitted, connect, refused } from '../helpers/client.js'
@@ -8,6 +11,7 @@ import { nginxDirectory, startNginx, withoutNginx } from '../helpers/nginx.js'
 import { freePort, Program } from '../helpers/program.js'
 import { startServer } from '../helpers/server.js'
 import { evaluate, Screen } from './evaluate.js'
+import { curlPublish, phpPublish, pythonPublish } from './publishing.js'
 import { README } from './readme.js'
 import { curls } from './shell.js'
 import { at, closing, commands, compiles, ioOf, runs, type Stories } from './story.js'
@@ -15,6 +19,22 @@ import { TROUBLESHOOTING } from './troubleshooting.js'
 
 /** An address of this machine that the server of a test does not listen at. */
 const ELSEWHERE = '127.0.0.2'
+
+/** The page for people who run Evolution API, in either language. */
+const besideEvolution = (steps: string, own: string): Stories => ({
+  [steps]: [runs((t, { code }) => {
+    const [, ...variables] = [...code.matchAll(/(?:^|\s)([A-Z_]+)=/g)].map(([, name = '']) => name)
+    t.strictSame(variables.filter(name => !VARIABLES.includes(name)), [])
+    t.match(code, /npx fastify-ws-events serve$/m)
+  }), runs((t, { code }) => {
+    const changes = report('.env', {})
+    for (const name of Object.keys(parseEnv(code))) t.match(changes, `${name}=`)
+  })],
+  [own]: [runs(async (t, { code }) => {
+    const { fastify: server } = await evaluate(code.replace("'lmdb:./data'", "'memory:'").replace("host: '0.0.0.0', port: 8081", "host: '127.0.0.1', port: 0"), {}, ['fastify'])
+    t.equal(closing(t, server).wsEvents.mode, 'traditional')
+  })]
+})
 
 /**
  * What runs each code block of each document. Whoever adds a block adds here how it is shown to be right: by a
@@ -51,8 +71,11 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
     })]
   },
 
+  'docs/evolution.md': besideEvolution('## Ten minutes', '## Your own Fastify instead'),
+  'docs/evolution.pt-BR.md': besideEvolution('## Dez minutos', '## Ou o seu próprio Fastify'),
+
   'docs/metrics.md': {
-    '## Metrics': [commands, 'test/metrics/documents.test.ts'],
+    '## Metrics': ['test/metrics/documents.test.ts'],
     '## Tracing': ['test/metrics/documents.test.ts']
   },
 
@@ -97,6 +120,10 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
       await fastify.ready()
     })],
     '## Routes': ['test/rate-limit.test.ts']
+  },
+
+  'docs/publishing.md': {
+    '## A message, or a list': [curlPublish, phpPublish, pythonPublish]
   },
 
   'docs/scaling.md': {

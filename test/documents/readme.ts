@@ -44,7 +44,7 @@ function withClaims (code: string): string {
 
 export const README: Stories = {
   '## Quick start': [commands, 'test/docs.test.ts', 'test/docs.test.ts'],
-  '## Try it': ['test/bin/serve.test.ts', 'test/bin/serve.test.ts'],
+  '## Try it': ['test/bin/demo.test.ts', 'test/bin/demo.test.ts'],
   '### In this repository': [commands],
 
   '### Metrics, tracing and logs': [runs(async (t, { code }) => {

@@ -109,6 +109,10 @@ class Reader {
   readonly isMine: (number: number) => boolean
   readonly messages: Array<readonly [number: number, id: string]> = []
   readonly recovered: Array<boolean | null> = []
+  /** Numbers that a stock client was handed before it was told that it is in. */
+  readonly held = new Set<number>()
+  /** How many of these came once more. */
+  repeated = 0
   #check: () => void = () => {}
 
   constructor (name: string, isMine: (number: number) => boolean) {
@@ -121,7 +125,7 @@ class Reader {
     this.#check()
   }
 
-  start ({ recovered }: Ready): void {
+  start ({ recovered }: Pick<Ready, 'recovered'>): void {
     this.recovered.push(recovered)
     this.#check()
   }
@@ -170,6 +174,30 @@ function readPlainly (t: Test, url: string, transports: readonly Transport[], re
   })
 }
 
+/** A stock client that keeps nothing, and only compares ids. */
+function readAsStock (t: Test, url: string, transports: readonly Transport[], reader: Reader): void {
+  const socket = io(url, { ...OPTIONS, transports: [...transports] })
+  let isIn = false
+  let newest = ''
+  t.teardown(() => { socket.disconnect() })
+  socket.on('connect', () => {
+    isIn = true
+    reader.start(socket)
+  })
+  socket.on('disconnect', () => { isIn = false })
+  socket.onAny((event: string, message: Message) => {
+    if (event.startsWith('ws.')) return
+    const number = numberOf(message)
+    if (!isIn) reader.held.add(number)
+    if (message.id <= newest && reader.held.has(number)) {
+      reader.repeated++
+      return
+    }
+    newest = message.id
+    reader.take(message)
+  })
+}
+
 /** The client of this package, which can be loaded anew as a page is. */
 function readByHelper (t: Test, url: string, reader: Reader): { reload: () => void } {
   const kept = new Map<string, string>()
@@ -190,7 +218,7 @@ function readByHelper (t: Test, url: string, reader: Reader): { reload: () => vo
   }
 }
 
-t.test(`${KILLS} times SIGKILL while events are emitted without pause: three clients get all that had resolved, once and in order`, async t => {
+t.test(`${KILLS} times SIGKILL while events are emitted without pause: five clients get all that had resolved, once and in order`, async t => {
   const path = mkdtempSync(join(tmpdir(), 'kills-'))
   t.teardown(() => { rmSync(path, { recursive: true, force: true }) })
   const program = await bundle(t)
@@ -201,10 +229,12 @@ t.test(`${KILLS} times SIGKILL while events are emitted without pause: three cli
   const port = await (servers[0] as Server).start({ port: 0, path, first: 0, emits: false })
   const url = `http://127.0.0.1:${port}`
   const isAcmes = (number: number): boolean => number % 5 !== 0
-  const readers = [new Reader('the helper', isAcmes), new Reader('plain JavaScript', isAcmes), new Reader('the root', () => true)] as const
+  const readers = [new Reader('the helper', isAcmes), new Reader('plain JavaScript', isAcmes), new Reader('the root', () => true), new Reader('a stock client', isAcmes), new Reader('a stock client at the root', () => true)] as const
   const helper = readByHelper(t, `${url}/acme`, readers[0])
   readPlainly(t, `${url}/acme`, ['polling', 'websocket'], readers[1])
   readPlainly(t, url, ['polling'], readers[2])
+  readAsStock(t, `${url}/acme`, ['websocket'], readers[3])
+  readAsStock(t, url, ['polling', 'websocket'], readers[4])
   const allBack = async (): Promise<void> => {
     const before = readers.map(({ recovered }) => recovered.length)
     await Promise.all(readers.map(async (reader, at) => { await reader.until(() => reader.recovered.length > (before[at] ?? 0)) }))
@@ -234,7 +264,7 @@ t.test(`${KILLS} times SIGKILL while events are emitted without pause: three cli
   }
 
   const resolved = servers.flatMap(server => server.resolved)
-  t.comment(`${KILLS} kills, ${resolved.length} events had resolved, ${readers.map(({ name, messages, recovered }) => `${name}: ${messages.length} in ${recovered.length} connections`).join(', ')}`)
+  t.comment(`${KILLS} kills, ${resolved.length} events had resolved, ${readers.map(({ name, messages, recovered, held, repeated }) => `${name}: ${messages.length} in ${recovered.length} connections (${held.size} held back, ${repeated} of these replayed as well)`).join(', ')}`)
   t.ok(resolved.length >= EVENTS, `${resolved.length} events`)
   for (const { name, messages, recovered, isMine } of readers) {
     const received = new Map(messages)
@@ -246,7 +276,7 @@ t.test(`${KILLS} times SIGKILL while events are emitted without pause: three cli
       return number <= before || id <= idBefore
     }).slice(0, 10), [], `${name} has everything in order`)
     t.strictSame(messages.filter(([number]) => !isMine(number)), [], `${name} has nothing of others`)
-    t.equal(recovered[0], null)
+    t.equal(recovered[0], name.startsWith('a stock client') ? false : null)
     t.ok(recovered.slice(1).every(answer => answer === true), `${name} was told each time that it is recovered`)
     t.ok(recovered.length > KILLS / 2, `${name} came back ${recovered.length - 1} times`)
   }

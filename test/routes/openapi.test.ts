@@ -23,10 +23,11 @@ async function pathsOf (fastify: FastifyInstance): Promise<Paths> {
   return (fastify.swagger() as unknown as { paths: Paths }).paths
 }
 
-/** The two ways to bring a key, as a host describes them. */
+/** The ways to bring a key, as a host describes them. */
 const securitySchemes = {
   apikey: { type: 'apiKey', in: 'header', name: 'apikey' },
-  bearer: { type: 'http', scheme: 'bearer' }
+  bearer: { type: 'http', scheme: 'bearer' },
+  basic: { type: 'http', scheme: 'basic' }
 } as const
 
 const withSwagger = async (fastify: FastifyInstance) => {
@@ -55,7 +56,7 @@ const evolution: readonly Expected[] = [
 
 t.test('the document has the routes of the plugin, and not the engine\'s', async t => {
   t.same(Object.keys(await pathsOf(await register(t, {}, withSwagger))), ['/instance/{name}/websocket', EVENTS])
-  t.same(Object.keys(await pathsOf(await register(t, { evolution: true, globalEvents: true }, withSwagger))).sort(), ['/events', EVENTS, '/instance/{name}/websocket', '/websocket/find/{instance}', '/websocket/set/{instance}'])
+  t.same(Object.keys(await pathsOf(await register(t, { evolution: true, globalEvents: true }, withSwagger))).sort(), ['/events', EVENTS, '/instance/{name}/websocket', '/webhook/evolution', '/webhook/evolution/{event}', '/websocket/find/{instance}', '/websocket/set/{instance}'])
   t.same(Object.keys(await pathsOf(await register(t, { enabled: false }, withSwagger))), ['/instance/{name}/websocket', EVENTS])
   t.same(Object.keys(await pathsOf(await register(t, { routes: false }, withSwagger))), [])
   t.same(Object.keys(await pathsOf(await register(t, { routes: { prefix: '/api' } }, withSwagger))), ['/api/instance/{name}/websocket', '/api/instance/{name}/events'])
@@ -65,19 +66,19 @@ t.test('a host that has described no keys, or other ones, gets its document as w
   const info = { title: 'test', version: '1' }
   const session = { type: 'apiKey', in: 'cookie', name: 'sid' }
   const hosts: ReadonlyArray<readonly [options: object, names: string[]]> = [
-    [{}, ['apikey', 'bearer']],
-    [{ swagger: { info } }, ['apikey', 'bearer']],
-    [{ swagger: { info, securityDefinitions: { session } } }, ['apikey', 'bearer', 'session']],
-    [{ openapi: { info } }, ['apikey', 'bearer']],
-    [{ openapi: { info, components: {} } }, ['apikey', 'bearer']],
-    [{ openapi: { info, components: { securitySchemes: { session } } } }, ['apikey', 'bearer', 'session']]
+    [{}, ['apikey', 'basic', 'bearer']],
+    [{ swagger: { info } }, ['apikey', 'basic', 'bearer']],
+    [{ swagger: { info, securityDefinitions: { session } } }, ['apikey', 'basic', 'bearer', 'session']],
+    [{ openapi: { info } }, ['apikey', 'basic', 'bearer']],
+    [{ openapi: { info, components: {} } }, ['apikey', 'basic', 'bearer']],
+    [{ openapi: { info, components: { securitySchemes: { session } } } }, ['apikey', 'basic', 'bearer', 'session']]
   ]
   for (const [options, names] of hosts) {
     const fastify = await register(t, { evolution: true }, async fastify => { await fastify.register(swagger, options as never) })
     await fastify.ready()
     const document = fastify.swagger() as { components?: { securitySchemes?: object }, securityDefinitions?: object, paths: object }
     t.same(Object.keys(document.components?.securitySchemes ?? document.securityDefinitions ?? {}).sort(), names, JSON.stringify(options))
-    t.equal(Object.keys(document.paths).length, 4)
+    t.equal(Object.keys(document.paths).length, 6)
   }
 })
 
@@ -117,11 +118,26 @@ for (const { path, method, operationId, param, statuses } of [...own, ...evoluti
   })
 }
 
+for (const { path, operationId, statuses, params } of [
+  { path: EVENTS, operationId: 'publishInstanceEvents', statuses: ['200', '400', '401', '403', '413', '415', '422', '429', '503'], params: ['name', 'idempotency-key'] },
+  { path: '/webhook/evolution', operationId: 'takeEvolutionWebhook', statuses: ['200', '202', '401', '403', '422', '429', '503'], params: [] },
+  { path: '/webhook/evolution/{event}', operationId: 'takeEvolutionWebhookByEvent', statuses: ['200', '202', '401', '403', '422', '429', '503'], params: ['event'] }
+]) {
+  t.test(`POST ${path} is described as a whole`, async t => {
+    const operation = (await pathsOf(await register(t, { evolution: true }, withSwagger)))[path]?.post
+    t.equal(operation?.operationId, operationId)
+    t.same(operation?.security, [{ apikey: [] }, { bearer: [] }, { basic: [] }])
+    t.same((operation?.parameters ?? []).map(({ name }) => name).sort(), [...params].sort())
+    t.same(Object.keys(operation?.responses ?? {}).sort(), statuses)
+    t.ok(operation?.requestBody?.content['application/json']?.schema)
+  })
+}
+
 t.test('every operation has an operationId of its own', async t => {
   const paths = await pathsOf(await register(t, { evolution: true, globalEvents: true }, withSwagger))
   const ids = Object.values(paths).flatMap(methods => Object.entries(methods).filter(([method]) => method !== 'head').map(([, { operationId }]) => operationId))
-  t.equal(ids.length, 7)
-  t.equal(new Set(ids).size, 7)
+  t.equal(ids.length, 10)
+  t.equal(new Set(ids).size, 10)
 })
 
 t.test('the body of PUT is described so that a generator can use it', async t => {
@@ -177,7 +193,7 @@ for (const [path, operationId, parameters, statuses] of [
 ] as const) {
   t.test(`GET ${path} is described as a whole, both as a stream and as a page`, async t => {
     const paths = await pathsOf(await register(t, { globalEvents: true }, withSwagger))
-    t.same(Object.keys(paths[path] ?? {}), ['get'])
+    t.same(Object.keys(paths[path] ?? {}).filter(method => method !== 'post'), ['get'])
     const operation = paths[path]?.get as Operation
     t.match(operation, { operationId, summary: /without Socket\.IO/, tags: ['websocket'], security: [{ apikey: [] }, { bearer: [] }] })
     t.same(operation.parameters.map(({ name }) => name).sort(), parameters)

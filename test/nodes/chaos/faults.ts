@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../helpers/redis.js'
-import type { RoamingClient } from './client.js'
+import type { Roamer } from './client.js'
 import { Bag, type Draw } from './draw.js'
 import type { Fleet } from './fleet.js'
 
@@ -8,7 +8,7 @@ import type { Fleet } from './fleet.js'
 export interface Battlefield {
   readonly fleet: Fleet
   readonly redis: RedisServer
-  readonly clients: readonly RoamingClient[]
+  readonly clients: readonly Roamer[]
   /** How long Redis is paused, in ms. */
   readonly pause: number
   /** Until when something new happens, of performance.now(). */

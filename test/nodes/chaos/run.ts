@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { WsEventsOptions } from '../../../lib/index.js'
 import type { RedisServer } from '../../helpers/redis.js'
 import type { Scope } from '../../helpers/server.js'
-import { RoamingClient } from './client.js'
+import { type Roamer, RoamingClient, RoamingStockClient } from './client.js'
 import { Draw } from './draw.js'
 import { type Battlefield, rage, type Tally } from './faults.js'
 import { Fleet } from './fleet.js'
@@ -14,6 +14,8 @@ interface Plan {
   readonly clients: number
   /** How many of the clients are at the root. */
   readonly roots: number
+  /** Whether they are stock clients that keep nothing; left out: the client of this package. */
+  readonly stock?: true
   readonly instances: number
   /** Events a second, of all nodes together. */
   readonly rate: number
@@ -32,6 +34,8 @@ export interface Outcome {
   readonly deliveries: number
   /** How often a client came back. */
   readonly returns: number
+  /** Events that came once more, because a stock client had received them when its connection broke. */
+  readonly repeated: number
   /** Codes that an `emit` was rejected with. */
   readonly rejected: string[]
   readonly surprises: string[]
@@ -41,12 +45,12 @@ export interface Outcome {
 const PATIENCE = 30_000
 
 /** The newest event that a client must have. */
-function newestOf ({ instance }: RoamingClient, fleet: Fleet, instances: number): string {
+function newestOf ({ instance }: Roamer, fleet: Fleet, instances: number): string {
   return fleet.resolved.reduce((newest, [number, id]) => (instance === null || instanceOf(number, instances) === instance) && id > newest ? id : newest, '')
 }
 
 /** Waits until every client has the newest of its events, and no longer than for one that is lost. */
-async function arrival (clients: readonly RoamingClient[], fleet: Fleet, instances: number): Promise<void> {
+async function arrival (clients: readonly Roamer[], fleet: Fleet, instances: number): Promise<void> {
   const waiting = new AbortController()
   const arrived = Promise.all(clients.map(async client => {
     const newest = newestOf(client, fleet, instances)
@@ -64,7 +68,8 @@ export async function runChaos (t: Scope, redis: RedisServer, options: WsEventsO
   const fleet = await Fleet.start(t, plan.nodes, options)
   const names = Array.from({ length: instances }, (empty, at) => instanceOf(at, instances))
   await fleet.set(names)
-  const clients = Array.from({ length: plan.clients }, (empty, at) => new RoamingClient({
+  const Client = plan.stock === true ? RoamingStockClient : RoamingClient
+  const clients: readonly Roamer[] = Array.from({ length: plan.clients }, (empty, at) => new Client({
     urls: fleet.urls,
     instance: at < plan.roots ? null : instanceOf(at, instances),
     draw: draw.branch()
@@ -87,6 +92,7 @@ export async function runChaos (t: Scope, redis: RedisServer, options: WsEventsO
     untold: truth.size - fleet.resolved.length,
     deliveries: clients.reduce((sum, { ids }) => sum + ids.length, 0),
     returns: clients.reduce((sum, { readies }) => sum + readies.length - 1, 0),
+    repeated: clients.reduce((sum, { repeated }) => sum + repeated, 0),
     rejected: fleet.rejected.map(([, code]) => code),
     surprises: clients.flatMap(client => client.surprises)
   }

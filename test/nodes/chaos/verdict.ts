@@ -7,7 +7,7 @@ export interface Received {
   readonly instance: string | null
   readonly numbers: readonly number[]
   readonly ids: readonly string[]
-  readonly readies: readonly Ready[]
+  readonly readies: ReadonlyArray<Pick<Ready, 'recovered' | 'lastEventId'>>
 }
 
 export interface Faults {

@@ -1,0 +1,123 @@
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema
+} from 'fastify'
+import { errors } from '../errors.js'
+import type { EvolutionIntake, EvolutionWebhook } from '../intake/evolution.js'
+import { MAX_BODIES } from '../options.js'
+import { retryAfterHook } from '../limits/retry-after.js'
+import { sendEvolutionError } from './evolution.js'
+import { documented } from './openapi.js'
+import { type BodyHashes, type PublishParts, Publishers, readJson } from './publish.js'
+import { compilers } from './validation.js'
+
+interface WebhookParts extends Omit<PublishParts, 'intake'> {
+  readonly intake: EvolutionIntake
+  readonly logger: FastifyBaseLogger
+}
+
+/** What Evolution repeats. All else below 500 becomes 422, which it does not. */
+const REPEATED: ReadonlySet<number> = new Set([429])
+const KEY_REFUSED: ReadonlySet<number> = new Set([401, 403])
+const hidden: FastifySchema & { readonly hide: boolean } = { hide: true }
+const SKIPPED = 202
+const CANNOT_BE_UNDERSTOOD = 422
+
+/** `POST /webhook/evolution` and `POST /webhook/evolution/:event`, which take Evolution's webhooks as they are. */
+export async function addWebhookRoutes (fastify: FastifyInstance, parts: WebhookParts): Promise<void> {
+  const { prefix } = parts
+  await fastify.register(async context => {
+    const hashes = readJson(context, true)
+    addWebhookRoute(context, parts, hashes, `${prefix}/webhook/evolution`, parts.schemas.webhook)
+    addWebhookRoute(context, parts, hashes, `${prefix}/webhook/evolution/:event`, parts.schemas.webhookByEvent)
+  })
+}
+
+function addWebhookRoute (
+  context: FastifyInstance,
+  { guard, rate, bodies, bodyLimit, logSerializers, intake, logger }: WebhookParts,
+  hashes: BodyHashes,
+  url: string,
+  schema: PublishParts['schemas']['webhook' | 'webhookByEvent']
+): void {
+  const publishers = new Publishers(guard, rate)
+  context.route<{ Body: EvolutionWebhook }>({
+    method: 'POST',
+    url,
+    schema,
+    config: documented,
+    logSerializers,
+    bodyLimit: bodyLimit ?? MAX_BODIES,
+    // Its instance is in its body: a key that is good for some is asked for all that it may do.
+    onRequest: async request => { await publishers.admit(request, null) },
+    preParsing: bodies.hook,
+    onError: retryAfterHook,
+    ...compilers,
+    errorHandler: (error, request, reply) => { refuse(logger, error, request, reply) },
+    handler: async (request, reply) => {
+      const instances = publishers.instancesOf(request)
+      if (instances?.has(request.body.instance.normalize('NFC')) === false) {
+        throw new errors.FORBIDDEN(`publishing for the instance "${request.body.instance}"`)
+      }
+      const result = await intake.take(request.body, hashes.of(request))
+      return await reply.code('id' in result ? 200 : SKIPPED).send(result)
+    }
+  })
+  addGet(context, url, logger)
+}
+
+/** Evolution follows a redirect from http to https as a GET, and takes any 200 for delivered. */
+function addGet (context: FastifyInstance, url: string, logger: FastifyBaseLogger): void {
+  let isHinted = false
+  context.route({
+    method: 'GET',
+    url,
+    schema: hidden,
+    ...compilers,
+    handler: async (request, reply) => {
+      if (!isHinted) {
+        isHinted = true
+        logger.warn('a webhook came as GET: where its URL is redirected, to https say, give Evolution the last one')
+      }
+      return await reply.code(405).header('allow', 'POST').send({
+        statusCode: 405,
+        error: 'Method Not Allowed',
+        message: 'webhooks come as POST: a redirect has made this a GET'
+      })
+    }
+  })
+}
+
+/** Answers so that Evolution repeats what can be taken later, and nothing else. */
+function refuse (
+  logger: FastifyBaseLogger,
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply
+): void {
+  const statusCode = error.statusCode ?? 500
+  const isFinal = statusCode < 500 && !REPEATED.has(statusCode)
+  if (!isFinal || KEY_REFUSED.has(statusCode)) {
+    sendEvolutionError(error, request, reply, statusCode)
+    return
+  }
+  logger.warn(
+    { err: error, instance: instanceIn(request.body), bytes: bytesOf(request) },
+    'a webhook cannot be taken, and Evolution does not repeat it'
+  )
+  sendEvolutionError(error, request, reply, CANNOT_BE_UNDERSTOOD)
+}
+
+/** What a request says that its body has; `null` where it does not say. */
+const bytesOf = ({ headers }: FastifyRequest): number | null =>
+  headers['content-length'] === undefined ? null : Number(headers['content-length'])
+
+/** The instance that a body names; `null` where it does not, or was not read. */
+function instanceIn (body: unknown): string | null {
+  if (typeof body !== 'object' || body === null || !('instance' in body)) return null
+  return typeof body.instance === 'string' ? body.instance.slice(0, 100) : null
+}
