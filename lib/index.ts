@@ -2,8 +2,10 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { Access } from './access/access.js'
+import { evolutionKeys } from './access/evolution-keys.js'
 import { ConfigFollower } from './instances/config-follower.js'
 import { Configs } from './instances/configs.js'
+import { Emitter } from './intake/emitter.js'
 import { errors } from './errors.js'
 import { Catalogue } from './events/catalogue.js'
 import { evolutionEvents } from './events/evolution.js'
@@ -14,24 +16,34 @@ import {
   addDisabledRoute, addEngineRoute, addUpgrades, openServer, type OpenServer, watchTooLarge
 } from './gateway/socketio/server.js'
 import { inTime, START_PATIENCE, TookTooLong } from './host/in-time.js'
+import { InstanceNames } from './limits/instance-names.js'
 import { Instances } from './instances/instances.js'
+import { IntakeCounters } from './intake/counters.js'
+import { EvolutionIntake } from './intake/evolution.js'
+import { Intake } from './intake/index.js'
 import { LimitCounters } from './limits/limits.js'
 import type { EventLog, StreamName } from './log/event-log.js'
 import { Metrics } from './metrics/index.js'
 import { Nodes } from './instances/nodes.js'
-import { readSettings, type Settings } from './options.js'
+import { MAX_BODIES, readSettings, type Settings } from './options.js'
+import { PublishRate } from './limits/publish-rate.js'
+import { RefusedAddresses } from './limits/refused-addresses.js'
 import { remember } from './plugin/registered.js'
 import { Router } from './instances/router.js'
+import { Bodies } from './routes/bodies.js'
+import type { Guard } from './routes/caller.js'
 import { addEventsRoutes } from './routes/events.js'
 import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes } from './routes/instance.js'
 import { withoutQuery } from './routes/log.js'
+import { addPublishRoute, type PublishParts } from './routes/publish.js'
 import { routeSchemas } from './routes/schemas.js'
+import { addWebhookRoutes } from './routes/webhooks.js'
 import { Shutdown } from './plugin/shutdown.js'
 import { HostConfigStore } from './stores/host-configs.js'
 import type { OpenStore } from './stores/store.js'
 import type { WsEventsOptions } from './types.js'
-import { WsEventsService } from './ws-events.js'
+import { WsEventsService } from './service.js'
 
 const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => {
   const settings = readSettings(options as Readonly<Record<string, unknown>>)
@@ -70,10 +82,13 @@ async function serve (
   const traffic = metrics?.traffic ?? null
   const access = new Access(settings, catalogue, logger)
   const instances = new Instances(catalogue, store.configs, log, settings.defaultConfig)
+  const names = new InstanceNames(settings.limits.instances, instances, log)
   await loadConfigs(settings, store, instances, logger)
 
   const handlers = new Handlers(logger)
   const limited = new LimitCounters()
+  const refused = new RefusedAddresses(settings.limits.refusalsPerMinute)
+  const guard: Guard = { access, refused, limited }
   const shutdown = new Shutdown()
   const server = await openGatewayServer(fastify, settings, options.cors !== undefined, shutdown)
   const gateway = server === null
@@ -81,8 +96,10 @@ async function serve (
     : new Gateway(server.io, server.own, {
       settings,
       access,
+      refused,
       catalogue,
       instances,
+      names,
       store,
       handlers,
       limited,
@@ -94,25 +111,26 @@ async function serve (
 
   const router = new Router(settings.mode, instances, gateway)
   const nodes = new Nodes({ peers, gateway, logger })
-  const configs = new Configs({ instances, gateway, instanceExists: settings.instanceExists })
+  const configs = new Configs({ instances, names, limited, gateway, instanceExists: settings.instanceExists })
+  const emitter = new Emitter({ settings, catalogue, instances, router, names, store, limited, traffic, logger })
+  const counters = new IntakeCounters()
   const service = new WsEventsService({
     settings,
     catalogue,
     instances,
     configs,
-    router,
+    emitter,
+    counters,
     store,
     nodes,
     handlers,
     limited,
-    traffic,
-    gateway,
-    logger
+    gateway
   })
   shutdown.add(async () => { await service.close() })
   fastify.decorate('wsEvents', service)
-  remember(fastify, { settings, access, catalogue, log, path: gateway?.path ?? null })
-  addRoutes(fastify, settings, { access, catalogue, configs, gateway })
+  remember(fastify, { settings, guard, catalogue, log, path: gateway?.path ?? null })
+  await addRoutes(fastify, settings, { guard, catalogue, configs, gateway, emitter, counters, logger })
   if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
 }
 
@@ -212,7 +230,7 @@ async function breakOffRoot (store: OpenStore, isThere: boolean, logger: Fastify
   } catch (err) {
     if (err instanceof TookTooLong) broken.catch(failed)
     // It has gone away meanwhile.
-    else if (store.health !== undefined && err instanceof errors.STORE_UNAVAILABLE) failed(err)
+    else if (store.health?.().available === false && err instanceof errors.STORE_UNAVAILABLE) failed(err)
     else throw err
   }
 }
@@ -255,22 +273,27 @@ function claim ({ server }: FastifyInstance): void {
 }
 
 interface RouteNeeds {
-  readonly access: Access
+  readonly guard: Guard
   readonly catalogue: Catalogue
   readonly configs: Configs
   /** `null` in disabled mode. */
   readonly gateway: Gateway | null
+  readonly emitter: Emitter
+  readonly counters: IntakeCounters
+  readonly logger: FastifyBaseLogger
 }
 
-function addRoutes (
+async function addRoutes (
   fastify: FastifyInstance,
-  { mode, routes, evolution }: Settings,
-  { access, catalogue, configs, gateway }: RouteNeeds
-): void {
+  settings: Settings,
+  needs: RouteNeeds
+): Promise<void> {
+  const { mode, routes, evolution } = settings
+  const { guard, catalogue, configs, gateway } = needs
   if (routes === null) return
   const parts = {
     prefix: routes.prefix,
-    access,
+    guard,
     schemas: routeSchemas(catalogue),
     configs,
     logSerializers: withoutQuery(fastify.log)
@@ -278,6 +301,24 @@ function addRoutes (
   addInstanceRoutes(fastify, parts)
   addEventsRoutes(fastify, { ...parts, streams: gateway?.streams, hasRoot: mode === 'global' })
   if (evolution) addEvolutionRoutes(fastify, { ...parts, catalogue })
+  if (routes.publish !== null) await addPublishing(fastify, settings, needs, { ...parts, ...routes.publish })
+}
+
+/** Adds the routes that bring events in. */
+async function addPublishing (
+  fastify: FastifyInstance,
+  { evolution, timeZone, limits }: Settings,
+  { catalogue, configs, emitter, counters, logger }: RouteNeeds,
+  parts: Pick<PublishParts, 'prefix' | 'guard' | 'schemas' | 'logSerializers' | 'bodyLimit'>
+): Promise<void> {
+  const common = { ...parts, rate: new PublishRate(limits.publishPerSecond), bodies: new Bodies(MAX_BODIES) }
+  await addPublishRoute(fastify, { ...common, intake: new Intake(emitter, counters) })
+  if (!evolution) return
+  if (!emitter.keepsKeys) {
+    logger.warn('the store keeps no idempotency keys: a webhook that Evolution repeats is emitted again')
+  }
+  const intake = new EvolutionIntake({ emitter, catalogue, configs, timeZone, counters, logger })
+  await addWebhookRoutes(fastify, { ...common, intake, logger })
 }
 
 /**
@@ -287,8 +328,9 @@ function addRoutes (
 const wsEvents = fp(plugin, { fastify: '5.x', name: 'fastify-ws-events' })
 
 export default wsEvents
-export { wsEvents, evolutionEvents, errors, Type }
+export { wsEvents, evolutionEvents, evolutionKeys, errors, Type }
 export type { Static, TSchema } from '@sinclair/typebox'
+export type { EvolutionKeysOptions } from './access/evolution-keys.js'
 export type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
 export type { DiagnosticsMessages, EmitTrace } from './diagnostics/messages.js'
 export type { EventDefinitions, EventSchema } from './events/catalogue.js'
@@ -298,5 +340,5 @@ export type { HostConfigs, Store, StoredConfig } from './stores/store.js'
 export type * from './types.js'
 
 // What `require` returns: the plugin itself, with everything else on it, as Fastify's own plugins have it.
-const cjs = Object.assign(wsEvents, { default: wsEvents, wsEvents, evolutionEvents, errors, Type })
+const cjs = Object.assign(wsEvents, { default: wsEvents, wsEvents, evolutionEvents, evolutionKeys, errors, Type })
 export { cjs as 'module.exports' }
