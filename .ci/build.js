@@ -6,7 +6,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
 
-const { dependencies, peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const { dependencies, optionalDependencies, peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 const common = {
   absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
@@ -18,7 +18,7 @@ const common = {
   sourcesContent: false,
   logLevel: 'warning',
   // Everything else, fastify-socket.io that is, becomes a part of the package.
-  external: Object.keys({ ...dependencies, ...peerDependencies })
+  external: Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })
 }
 
 // The page of the monitor, whole: nothing of it comes from elsewhere.

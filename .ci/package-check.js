@@ -1,8 +1,9 @@
 // One check of the packed package: `node .ci/package-check.js CHECK DIRECTORY`, where the directory holds the tarball.
 import { build } from 'esbuild'
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort, Program, run } from './helpers.js'
 
@@ -23,7 +24,7 @@ function tarball () {
 async function contents () {
   const { stdout } = await run('tar', ['-tzf', tarball()])
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
-  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/session\.jsonl\.br|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
+  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/demo\/session\.jsonl\.br|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
   assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
   for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/gateway/io.js', 'dist/gateway/io.d.ts', 'dist/bin/index.js', 'dist/bin/demo/session.jsonl.br', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
     assert.ok(files.includes(needed), `${needed} is published`)
@@ -37,11 +38,13 @@ async function install () {
   const added = (before, after) => after.filter(each => !before.includes(each))
 
   // What npm says of the others (and of this machine's settings) it says without us too.
-  assert.deepEqual(added(without.warnings, withOurs.warnings), [], 'npm warns of nothing on our account')
+  // lmdb is optional, and its install script takes a binary that is in a package.
+  const warnings = added(without.warnings, withOurs.warnings).filter(line => !line.startsWith('npm warn install-scripts'))
+  assert.deepEqual(warnings, [], 'npm warns of nothing on our account')
   const unsupported = withOurs.warnings.filter(line => /EBADENGINE.*package:/.test(line))
   const direct = Object.keys(manifest.dependencies).filter(name => unsupported.some(line => line.includes(`'${name}@`)))
   assert.deepEqual(direct, [], 'no direct dependency asks for another Node than this one')
-  assert.deepEqual(withOurs.packages.filter(({ hasInstallScript }) => hasInstallScript).map(({ path }) => path), [], 'nothing runs a script when it is installed')
+  assert.deepEqual(withOurs.packages.filter(({ hasInstallScript, optional }) => hasInstallScript && !optional).map(({ path }) => path), [], 'nothing but what is optional runs a script when it is installed')
   const paths = added(without.packages.map(({ path }) => path), withOurs.packages.map(({ path }) => path))
   console.log(`adds ${paths.length} packages:\n${paths.join('\n')}`)
   assert.ok(paths.includes('node_modules/fastify-ws-events'))
@@ -60,7 +63,7 @@ async function installIn (folder, packages) {
   const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'))
   return {
     warnings: `${stdout}${stderr}`.split('\n').filter(line => /^npm (warn|error)/i.test(line)),
-    packages: Object.entries(lock.packages).map(([path, { version, hasInstallScript }]) => ({ path, version, hasInstallScript }))
+    packages: Object.entries(lock.packages).map(([path, { version, hasInstallScript, optional }]) => ({ path, version, hasInstallScript, optional }))
   }
 }
 
@@ -107,8 +110,10 @@ const runWith = async (store, then) => await run('node', ['--input-type=module',
 
 /** Without its driver a store says what to install. With it, an event and a config outlive the process. */
 async function keepsWhatItWasGiven (store, driver) {
+  // As with `--omit=optional`.
+  rmSync(join(app, 'node_modules', driver), { recursive: true, force: true })
   await assert.rejects(runWith(store, ''), new RegExp(`FST_ERR_WS_EVENTS_STORE_OPEN[^]*npm install ${driver}`))
-  await run('npm', ['install', `${driver}@${manifest.devDependencies[driver]}`], { cwd: app })
+  await run('npm', ['install', `${driver}@${manifest.devDependencies[driver] ?? manifest.optionalDependencies[driver]}`], { cwd: app })
   await runWith(store, "await fastify.wsEvents.set('acme', { enabled: true }); console.log((await fastify.wsEvents.emit('acme', 'call', 1)).id)")
   const { stdout } = await runWith(store, "console.log((await fastify.wsEvents.find('acme')).enabled)")
   assert.equal(stdout, 'true\n')
@@ -189,6 +194,39 @@ async function bin () {
   } finally {
     await server.interrupt()
   }
+}
+
+/** `npx fastify-ws-events serve` in an empty folder with three variables: what it has taken is there after SIGTERM. */
+async function serve () {
+  const empty = join(directory, 'empty-serve')
+  mkdirSync(empty)
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const apikey = 'the-key-of-this-server'
+  const env = { ...process.env, AUTHENTICATION_API_KEY: apikey, EVOLUTION_API_URL: 'http://127.0.0.1:9', PORT: String(port) }
+  const start = async words => {
+    const server = new Program('npx', ['--yes', `--package=${tarball()}`, ...words], { cwd: empty, env, detached: true })
+    await server.prints(/Server listening/, 120)
+    return server
+  }
+  const ask = async (path, init = {}) => await (await fetch(`${url}${path}`, { ...init, headers: { apikey, 'content-type': 'application/json', accept: 'application/json' } })).json()
+
+  // As compose.yaml of the example has it: npm ends when the server has ended.
+  const first = await start(['--call=exec fastify-ws-events serve'])
+  assert.deepEqual(await ask('/health'), { status: 'ok' })
+  const { lastEventId } = await ask('/instance/acme/events?after=')
+  const body = JSON.stringify({ event: 'messages.upsert', instance: 'acme', data: 'kept', date_time: '2026-01-02T03:04:05.678Z' })
+  const { id } = await ask('/webhook/evolution', { method: 'POST', body })
+  assert.equal(typeof id, 'string')
+  assert.equal(await first.stop(), 0)
+
+  // npm ends at once, and the server a little later.
+  const second = await start(['fastify-ws-events', 'serve'])
+  const page = await ask(`/instance/acme/events?after=${encodeURIComponent(lastEventId)}`)
+  assert.deepEqual(page.events.map(message => [message.id, message.data]), [[id, 'kept']])
+  await second.stop()
+  const isThere = async () => await fetch(`${url}/health`).then(() => true, () => false)
+  while (await isThere()) await sleep(50)
 }
 
 // Each is a program of its own, since declarations hold for a whole program.
@@ -382,6 +420,6 @@ async function pnpm () {
   assert.equal(stdout, 'FST_ERR_WS_EVENTS_INVALID_DATA\n')
 }
 
-const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, bin, types, bundle, pnpm }
+const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, bin, serve, types, bundle, pnpm }
 assert.ok(Object.hasOwn(checks, check) && existsSync(directory), `usage: package-check.js ${Object.keys(checks).join('|')} DIRECTORY`)
 await checks[check]()

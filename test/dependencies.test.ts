@@ -1,10 +1,10 @@
 import t from 'tap'
 import { read, section } from './helpers/documents.js'
 
-interface Package { readonly dependencies?: Record<string, string>, readonly peerDependencies?: Record<string, string>, readonly dev?: boolean, readonly peer?: boolean, readonly devOptional?: boolean, readonly hasInstallScript?: boolean, readonly optional?: boolean }
+interface Package { readonly dependencies?: Record<string, string>, readonly peerDependencies?: Record<string, string>, readonly optionalDependencies?: Record<string, string>, readonly dev?: boolean, readonly peer?: boolean, readonly devOptional?: boolean, readonly hasInstallScript?: boolean, readonly optional?: boolean }
 
 const DOCUMENT = read('docs/dependencies.md')
-const { dependencies = {}, peerDependencies = {} } = JSON.parse(read('package.json')) as Package
+const { dependencies = {}, peerDependencies = {}, optionalDependencies = {} } = JSON.parse(read('package.json')) as Package
 const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Package> }
 
 /** The packages that a table names in its first column. */
@@ -27,6 +27,7 @@ const nameOf = (path: string): string => path.slice(path.lastIndexOf('node_modul
 
 t.test('every runtime dependency has its line, and every line is one', t => {
   t.strictSame(named('## Direct').toSorted(), Object.keys(dependencies).toSorted())
+  t.strictSame(named('## Optional').toSorted(), Object.keys(optionalDependencies).toSorted())
   t.strictSame(named('## Peers').toSorted(), Object.keys(peerDependencies).toSorted())
   const brought = new Set([...tree].map(nameOf).filter(name => !(name in dependencies)))
   t.strictSame(named('## Brought by these').toSorted(), [...brought].toSorted())

@@ -11,20 +11,24 @@ export function loadEnv (): void {
 }
 
 /** A variable's value. An empty one counts as unset, as in the plugin: `.env.example` has some. */
-const variable = (name: string): string | undefined => process.env[name]?.trim() || undefined
+export const variable = (name: string): string | undefined => process.env[name]?.trim() || undefined
 
 export interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** @param port that was given; `undefined`: the variable's */
-export function listenAddress (port: number | undefined): Address {
+/**
+ * @param port that was given; `undefined`: the variable's
+ * @param host where the variable says nothing
+ * @throws Failure
+ */
+export function listenAddress (port: number | undefined, host = 'localhost'): Address {
   const text = variable('PORT') ?? '8080'
   if (port === undefined && (!/^\d+$/.test(text) || Number(text) > 65_535)) {
     throw new Failure('usage', `PORT must be a number from 0 to 65535, got "${text}".`)
   }
-  return { host: variable('HOST') ?? 'localhost', port: port ?? Number(text) }
+  return { host: variable('HOST') ?? host, port: port ?? Number(text) }
 }
 
 /** Who needs a key: only whether the variables are set is of interest. */

@@ -12,8 +12,9 @@ async function run (args: readonly string[]): Promise<void> {
   switch (command.name) {
     case 'help': return print(USAGE)
     case 'version': return print(version())
-    case 'migrate': return print((await import('./migrate/index.js')).migrate(command.file))
-    case 'serve': return await (await import('./demo/index.js')).serve(command.port, print)
+    case 'migrate': return print((await import('./migrate/index.js')).migrate(command.file, command.language))
+    case 'demo': return await (await import('./demo/index.js')).demonstrate(command.port, print)
+    case 'serve': return await (await import('./serve/index.js')).serve()
   }
 }
 

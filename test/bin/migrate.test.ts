@@ -1,10 +1,15 @@
 import type { TSchema } from '@sinclair/typebox'
+import { parseEnv } from 'node:util'
 import t from 'tap'
+import { readCommand } from '../../lib/bin/command.js'
+import { EXIT_CODES } from '../../lib/bin/failure.js'
 import { report } from '../../lib/bin/migrate/report.js'
 import { type Effect, VARIABLES } from '../../lib/bin/migrate/variables.js'
+import { readServer } from '../../lib/bin/serve/settings.js'
 import { optionSchemas } from '../../lib/options.js'
 import { refused, connect } from '../helpers/client.js'
 import { folder, read, section } from '../helpers/documents.js'
+import { EvolutionDouble } from '../helpers/evolution/double.js'
 import { freePort, Program } from '../helpers/program.js'
 import { runToEnd } from './run.js'
 
@@ -65,7 +70,7 @@ t.test('variables that mean nothing here are counted, those of the plugin are no
 })
 
 t.test('the call corrects what registering would not take, and nothing else', async t => {
-  t.match(call(report('.env', { WEBSOCKET_ENABLED: 'true', CORS_ORIGIN: '*' })), 'register(wsEvents, {\n  evolution: true\n})')
+  t.match(call(report('.env', { WEBSOCKET_ENABLED: 'true', CORS_ORIGIN: '*' })), "register(wsEvents, {\n  evolution: true,\n  verify: evolutionKeys({ url: 'http://localhost:8080' })\n})")
   const corrected = call(report("it's.env", {
     WEBSOCKET_ENABLED: 'yes',
     WEBSOCKET_GLOBAL_EVENTS: 'on',
@@ -75,8 +80,56 @@ t.test('the call corrects what registering would not take, and nothing else', as
     SERVER_PORT: '9000',
     SERVER_TYPE: 'https'
   }))
-  for (const line of ['enabled: false', 'globalEvents: false', "allowedHosts: ['10.0.0.0/8']", "cors: ['https://one.example', 'https://two.example']", "serverUrl: 'https://api.example'", 'port: 9000', "loadEnvFile('it\\'s.env')", 'https: { key: readFileSync(process.env.SSL_CONF_PRIVKEY)']) t.ok(corrected.includes(line), line)
-  t.match(call(report('.env', { SERVER_PORT: 'http' })), 'port: 8080')
+  for (const line of ['enabled: false', 'globalEvents: false', "allowedHosts: ['10.0.0.0/8']", "cors: ['https://one.example', 'https://two.example']", "serverUrl: 'https://api.example'", "url: 'https://localhost:9000'", "loadEnvFile('it\\'s.env')", 'https: { key: readFileSync(process.env.SSL_CONF_PRIVKEY)']) t.ok(corrected.includes(line), line)
+  t.match(call(report('.env', { SERVER_PORT: 'http' })), "url: 'http://localhost:8080'")
+})
+
+const WEBHOOK = 'https://hooks.example/in?token=of-the-receiver'
+
+t.test('the .env of the server beside it, and every line to change in Evolution, can be read as such files', async t => {
+  const text = report('.env', { AUTHENTICATION_API_KEY: KEY, SERVER_PORT: '9000', TZ: 'America/Bahia', CORS_ORIGIN: 'https://app.example.com', SERVER_URL: 'nonsense', WEBHOOK_EVENTS_CALL: 'true' })
+  const [ours = '', theirs = ''] = (text.split('copy yours.\n')[1] ?? '').split(/^LINES TO CHANGE.*$/m)
+  t.strictSame(parseEnv(ours), {
+    AUTHENTICATION_API_KEY: '',
+    WEBSOCKET_PUBLISH_KEY: 'YOUR_PUBLISH_KEY',
+    EVOLUTION_API_URL: 'http://localhost:9000',
+    PORT: '8081',
+    WEBSOCKET_GLOBAL_EVENTS: 'false',
+    EVOLUTION_TIME_ZONE: 'America/Bahia',
+    CORS_ORIGIN: 'https://app.example.com'
+  })
+  t.equal(readServer({ ...parseEnv(ours), AUTHENTICATION_API_KEY: KEY }).evolutionUrl, 'http://localhost:9000', 'serve takes it')
+  const variables = parseEnv(theirs.split('THE TWO SLOTS')[0] ?? '')
+  const events = Object.entries(variables).filter(([name]) => name.startsWith('WEBHOOK_EVENTS_'))
+  t.equal(events.length, 25)
+  t.ok(events.every(([, value]) => value === 'true'))
+  t.match(variables, { WEBHOOK_GLOBAL_ENABLED: 'true', WEBHOOK_GLOBAL_URL: 'http://x:YOUR_PUBLISH_KEY@localhost:8081/webhook/evolution', WEBSOCKET_ENABLED: 'false' })
+  t.match(theirs, /WEBHOOK_EVENTS_CALL=true +# is so already/)
+  t.match(parseEnv(report('.env', {})), { EVOLUTION_TIME_ZONE: 'America/Sao_Paulo' })
+})
+
+t.test('it says which slot for a webhook is taken, by its host alone', async t => {
+  t.match(report('.env', {}), /The global webhook is free/)
+  const taken = report('.env', { WEBHOOK_GLOBAL_ENABLED: 'true', WEBHOOK_GLOBAL_URL: `'${WEBHOOK}'` })
+  t.match(taken, /taken by hooks\.example\./)
+  t.notMatch(taken, 'of-the-receiver')
+  t.match(report('.env', { WEBHOOK_GLOBAL_ENABLED: 'false', WEBHOOK_GLOBAL_URL: WEBHOOK }), /is free/)
+})
+
+t.test('it speaks Portuguese where LANG says so, or --lang', async t => {
+  const directory = folder(t, [['.env', 'WEBSOCKET_ENABLED=yes\n']])
+  const english = await runToEnd(directory, ['migrate', '--lang', 'en'], { LANG: 'pt_BR.UTF-8' })
+  const portuguese = await runToEnd(directory, ['migrate'], { LANG: 'pt_BR.UTF-8' })
+  t.match(english.stdout, /STAYS AS IT IS/)
+  t.match(portuguese.stdout, /CONTINUA IGUAL/)
+  t.match(readCommand(['migrate', '--lang', 'pt']), { language: 'pt' })
+  t.throws(() => readCommand(['migrate', '--lang', 'de']), { exitCode: EXIT_CODES.usage, message: /--lang must be en or pt/ })
+  for (const [name, { judge }] of Object.entries(VARIABLES)) {
+    for (const value of [undefined, 'true', 'yes', '*', '10.0.0.1', 'https://a.example']) {
+      const { text } = judge(value, { AUTHENTICATION_API_KEY: KEY }) ?? { text: undefined }
+      t.ok(text === undefined || text.en !== text.pt, name)
+    }
+  }
 })
 
 t.test('no key and no password is printed, wherever it stands', async t => {
@@ -91,7 +144,10 @@ t.test('no key and no password is printed, wherever it stands', async t => {
     SERVER_URL: `user:${PASSWORD}@api.example`,
     CORS_ORIGIN: `user:${PASSWORD}@app.example`,
     SSL_CONF_PRIVKEY: KEY,
-    SQS_SECRET_ACCESS_KEY: KEY
+    SQS_SECRET_ACCESS_KEY: KEY,
+    WEBHOOK_GLOBAL_ENABLED: 'true',
+    WEBHOOK_GLOBAL_URL: `https://user:${PASSWORD}@hooks.example`,
+    EVOLUTION_API_URL: `https://user:${PASSWORD}@evolution.example`
   }
   const text = report('.env', secrets)
   for (const secret of [KEY, PASSWORD]) t.notOk(text.includes(secret))
@@ -121,11 +177,16 @@ t.test('the command reads .env of the folder, and the server that it prints runs
   t.equal(saidOf('CORS_CREDENTIALS', stdout)?.heading, HEADINGS['no effect'])
 
   const program = folder(t, [['.env', sample(port)], ['server.mjs', call(stdout)]], ['fastify', 'fastify-ws-events'])
-  const server = new Program(t, process.execPath, ['server.mjs'], { cwd: program })
+  const evolution = new EvolutionDouble(KEY, { acme: 'token-of-acme' })
+  t.teardown(async () => { await evolution.close() })
+  await evolution.listen(port, 'localhost')
+  const own = await freePort()
+  const server = new Program(t, process.execPath, ['server.mjs'], { cwd: program, env: { PORT: String(own) } })
   await server.printed(lines => lines.some(line => line.includes('Server listening')))
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://127.0.0.1:${own}`
   const ask = async (apikey: string) => (await fetch(`${url}/websocket/find/acme`, { headers: { apikey } })).status
   t.equal(await ask(KEY), 200, "Evolution's route is there, and its key opens it")
+  t.equal(await ask('token-of-acme'), 200, 'existing clients get in')
   t.equal(await ask('another'), 403)
   t.match(await refused(connect(t, `${url}/acme`, { query: { apikey: KEY } })), { code: 'FST_ERR_WS_EVENTS_NOT_SET' }, 'the key is taken from the query')
   t.match(await refused(connect(t, `${url}/acme`, { auth: { apikey: KEY }, extraHeaders: { origin: 'https://three.example' } })), { code: 'FST_ERR_WS_EVENTS_ORIGIN_NOT_ALLOWED' }, 'the origins are in force')
@@ -138,9 +199,9 @@ t.test('a file that cannot be read has a code of its own, and is named', async t
   t.match(await runToEnd(directory, ['migrate', 'node_modules']), { code: 4, stderr: /it is a folder/ })
 })
 
-t.test('what stands for a variable here is there: every variable of the plugin, but for the store, is one of Evolution', async t => {
+t.test('what stands for a variable here is there: every variable of the plugin, but for the store, publishing and stock clients, is one of Evolution', async t => {
   const ours = Object.values<TSchema>(optionSchemas).flatMap(({ env }) => env === undefined ? [] : [String(env)])
-  t.strictSame(ours.filter(name => !(name in VARIABLES)), ['WEBSOCKET_STORE'])
+  t.strictSame(ours.filter(name => !(name in VARIABLES)), ['WEBSOCKET_PUBLISH_KEY', 'WEBSOCKET_STORE', 'WEBSOCKET_STOCK_RESUME'])
   for (const [name, { here }] of Object.entries(VARIABLES)) {
     if (/^[A-Z_]+$/.test(here)) t.ok(ours.includes(here), name)
   }

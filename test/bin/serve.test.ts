@@ -1,120 +1,251 @@
+import Fastify from 'fastify'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
-import t from 'tap'
-import { readCommand } from '../../lib/bin/command.js'
-import { EXIT_CODES } from '../../lib/bin/failure.js'
-import { instructions } from '../../lib/bin/demo/instructions.js'
-import { listen } from '../helpers/client.js'
-import { folder, read, section } from '../helpers/documents.js'
-import { Program } from '../helpers/program.js'
-import { runToEnd, startDemo } from './run.js'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { Failure } from '../../lib/bin/failure.js'
+import { named, readServer, VARIABLES } from '../../lib/bin/serve/settings.js'
+import { EVOLUTIONS_KEYS } from '../../lib/bin/known-keys.js'
+import wsEvents, { evolutionKeys } from '../../lib/index.js'
+import { connect, listen, refused } from '../helpers/client.js'
+import { folder, read } from '../helpers/documents.js'
+import { EvolutionDouble } from '../helpers/evolution/double.js'
+import { eventually } from '../helpers/latch.js'
+import { freePort, Program } from '../helpers/program.js'
+import { StockClient } from '../helpers/stock.js'
+import { BIN, runToEnd } from './run.js'
 
-const KEY = 'the-key-of-the-demo'
+const KEY = 'the-key-of-this-server'
+const TOKENS = { acme: 'token-of-acme', other: 'token-of-other' }
 
-/** The client that is printed, as somebody pastes it. */
-const printedClient = (output: string): string => output.split('\n').filter(line => /^ {2}(import|const socket|socket\.)/.test(line)).join('\n')
+interface Line { readonly level: number, readonly msg: string }
 
-t.test('the first line is the address of the monitor, which is there, and clients get the session until Ctrl-C', async t => {
-  const { program, output, url } = await startDemo(t)
-  const [first = ''] = output.split('\n')
-  t.equal(/^Monitor: (\S+) .*no key is needed/.exec(first)?.[1], `${url}/monitor`)
-  const page = await fetch(`${url}/monitor`)
-  t.equal(page.status, 200)
-  t.match(page.headers.get('content-type'), /^text\/html/)
+class Server {
+  readonly url: string
+  readonly program: Program
+  readonly directory: string
 
-  const { inbox } = await listen(t, `${url}/acme`)
-  const [message] = await inbox.got(1)
-  t.equal(message?.instance, 'acme')
-  for (const name of ['acme', 'Teste 01', 'loja-ação', 'suporte_br']) {
-    t.ok(output.includes(`  ${url}/${encodeURIComponent(name)}`))
-    t.equal((await fetch(`${url}/instance/${encodeURIComponent(name)}/websocket`)).status, 200)
-  }
-  const urls = [...output.matchAll(/^ {2}curl .*?(http:\S+)/gm)].map(([, url = '']) => url)
-  t.ok(urls.length >= 2)
-  for (const url of urls) {
-    const ended = new AbortController()
-    t.equal((await fetch(url, { signal: ended.signal })).status, 200, url)
-    // A live stream has no end of its own.
-    ended.abort()
+  private constructor (t: Test, directory: string, env: NodeJS.ProcessEnv) {
+    this.url = `http://127.0.0.1:${env.PORT}`
+    this.directory = directory
+    this.program = new Program(t, process.execPath, [BIN, 'serve'], { cwd: directory, env: { HOST: '127.0.0.1', ...env } })
   }
 
-  const directory = folder(t, [['client.mjs', printedClient(output)]], ['socket.io-client'])
-  const client = new Program(t, process.execPath, ['client.mjs'], { cwd: directory })
-  await client.printed(lines => lines.some(line => line.startsWith('acme ')))
-  t.equal(client.lines[0], 'connected', 'the client code runs as pasted')
+  /** In an empty folder, or in one that is given; resolves when it listens. */
+  static async start (t: Test, env: NodeJS.ProcessEnv, directory = folder(t, [])): Promise<Server> {
+    const server = new Server(t, directory, { PORT: String(await freePort()), AUTHENTICATION_API_KEY: KEY, WEBSOCKET_SHUTDOWN_DELAY_MS: '0', ...env })
+    await server.program.printed(lines => lines.some(line => line.includes('Server listening')))
+    return server
+  }
 
-  // As a browser opens connections in advance. Node would wait a minute for it.
-  const silent = connect(Number(new URL(url).port), 'localhost').resume()
-  t.teardown(() => { silent.destroy() })
-  await once(silent, 'connect')
-  const closed = once(silent, 'close')
-  program.interrupt()
-  await closed
-  t.equal(silent.bytesRead, 0, 'not for 408 Request Timeout')
-  t.equal(await program.ended, 0, 'Ctrl-C is no failure')
-  await t.rejects(fetch(url), 'nothing listens any more')
+  get lines (): Line[] {
+    return this.program.lines.map(line => JSON.parse(line) as Line)
+  }
+
+  async get (path: string, headers: Record<string, string> = {}): Promise<{ status: number, text: string }> {
+    const response = await fetch(`${this.url}${path}`, { headers })
+    return { status: response.status, text: await response.text() }
+  }
+
+  async webhook (instance: string, data: unknown): Promise<{ id: string }> {
+    const body = JSON.stringify({ event: 'messages.upsert', instance, data, date_time: '2026-01-02T03:04:05.678Z', apikey: null })
+    const response = await fetch(`${this.url}/webhook/evolution`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Basic ${Buffer.from(`x:${KEY}`).toString('base64')}` },
+      body
+    })
+    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
+    return await response.json() as { id: string }
+  }
+}
+
+async function evolutionDouble (t: Test): Promise<{ evolution: EvolutionDouble, url: string }> {
+  const evolution = new EvolutionDouble('global-key-of-evolution', TOKENS)
+  t.teardown(async () => { await evolution.close() })
+  return { evolution, url: await evolution.listen() }
+}
+
+t.test('three variables serve: webhooks in, clients with the tokens of their instances out, and nothing is lost by a restart', async t => {
+  const { url } = await evolutionDouble(t)
+  const server = await Server.start(t, { EVOLUTION_API_URL: url })
+  const page = { extraHeaders: { origin: 'https://app.example.com' }, transports: ['websocket'] }
+  const client = await StockClient.in(t, `${server.url}/acme`, { ...page, auth: { apikey: TOKENS.acme } })
+  await server.webhook('acme', 1)
+  await server.webhook('other', 'of another tenant')
+  t.strictSame(await client.got(1), [1])
+  t.match(await refused(connect(t, `${server.url}/other`, { auth: { apikey: TOKENS.acme } })), { code: 'FST_ERR_WS_EVENTS_FORBIDDEN' })
+
+  client.socket.io.engine.close()
+  server.program.interrupt()
+  t.equal(await server.program.ended, 0)
+  const { port } = new URL(server.url)
+  const again = await Server.start(t, { EVOLUTION_API_URL: url, PORT: port }, server.directory)
+  await again.webhook('acme', 2)
+  t.strictSame(await client.got(2), [1, 2])
+  t.strictSame(client.recovered, [false, true])
 })
 
-t.test('with a key in global mode the key is asked for and never printed, and the client code takes it from WS_APIKEY', async t => {
-  const { output, url } = await startDemo(t, { AUTHENTICATION_API_KEY: KEY, WEBSOCKET_GLOBAL_EVENTS: 'true' })
-  t.match(output.split('\n')[0], /asks for your key/)
-  t.match(output, 'global mode')
-  t.notOk(output.includes(KEY))
-  t.equal((await fetch(`${url}/instance/acme/websocket`)).status, 401)
-  const directory = folder(t, [['client.mjs', printedClient(output)]], ['socket.io-client'])
-  const client = new Program(t, process.execPath, ['client.mjs'], { cwd: directory, env: { WS_APIKEY: KEY } })
-  await client.printed(lines => lines.length > 1)
-  t.equal(client.lines[0], 'connected')
+t.test('who may see what: the health check names no tenant, the metrics need the key', async t => {
+  const { url } = await evolutionDouble(t)
+  const server = await Server.start(t, { EVOLUTION_API_URL: url, WEBSOCKET_STORE: 'memory:' })
+  await server.webhook('acme', 1)
+  t.strictSame(await server.get('/health'), { status: 200, text: '{"status":"ok"}' })
+  t.equal((await server.get('/metrics')).status, 401)
+  t.equal((await server.get('/metrics', { apikey: 'wrong' })).status, 403)
+  t.equal((await server.get('/metrics', { apikey: TOKENS.acme })).status, 403)
+  for (const headers of [{ apikey: KEY }, { authorization: `Bearer ${KEY}` }]) {
+    t.match(await server.get('/metrics', headers), { status: 200, text: /^ws_events_published_total.* 1$/m })
+  }
+  t.match(await server.get('/monitor/'), { status: 200, text: /<html/ })
+  t.equal((await server.get('/webhook/evolution')).status, 405)
 })
 
-t.test('with events switched off it says so, and how to change that', async t => {
-  const text = instructions({ mode: 'disabled', url: 'http://localhost:1', key: false, allowedHosts: false, stream: false })
-  t.match(text, /events are off.*WEBSOCKET_ENABLED is false[^]*WEBSOCKET_ENABLED=true/)
-  t.notMatch(text, 'Monitor')
+t.test('the health check says that it is closing before connections end, and a second signal does not wait', async t => {
+  const server = await Server.start(t, { WEBSOCKET_STORE: 'memory:', WEBSOCKET_SHUTDOWN_DELAY_MS: '600000' })
+  const { inbox, socket } = await listen(t, `${server.url}/acme`, { auth: { apikey: KEY } })
+  server.program.terminate()
+  await eventually(() => server.lines.some(({ msg }) => msg.includes('the health check is 503')))
+  t.strictSame(await server.get('/health'), { status: 503, text: '{"status":"closing"}' })
+  await server.webhook('acme', 'while it is closing')
+  t.match(await inbox.got(1), [{ data: 'while it is closing' }])
+  t.equal(socket.connected, true)
+  server.program.terminate()
+  t.equal(await server.program.ended, 0)
 })
 
-t.test('where events are served to curl, the command is there, with the key where one is needed', async t => {
-  const facts = { mode: 'traditional', url: 'http://localhost:1', key: true, allowedHosts: false, stream: true } as const
-  t.ok(instructions(facts).includes('  curl -N -H "apikey: $WS_APIKEY" http://localhost:1/instance/acme/events\n'))
-  t.notMatch(instructions({ ...facts, stream: false }), '/events\n')
+/** What the start says to an environment, in this process. */
+async function saidOf (env: Readonly<Record<string, string>>): Promise<string> {
+  const fastify = Fastify()
+  try {
+    const { options, evolutionUrl, keysTtl } = readServer({ AUTHENTICATION_API_KEY: KEY, WEBSOCKET_STORE: 'memory:', ...env })
+    const verify = evolutionUrl === null ? undefined : evolutionKeys({ url: evolutionUrl, ttl: keysTtl })
+    await fastify.register(wsEvents, { ...options, verify })
+    return 'it starts'
+  } catch (error) {
+    const failure = named(error)
+    return failure instanceof Failure && failure.exitCode === 2 ? failure.message : `not a usage: ${String(failure)}`
+  } finally {
+    await fastify.close()
+  }
+}
+
+t.test('it starts with no key and no published one, whatever it binds', async t => {
+  for (const HOST of ['127.0.0.1', '0.0.0.0']) {
+    t.match(await saidOf({ AUTHENTICATION_API_KEY: '', HOST }), /^A key is needed\. Set AUTHENTICATION_API_KEY/)
+    for (const key of EVOLUTIONS_KEYS) t.match(await saidOf({ AUTHENTICATION_API_KEY: key, HOST }), /a key that Evolution publishes/)
+  }
+  t.equal(await saidOf({}), 'it starts')
 })
 
-t.test('.env of the folder counts', async t => {
-  const outcome = await runToEnd(folder(t, [['.env', 'WEBSOCKET_STORE=nonsense\n']]), ['--port', '0'])
-  t.match(outcome, { code: 1, stdout: '', stderr: /^Cannot start: the environment variable WEBSOCKET_STORE.*\(FST_ERR_WS_EVENTS_INVALID_OPTION\)\n$/ })
+t.test('a bad variable is one clear line', async t => {
+  for (const [env, says] of [
+    [{ WEBSOCKET_LIMIT_CONNECTIONS: 'many' }, /^WEBSOCKET_LIMIT_CONNECTIONS must be a whole number of connections.*got "many"$/],
+    [{ WEBSOCKET_LIMIT_IDLE_MS: '-1' }, /^WEBSOCKET_LIMIT_IDLE_MS must be/],
+    [{ WEBSOCKET_RETENTION_MAX_AGE: '0' }, /^WEBSOCKET_RETENTION_MAX_AGE must be/],
+    [{ WEBSOCKET_BODY_LIMIT: '1e9' }, /^WEBSOCKET_BODY_LIMIT must be a whole number of bytes from 1 to 134217728/],
+    [{ WEBSOCKET_TRUST_PROXY: 'nginx' }, /^WEBSOCKET_TRUST_PROXY must be/],
+    [{ WEBSOCKET_DEFAULT_ENABLED: 'yes' }, /^WEBSOCKET_DEFAULT_ENABLED must be true or false; got "yes"$/],
+    [{ WEBSOCKET_GLOBAL_EVENTS: 'yes' }, /^WEBSOCKET_GLOBAL_EVENTS must be true or false; got "yes"$/],
+    [{ WEBSOCKET_LOG_LEVEL: 'loud' }, /^WEBSOCKET_LOG_LEVEL must be one of/],
+    [{ WEBSOCKET_SHUTDOWN_DELAY_MS: 'long' }, /^WEBSOCKET_SHUTDOWN_DELAY_MS must be/],
+    [{ EVOLUTION_TIME_ZONE: 'Mars/Olympus' }, /^EVOLUTION_TIME_ZONE must be an IANA time zone/],
+    [{ EVOLUTION_KEYS_TTL_MS: '0' }, /^EVOLUTION_KEYS_TTL_MS must be/],
+    [{ EVOLUTION_API_URL: 'evolution:8080' }, /^EVOLUTION_API_URL must be the URL/]
+  ] as const) {
+    const said = await saidOf(env as unknown as Record<string, string>)
+    t.match(said, says)
+    t.notMatch(said, '\n')
+  }
 })
 
-t.test('a port in use has a code of its own, and the message says how to take another one', async t => {
-  const other = createServer().listen(0, 'localhost')
+t.test('and so is what goes wrong with the port, the store and the environment of a process', async t => {
+  const other = createServer().listen(0, '127.0.0.1')
   t.teardown(() => { other.close() })
   await once(other, 'listening')
   const { port } = other.address() as AddressInfo
-  const says = new RegExp(`^Port ${port} of localhost is in use.*npx fastify-ws-events --port ${port + 1}\n$`)
-  t.match(await runToEnd(folder(t, []), [], { PORT: String(port) }), { code: 3, stdout: '', stderr: says })
+  const directory = folder(t, [['file', '']])
+  for (const [env, code, says] of [
+    [{ AUTHENTICATION_API_KEY: '' }, 2, /^A key is needed/],
+    [{ WEBSOCKET_LIMIT_CONNECTIONS: 'many' }, 2, /^WEBSOCKET_LIMIT_CONNECTIONS must be/],
+    [{ PORT: String(port) }, 3, new RegExp(`^Port ${port} of 127.0.0.1 is in use.*PORT=${port + 1} npx fastify-ws-events serve$`)],
+    [{ WEBSOCKET_STORE: 'lmdb:file/data' }, 1, /^Cannot start: .*file/]
+  ] as const) {
+    const outcome = await runToEnd(directory, ['serve'], { AUTHENTICATION_API_KEY: KEY, HOST: '127.0.0.1', PORT: '0', WEBSOCKET_STORE: 'memory:', WEBSOCKET_LOG_LEVEL: 'silent', ...(env as NodeJS.ProcessEnv) })
+    const name = JSON.stringify(env)
+    t.equal(outcome.code, code, name)
+    const [line = '', ...more] = outcome.stderr.trim().split('\n')
+    t.match(line, says, name)
+    t.strictSame(more, [], name)
+  }
 })
 
-t.test('wrong arguments have a code of their own, and are named', async t => {
-  t.match(await runToEnd(folder(t, []), ['--prot', '1']), { code: 2, stdout: '', stderr: /^Unknown option '--prot'\.\nSee npx fastify-ws-events --help\n$/ })
-  for (const [args, says] of [
-    [['--port', 'many'], /--port must be a number from 0 to 65535, got "many"/],
-    [['--port', '65536'], /65535/],
-    [['--port'], /--port/],
-    [['start'], /no command "start"/],
-    [['migrate', 'a', 'b'], /one file/],
-    [['migrate', '--port', '1'], /no --port/]
-  ] as const) t.throws(() => readCommand(args), { exitCode: EXIT_CODES.usage, message: says }, args.join(' '))
-  t.match(await runToEnd(folder(t, []), [], { PORT: 'many' }), { code: 2, stderr: /PORT must be a number/ })
+t.test('while the store is away the health check says so', async t => {
+  const server = await Server.start(t, { WEBSOCKET_STORE: `redis://127.0.0.1:${await freePort()}` })
+  t.strictSame(await server.get('/health'), { status: 503, text: '{"status":"store-unavailable"}' })
 })
 
-t.test('help names every flag and exit code, and version is that of the package', async t => {
-  t.match(await runToEnd(folder(t, []), ['--help']), { code: 0, stdout: /migrate \[FILE\][^]*--port N[^]*--version[^]*4 if FILE/ })
-  t.strictSame(readCommand(['-h']), { name: 'help' })
-  const { version } = JSON.parse(read('package.json')) as { version: string }
-  t.match(await runToEnd(folder(t, []), ['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+t.test('an Evolution API that does not answer is a line of the log, and the server serves', async t => {
+  const server = await Server.start(t, { EVOLUTION_API_URL: `http://127.0.0.1:${await freePort()}`, WEBSOCKET_STORE: 'memory:' })
+  await eventually(() => server.lines.some(({ msg }) => msg.startsWith('EVOLUTION_API_URL does not answer (ECONNREFUSED)')))
+  t.equal((await server.get('/health')).status, 200)
 })
 
-t.test('the README names commands that there are', async t => {
-  const commands = [...section(read('README.md'), '## Try it').matchAll(/^npx fastify-ws-events(.*)$/gm)].map(([, args = '']) => args.split(' ').filter(arg => arg !== ''))
-  t.strictSame(commands.map(readCommand), [{ name: 'serve', port: undefined }, { name: 'migrate', file: '.env' }])
+t.test('what is ignored, unknown or missing is said', async t => {
+  const server = await Server.start(t, { WEBSOCKET_STORE: 'memory:', WEBSOCKET_ENABLED: 'false', LOG_LEVEL: 'ERROR', WEBSOCKET_LIMIT_CONECTIONS: '5' })
+  await eventually(() => server.lines.some(({ msg }) => msg.includes('EVOLUTION_API_URL is not set')))
+  const said = server.lines.map(({ msg }) => msg)
+  t.ok(said.some(msg => /WEBSOCKET_ENABLED is ignored/.test(msg)))
+  t.ok(said.some(msg => /LOG_LEVEL is ignored.*WEBSOCKET_LOG_LEVEL/.test(msg)))
+  t.ok(said.some(msg => /WEBSOCKET_LIMIT_CONECTIONS is not known: did you mean WEBSOCKET_LIMIT_CONNECTIONS\?/.test(msg)))
+  const { socket } = await listen(t, `${server.url}/acme`, { auth: { apikey: KEY } })
+  t.equal(socket.connected, true, 'it serves, whatever WEBSOCKET_ENABLED says')
+})
+
+t.test('every variable becomes its option', async t => {
+  const settings = readServer({
+    AUTHENTICATION_API_KEY: KEY,
+    EVOLUTION_API_URL: 'http://evolution:8080',
+    EVOLUTION_KEYS_TTL_MS: '1000',
+    EVOLUTION_TIME_ZONE: 'America/Sao_Paulo',
+    WEBSOCKET_BODY_LIMIT: '1000',
+    WEBSOCKET_DEFAULT_ENABLED: 'false',
+    WEBSOCKET_TRUST_PROXY: '10.0.0.0/8, 127.0.0.1',
+    WEBSOCKET_LIMIT_CONNECTIONS_PER_ADDRESS: '7',
+    WEBSOCKET_RETENTION_MAX_EVENTS: '9',
+    WEBSOCKET_SHUTDOWN_DELAY_MS: '5',
+    WEBSOCKET_GLOBAL_EVENTS: 'true',
+    WEBSOCKET_STOCK_RESUME: '',
+    WEBSOCKET_ENABLED: 'false'
+  })
+  t.match(settings, {
+    evolutionUrl: 'http://evolution:8080',
+    keysTtl: 1000,
+    shutdownDelay: 5,
+    options: {
+      evolution: { timeZone: 'America/Sao_Paulo' },
+      routes: { publish: { bodyLimit: 1000 } },
+      trustProxy: ['10.0.0.0/8', '127.0.0.1'],
+      limits: { connectionsPerAddress: 7, refusalsPerMinute: 60 },
+      retention: { maxEvents: 9 },
+      store: 'lmdb:./data',
+      stockResume: 'browsers',
+      env: { WEBSOCKET_GLOBAL_EVENTS: 'true', WEBSOCKET_ENABLED: undefined }
+    }
+  })
+  t.equal(settings.options.defaultConfig, undefined)
+  t.strictSame(readServer({ AUTHENTICATION_API_KEY: KEY }).options.defaultConfig, { enabled: true })
+  t.equal(readServer({ AUTHENTICATION_API_KEY: KEY, WEBSOCKET_TRUST_PROXY: 'true' }).options.trustProxy, true)
+  t.equal(readServer({ AUTHENTICATION_API_KEY: KEY, WEBSOCKET_LIMIT_REFUSALS_PER_MINUTE: '0' }).options.limits?.refusalsPerMinute, 0)
+  const other = new Error('not of an option')
+  t.equal(named(other), other)
+})
+
+t.test('.env is read, and the variables stand in the document', async t => {
+  const outcome = await runToEnd(folder(t, [['.env', `AUTHENTICATION_API_KEY=${KEY}\nPORT=many\n`]]), ['serve'])
+  t.match(outcome, { code: 2, stderr: /^PORT must be a number/ })
+  const page = read('docs/evolution.md')
+  for (const name of VARIABLES) {
+    const group = /^WEBSOCKET_(LIMIT|RETENTION)_/.exec(name)?.[0]
+    t.ok(page.includes(`\`${name}\``) || (group !== undefined && page.includes(`\`${group}`)), name)
+  }
 })

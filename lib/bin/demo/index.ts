@@ -2,10 +2,10 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import wsEvents from '../../index.js'
 import monitor from '../../monitor/index.js'
-import { Failure } from '../failure.js'
+import { accessSet, listenAddress, loadEnv, serverUrl } from '../environment.js'
+import { listen } from '../listen.js'
 import { instructions } from './instructions.js'
 import { INSTANCES, playSession } from './session.js'
-import { accessSet, type Address, listenAddress, loadEnv, serverUrl } from '../environment.js'
 
 /**
  * Serves the recorded session and the monitor, until SIGINT or SIGTERM.
@@ -13,7 +13,7 @@ import { accessSet, type Address, listenAddress, loadEnv, serverUrl } from '../e
  * @param port to listen on; `undefined`: that of the environment
  * @throws Failure saying what to change
  */
-export async function serve (port: number | undefined, print: (text: string) => void): Promise<void> {
+export async function demonstrate (port: number | undefined, print: (text: string) => void): Promise<void> {
   loadEnv()
   const address = listenAddress(port)
   // Only warnings, so that the log does not drown the instructions. Connections are closed when what was emitted has
@@ -25,7 +25,7 @@ export async function serve (port: number | undefined, print: (text: string) => 
     if (isOn) await fastify.register(monitor, { prefix: '/monitor' })
     for (const instance of INSTANCES) await fastify.wsEvents.set(instance, { enabled: true })
     playSession(fastify)
-    await listen(fastify, address)
+    await listen(fastify, address, port => `npx fastify-ws-events --port ${port}`)
   } catch (error) {
     await fastify.close()
     throw error
@@ -39,19 +39,6 @@ export async function serve (port: number | undefined, print: (text: string) => 
     ...accessSet(),
     stream: fastify.hasRoute({ method: 'GET', url: '/instance/:name/events' })
   }))
-}
-
-async function listen (fastify: FastifyInstance, { host, port }: Address): Promise<void> {
-  try {
-    await fastify.listen({ host, port })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    const other = port === 65_535 ? port - 1 : port + 1
-    throw new Failure(
-      'portInUse',
-      `Port ${port} of ${host} is in use. Stop the other program, or choose another port: npx fastify-ws-events --port ${other}`
-    )
-  }
 }
 
 // Ctrl-C may arrive twice, from the terminal and from npm. To close twice is the same as once, but Node gives up its

@@ -2,14 +2,15 @@ import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { Failure } from '../failure.js'
 import { report } from './report.js'
+import type { Language } from './variables.js'
 
 /**
  * Reads an Evolution API `.env`, and says what changes.
  *
  * @throws Failure with the code `unreadable`
  */
-export function migrate (file: string): string {
-  return report(file, parseEnv(read(file)))
+export function migrate (file: string, language: Language): string {
+  return report(file, parseEnv(read(file)), language)
 }
 
 function read (file: string): string {

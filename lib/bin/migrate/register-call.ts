@@ -1,4 +1,5 @@
 import { splitList } from '../../access/addresses.js'
+import { evolutionUrl, PORT } from './beside.js'
 import { type Env, isUnderstood } from './variables.js'
 
 /**
@@ -10,15 +11,17 @@ export function registerCall (file: string, env: Env): string {
   const tls = ', https: { key: readFileSync(process.env.SSL_CONF_PRIVKEY), cert: readFileSync(process.env.SSL_CONF_FULLCHAIN) }'
   return [
     "import Fastify from 'fastify'",
-    "import wsEvents from 'fastify-ws-events'",
+    "import wsEvents, { evolutionKeys } from 'fastify-ws-events'",
     ...(isHttps ? ["import { readFileSync } from 'node:fs'"] : []),
     '',
     `process.loadEnvFile(${quote(file)})`,
     `const fastify = Fastify({ logger: true${isHttps ? tls : ''} })`,
     'await fastify.register(wsEvents, {',
-    ['  evolution: true', ...corrections(env).map(line => `  ${line}`)].join(',\n'),
+    ['evolution: true', `verify: evolutionKeys({ url: ${quote(evolutionUrl(env))} })`, ...corrections(env)]
+      .map(line => `  ${line}`)
+      .join(',\n'),
     '})',
-    `await fastify.listen({ host: '0.0.0.0', port: ${port(env)} })`
+    `await fastify.listen({ host: '0.0.0.0', port: Number(process.env.PORT ?? ${PORT}) })`
   ].join('\n')
 }
 
@@ -45,12 +48,6 @@ const asOrigin = (text: string): string[] =>
 function asUrl (text: string): string {
   const url = `https://${text}`
   return isUnderstood('SERVER_URL', url) && new URL(url).username === '' ? url : 'https://api.example.com'
-}
-
-function port ({ SERVER_PORT: text = '' }: Env): number {
-  const port = Number(text)
-  // Evolution's default.
-  return /^\d+$/.test(text) && port > 0 && port <= 65_535 ? port : 8080
 }
 
 const list = (items: readonly string[]): string => `[${items.map(quote).join(', ')}]`

@@ -1,0 +1,78 @@
+import { evolutionEvents } from '../../events/evolution.js'
+import { type Env, isUnderstood } from './variables.js'
+import type { Texts } from './texts.js'
+
+/** A key that is not invented here: terminals and logs are read by others. */
+const PUBLISH_KEY = 'YOUR_PUBLISH_KEY'
+/** Where a server listens beside an Evolution API, whose own port is 8080. */
+export const PORT = 8081
+
+/** Events that no global webhook carries: never emitted, or sent to the webhook of their instance alone. */
+const NOT_GLOBAL: ReadonlySet<string> = new Set([
+  'application.startup', 'contacts.set', 'groups.update', 'status.instance', 'remove.instance', 'logout.instance'
+])
+
+/** The variable that lets the global webhook carry an event. */
+const variableOf = (event: string): string => `WEBHOOK_EVENTS_${event.replaceAll(/[.-]/g, '_').toUpperCase()}`
+
+/** The `.env` of the server that stands beside this Evolution API. */
+export function envBeside (env: Env, texts: Texts): string {
+  const url = evolutionUrl(env)
+  const lines = [
+    `# ${texts.keyOfEvolution}`,
+    'AUTHENTICATION_API_KEY=',
+    `# ${texts.publishKey}`,
+    `WEBSOCKET_PUBLISH_KEY=${PUBLISH_KEY}`,
+    `EVOLUTION_API_URL=${url}`,
+    `PORT=${PORT}`,
+    `WEBSOCKET_GLOBAL_EVENTS=${String(env.WEBSOCKET_GLOBAL_EVENTS === 'true')}`,
+    `# ${env.TZ === undefined ? texts.timeZoneOfImage : texts.timeZone}`,
+    `EVOLUTION_TIME_ZONE=${timeZone(env.TZ)}`
+  ]
+  for (const name of ['CORS_ORIGIN', 'WEBSOCKET_ALLOWED_HOSTS', 'SERVER_URL']) {
+    const value = env[name]
+    if (value === undefined) continue
+    // What would not be understood may be anything, a password among it.
+    if (isUnderstood(name, value)) lines.push(`${name}=${value}`)
+    else lines.push(`# ${texts.notUnderstood(name)}`)
+  }
+  return lines.join('\n')
+}
+
+/** Every line to change in Evolution's `.env`, with what each costs. */
+export function changesInEvolution (env: Env, texts: Texts): string {
+  const global = Object.keys(evolutionEvents).filter(event => !NOT_GLOBAL.has(event))
+  const isOn = (event: string): boolean => env[variableOf(event)] === 'true'
+  return [
+    `# ${texts.globalWebhook}`,
+    'WEBHOOK_GLOBAL_ENABLED=true',
+    `WEBHOOK_GLOBAL_URL=http://x:${PUBLISH_KEY}@localhost:${PORT}/webhook/evolution`,
+    'WEBHOOK_GLOBAL_WEBHOOK_BY_EVENTS=false',
+    `# ${texts.eventsOn}`,
+    ...global.map(event => `${variableOf(event)}=true${isOn(event) ? `   # ${texts.already}` : ''}`),
+    `# ${texts.notGlobal([...NOT_GLOBAL].join(', '))}`,
+    `# ${texts.socketOff}`,
+    'WEBSOCKET_ENABLED=false'
+  ].join('\n')
+}
+
+/** Which of the two slots for a webhook is taken, and what that costs. */
+export function slots (env: Env, texts: Texts): string {
+  const url = env.WEBHOOK_GLOBAL_URL?.replaceAll(/^['"]+|['"]+$/g, '') ?? ''
+  const isTaken = env.WEBHOOK_GLOBAL_ENABLED === 'true' && url !== ''
+  // Of a URL the host alone: it may have a key in it.
+  return isTaken ? texts.slotTaken(URL.canParse(url) ? new URL(url).host : '?') : texts.slotFree
+}
+
+/** Where the Evolution API answers, as far as its `.env` tells. */
+export function evolutionUrl ({ SERVER_URL: url, SERVER_PORT: port, SERVER_TYPE: type }: Env): string {
+  const isUrl = url !== undefined && isUnderstood('SERVER_URL', url) && new URL(url).username === ''
+  if (isUrl) return url.replace(/\/$/, '')
+  return `${type === 'https' ? 'https' : 'http'}://localhost:${/^\d+$/.test(port ?? '') ? String(port) : '8080'}`
+}
+
+/** That of the file; where it says none, that of Evolution's image. */
+function timeZone (name: string | undefined): string {
+  if (name === undefined) return 'America/Sao_Paulo'
+  return /^[A-Za-z]+(\/[\w+-]+)*$/.test(name) ? name : ''
+}
