@@ -1,25 +1,28 @@
 import type { Call } from './draw/calls.js'
+import type { EventsAsk } from './draw/events.js'
 import type { HttpRequest } from './draw/http.js'
 import type { Session } from './draw/session.js'
 import type { Ask, Frame, Post, Upgrade } from './draw/sockets.js'
 import { Claims } from './claims.js'
-import { httpFault, packetFault } from './judge.js'
+import { EventsClient } from './events-client.js'
+import { httpFault, packetFault, publishFault } from './judge.js'
+import { eventsFault } from './judge-events.js'
 import { keyOf } from './keys.js'
 import { Mailbox } from './mailbox.js'
 import { bytesOf, type Part, textOf } from './parts.js'
+import { LimitAttack, type LimitTarget } from './limit-attack.js'
+import type { Goal } from './draw/limits.js'
 import { HttpConnection } from './wire/http.js'
 import { RawPolling } from './wire/polling.js'
 import { requestBytes } from './wire/request.js'
 import { NoAnswer, Tcp } from './wire/tcp.js'
 import { type Listener, RawWebSocket } from './wire/websocket.js'
 
-export interface Target {
-  readonly port: number
-  readonly marker: string
+export interface Target extends Pick<LimitTarget, 'port' | 'marker' | 'nextAddress' | 'histories' | 'flood' | 'calls'> {
   /** The newest id that a client was told. */
   readonly newestId: () => string
-  /** Makes calls in the server, and resolves to what is wrong with each. */
-  readonly calls: (calls: readonly Call[]) => Promise<ReadonlyArray<string | null>>
+  /** The address that the attacker comes from, where the server believes what it is told of that. */
+  readonly from: string | undefined
 }
 
 /** Told of each input that the server does not stand as it should. */
@@ -56,7 +59,10 @@ export class Attack {
 
   async run (session: Session): Promise<void> {
     switch (session.kind) {
-      case 'http': return await this.#http(session.inputs)
+      case 'http': return await this.#http(session.inputs, httpFault)
+      case 'monitor': return await this.#http(session.inputs, eventsFault)
+      case 'publish': return await this.#http(session.inputs, publishFault)
+      case 'events': return await this.#events(session.inputs)
       case 'handshake': return await this.#handshakes(session.inputs)
       case 'garbage': return await this.#garbage(session.inputs)
       case 'frames': return await this.#frames(session.joins, session.inputs)
@@ -64,42 +70,63 @@ export class Attack {
       case 'bodies': return await this.#bodies(session.joins, session.inputs)
       case 'upgrades': return await this.#upgrades(session.joins, session.inputs)
       case 'clients': return await this.#clients(session.transport, session.inputs)
+      case 'limits': return await this.#limits(session.inputs)
       case 'calls': return await this.#calls(session.inputs)
     }
   }
 
-  /** Whatever the server does not do in time is its fault. */
-  async #blaming (input: unknown, work: () => Promise<void>): Promise<void> {
+  /** Whatever the server does not do in time is its fault. @returns whether it has done it */
+  async #blaming (input: unknown, work: () => Promise<void>): Promise<boolean> {
     try {
       await work()
+      return true
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error
       this.#blame(error.message, input)
+      return false
     }
   }
 
-  async #http (requests: readonly HttpRequest[]): Promise<void> {
+  async #http (requests: readonly HttpRequest[], judge: typeof httpFault): Promise<void> {
     let connection = new HttpConnection(this.#target.port)
     for (const request of requests) {
       if (connection.isClosed) connection = new HttpConnection(this.#target.port)
-      await this.#exchange(connection, request)
+      // What comes later would be taken for the answer to the next one.
+      if (!await this.#exchange(connection, request, judge)) connection.end()
     }
     connection.end()
+  }
+
+  async #events (asks: readonly EventsAsk[]): Promise<void> {
+    const { port, marker } = this.#target
+    for (const ask of asks) {
+      await this.#blaming(ask, async () => {
+        await new EventsClient(port, { ...ask, requests: ask.requests.map(request => this.#fromHere(request)) }, this.#target.newestId(), marker, what => { this.#blame(what, ask) }).run()
+      })
+    }
   }
 
   /** Each on a connection of its own, since it may be a WebSocket from then on. */
   async #handshakes (requests: readonly HttpRequest[]): Promise<void> {
     for (const request of requests) {
       const connection = new HttpConnection(this.#target.port)
-      await this.#exchange(connection, request)
+      await this.#exchange(connection, request, httpFault)
       connection.end()
     }
   }
 
-  async #exchange (connection: HttpConnection, request: HttpRequest): Promise<void> {
-    await this.#blaming(request, async () => {
-      const answer = await connection.exchange(requestBytes(request, this.#target.newestId()), request.method === 'HEAD')
-      const fault = answer === null ? undefined : httpFault(request, answer, this.#target.marker)
+  /** The same request, from the address of this attacker if it says nothing else. */
+  #fromHere (request: HttpRequest): HttpRequest {
+    const { from } = this.#target
+    const says = request.headers.some(([name]) => name === 'X-Forwarded-For')
+    return from === undefined || says ? request : { ...request, headers: [...request.headers, ['X-Forwarded-For', [from]]] }
+  }
+
+  /** @returns whether there was an answer */
+  async #exchange (connection: HttpConnection, request: HttpRequest, judge: typeof httpFault): Promise<boolean> {
+    return await this.#blaming(request, async () => {
+      const answer = await connection.exchange(requestBytes(this.#fromHere(request), this.#target.newestId()), request.method === 'HEAD')
+      const fault = answer === null ? undefined : judge(request, answer, this.#target.marker)
       if (fault !== undefined) this.#blame(fault, request)
     })
   }
@@ -131,7 +158,7 @@ export class Attack {
 
   async #openWebSocket (joins: boolean, input: unknown): Promise<RawWebSocket> {
     const mailbox = new Mailbox()
-    const socket = new RawWebSocket(this.#target.port, this.#listener(mailbox, input))
+    const socket = new RawWebSocket(this.#target.port, this.#listener(mailbox, input), this.#target.from)
     void socket.tcp.closed.then(() => { mailbox.close() })
     await socket.open()
     if (joins) {
@@ -178,7 +205,7 @@ export class Attack {
 
   async #webSocket (input: unknown): Promise<Carrier> {
     const mailbox = new Mailbox()
-    const socket = new RawWebSocket(this.#target.port, this.#listener(mailbox, input))
+    const socket = new RawWebSocket(this.#target.port, this.#listener(mailbox, input), this.#target.from)
     void socket.tcp.closed.then(() => { mailbox.close() })
     await socket.open()
     return {
@@ -194,7 +221,7 @@ export class Attack {
 
   async #polling (input: unknown): Promise<Carrier> {
     const mailbox = new Mailbox()
-    const polling = new RawPolling(this.#target.port, this.#listener(mailbox, input))
+    const polling = new RawPolling(this.#target.port, this.#listener(mailbox, input), this.#target.from)
     await polling.open()
     const polls = (async () => {
       while (!polling.isClosed) await polling.poll()
@@ -221,14 +248,14 @@ export class Attack {
   async #bodies (joins: boolean, posts: readonly Post[]): Promise<void> {
     await this.#blaming(posts, async () => {
       const ignored = new Mailbox()
-      let polling = new RawPolling(this.#target.port, this.#listener(ignored, posts))
+      let polling = new RawPolling(this.#target.port, this.#listener(ignored, posts), this.#target.from)
       const polls: Array<Promise<unknown>> = []
       await polling.open()
       if (joins) await polling.post(this.#join('/fuzz-a'), '')
       for (const { body, contentType, polls: count } of posts) {
         if (polling.isClosed) {
           polling.vanish()
-          polling = new RawPolling(this.#target.port, this.#listener(ignored, posts))
+          polling = new RawPolling(this.#target.port, this.#listener(ignored, posts), this.#target.from)
           await polling.open()
         }
         for (let poll = 0; poll < count; poll++) polls.push(harmless(polling.poll()))
@@ -247,10 +274,10 @@ export class Attack {
 
   async #goOver (joins: boolean, { steps, packet, frame }: Upgrade): Promise<void> {
     const listener = this.#listener(new Mailbox(), steps)
-    const polling = new RawPolling(this.#target.port, listener)
+    const polling = new RawPolling(this.#target.port, listener, this.#target.from)
     await polling.open()
     if (joins) await polling.post(this.#join('/fuzz-a'), '')
-    const sockets = [new RawWebSocket(this.#target.port, listener)]
+    const sockets = [new RawWebSocket(this.#target.port, listener, this.#target.from)]
     const polls: Array<Promise<unknown>> = []
     await sockets[0]?.open(polling.sid)
     for (const step of steps) {
@@ -263,7 +290,7 @@ export class Attack {
       else if (step === 'post') await polling.post(packet, newestId)
       else if (step === 'poll') polls.push(harmless(polling.poll()))
       else {
-        const second = new RawWebSocket(this.#target.port, listener)
+        const second = new RawWebSocket(this.#target.port, listener, this.#target.from)
         sockets.push(second)
         await second.open(polling.sid)
       }
@@ -295,6 +322,13 @@ export class Attack {
     for (const parts of sends) await carrier.send(['42', at, ',', '1', ...parts])
     await carrier.send([`42${at},${LAST_ID}["subscribe",{}]`])
     await carrier.mailbox.next(isLast, 'no acknowledgement')
+  }
+
+  async #limits (goals: readonly Goal[]): Promise<void> {
+    for (const goal of goals) {
+      const blame = (what: string) => { this.#blame(what, goal) }
+      await this.#blaming(goal, async () => { await new LimitAttack({ ...this.#target, from: this.#target.nextAddress(), blame }).run(goal) })
+    }
   }
 
   async #calls (calls: readonly Call[]): Promise<void> {

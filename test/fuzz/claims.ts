@@ -41,14 +41,29 @@ export class Claims {
     const instance = typeof message === 'object' && message !== null && 'instance' in message ? message.instance : undefined
     if (typeof event !== 'string' || typeof instance !== 'string') return
     if (namespace !== undefined && instanceAt(namespace.slice(1)) !== instance) return `the namespace of another instance was told of an event: ${packet.slice(0, 200)}`
-    return this.#mayHear(instance, event) ? undefined : `a client was told of an event that its keys do not open: ${packet.slice(0, 200)}`
+    return this.mayHear(instance, event) ? undefined : `a client was told of an event that its keys do not open: ${packet.slice(0, 200)}`
+  }
+
+  /** Whether a key was sent that opens an instance; `null`: anything at all. */
+  opens (instance: string | null): boolean {
+    return instance === null ? this.#opened.size > 0 : this.#mayEnter(instance)
+  }
+
+  /** Whether a key was sent that opens all instances. */
+  get opensAll (): boolean {
+    return [...this.#opened.values()].some(({ instances }) => instances === null)
+  }
+
+  /** Whether a key was sent that opens an event of some instance. */
+  mayKnow (event: string): boolean {
+    return [...this.#opened.values()].some(({ events }) => events === null || events.test(event))
   }
 
   #mayEnter (instance: string | undefined): boolean {
     return [...this.#opened.values()].some(({ instances }) => instances === null || (instance !== undefined && instances.includes(instance)))
   }
 
-  #mayHear (instance: string, event: string): boolean {
+  mayHear (instance: string, event: string): boolean {
     // What the service itself says is no event of an instance.
     const isOwn = event.startsWith('ws.')
     return [...this.#opened.values()].some(({ instances, events }) => (instances === null || instances.includes(instance)) && (isOwn || events === null || events.test(event)))

@@ -1,6 +1,10 @@
 import t from 'tap'
 import { Claims } from './claims.js'
+import { LIMIT_CELLS, requiredCells } from './cells.js'
+import type { HttpRequest } from './draw/http.js'
 import { httpFault, packetFault } from './judge.js'
+import { eventsFault, StreamJudge } from './judge-events.js'
+import { ResponseParser } from './wire/responses.js'
 import { type KeyWord, keyOf, markerOf } from './keys.js'
 import { WatchedLog } from './watched-log.js'
 
@@ -67,6 +71,81 @@ t.test('a route answers with a code, and to nobody without a key', async t => {
   t.equal(httpFault(request(key), answer(503, { code: `${PREFIX}VERIFY_FAILED` }), marker), undefined)
   t.match(httpFault(request(), answer(401, { message: 'no' }), marker), /without a code/)
   t.equal(httpFault(request(), answer(401, { code: `${PREFIX}UNAUTHORIZED` }), marker), undefined)
+})
+
+const asks = (url: string, ...words: KeyWord[]): HttpRequest => ({ method: 'GET', url: [url], headers: words.map(word => ['apikey', [keyOf(marker, word)]] as const), body: null, chunk: 0 })
+const ID = '0mx3uz6x70000t5bxgh'
+const LATER = '0mx3uz6x70001t5bxgh'
+const told = (id: string, event: string, instance: string) => JSON.stringify({ id, event, instance, data: 1 })
+const block = (id: string, event: string, data: string) => `id: ${id}\nevent: ${event}\ndata: ${data}\n\n`
+
+t.test('a stream is read as a client reads it, and held against the keys of its request', async t => {
+  const url = '/instance/fuzz-a/events'
+  const ready = `retry: 1500\n\n${block(ID, 'ws.ready', JSON.stringify({ instance: 'fuzz-a', recovered: null, lastEventId: ID }))}`
+  const cases: ReadonlyArray<readonly [body: string, words: readonly KeyWord[], fault: RegExp | undefined]> = [
+    [`${ready}:\n\n${block(LATER, 'messages.update', told(LATER, 'messages.update', 'fuzz-a'))}`, ['one'], undefined],
+    [ready + block(LATER, 'call', told(LATER, 'call', 'fuzz-a')), ['one'], /its keys do not open/],
+    [ready + block(LATER, 'call', told(LATER, 'call', 'fuzz-b')), ['yes'], /an event of another one/],
+    [ready + block(ID, 'call', told(ID, 'call', 'fuzz-a')), ['yes'], /after one that is newer/],
+    [ready + block(LATER, 'call', told(`${LATER}1`, 'call', 'fuzz-a')), ['yes'], /another name or id/],
+    [`retry: 1500\n\n${block(ID, 'call', told(ID, 'call', 'fuzz-a'))}`, ['yes'], /before ws\.ready/],
+    [`retry: 1500\n\n${block(ID, 'ws.ready', JSON.stringify({ instance: 'fuzz-b', lastEventId: ID }))}`, ['yes'], /the stream of another instance/],
+    ['data: 1\n\n', ['yes'], /no client can read/],
+    [`${ready}id: 1\nevent: call\n\n`, ['yes'], /no client can read/],
+    [`${ready}id: 1\nevent: call\ndata: {"a":\n\n`, ['yes'], /no client can read/]
+  ]
+  for (const [body, words, fault] of cases) {
+    for (const size of [1, 7, body.length]) {
+      const judge = new StreamJudge(asks(url, ...words), marker)
+      let found: string | undefined
+      for (let at = 0; at < body.length; at += size) found ??= judge.read(Buffer.from(body.slice(at, at + size)))
+      if (fault === undefined) t.equal(found, undefined, body)
+      else t.match(found, fault, body)
+    }
+  }
+})
+
+t.test('a page and the state of the monitor are held against the keys of their request', async t => {
+  const json = (body: object) => ({ status: 200, head: 'Content-Type: application/json\r\n', body: Buffer.from(JSON.stringify(body)) })
+  const page = (ids: readonly string[], given: object = {}) => json({ recovered: true, events: ids.map(id => ({ id, event: 'messages.update', instance: 'fuzz-a' })), lastEventId: LATER, more: false, ...given })
+  const url = '/instance/fuzz-a/events?limit=2'
+  t.equal(eventsFault(asks(url, 'one'), page([ID, LATER]), marker), undefined)
+  t.match(eventsFault(asks(url, 'one'), page([LATER, ID]), marker), /after one that is newer/)
+  t.match(eventsFault(asks(url, 'calls'), page([ID]), marker), /its keys do not open/)
+  t.match(eventsFault(asks('/instance/fuzz-b/events', 'yes'), page([ID]), marker), /an event of another one/)
+  t.match(eventsFault(asks('/instance/fuzz-b/events', 'one'), page([]), marker), /came in without a key/)
+  t.match(eventsFault(asks(url, 'one'), page([ID], { recovered: false }), marker), /events and a gap/)
+  t.match(eventsFault(asks(url, 'one'), page([LATER], { lastEventId: ID }), marker), /ends before its last event/)
+  t.match(eventsFault(asks(url), page([]), marker), /did without a key/)
+  const state = (instances: readonly string[], events = ['messages.update'], clients = 0) => json({ root: { clients }, instances: instances.map(instance => ({ instance })), events })
+  const all = '/monitor/state'
+  t.equal(eventsFault(asks(all, 'one'), state(['fuzz-a']), marker), undefined)
+  t.match(eventsFault(asks(all, 'one'), state(['fuzz-a', 'fuzz-b']), marker), /an instance that its keys do not open/)
+  t.match(eventsFault(asks(all, 'one'), state([], ['call']), marker), /an event that its keys do not open/)
+  t.match(eventsFault(asks(all, 'one'), state([], [], 3), marker), /clients at the root/)
+  t.equal(eventsFault(asks(all, 'none'), state([], []), marker), undefined, 'who may see nothing sees nothing')
+  t.match(eventsFault(asks(all), state([], []), marker), /did without a key/)
+  t.equal(eventsFault(asks('/monitor/'), { ...json({}), head: 'Content-Type: text/html\r\n' }, marker), undefined, 'the page says nothing')
+})
+
+t.test('pipelined answers are read in their order, however they are cut', async t => {
+  const answers = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\nHTTP/1.1 429 No\r\nContent-Length: 2\r\n\r\nxyrest'
+  for (const size of [1, 5, answers.length]) {
+    const parser = new ResponseParser()
+    const found: string[] = []
+    for (const isHead of [false, true, false]) {
+      let text = ''
+      parser.expect({ isHead, listener: { head: status => { text = `${status} ` }, body: bytes => { text += bytes.toString() }, end: () => { found.push(text) } } })
+    }
+    for (let at = 0; at < answers.length; at += size) parser.read(Buffer.from(answers.slice(at, at + size)))
+    t.strictSame(found, ['200 abcde', '404 ', '429 xy'])
+    t.equal(parser.surplus, 4)
+  }
+})
+
+t.test('every limit has the cells that must be hit, or a reason why there are none', async t => {
+  for (const [limit, { cells, elsewhere }] of Object.entries(LIMIT_CELLS)) t.ok(elsewhere !== '' && (cells.length > 0 || /^(only|as) /.test(elsewhere)), limit)
+  t.equal(new Set(requiredCells()).size, requiredCells().length, 'none twice')
 })
 
 t.test('a key is found in the log however it is written, and so is an error that nobody meant', async t => {

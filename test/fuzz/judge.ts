@@ -1,14 +1,14 @@
 import { CODE_PREFIX, errors } from '../../lib/errors.js'
 import type { HttpRequest } from './draw/http.js'
-import { opensAnything } from './keys.js'
+import { keyOf, opensAnything } from './keys.js'
 import { bytesOf, textOf } from './parts.js'
 import type { HttpAnswer } from './wire/http.js'
 
 const CODES = new Set(Object.keys(errors).map(name => CODE_PREFIX + name))
 /** What a route may be unavailable for. */
-const UNAVAILABLE = new Set(['VERIFY_FAILED', 'STORE_UNAVAILABLE', 'CLOSED', 'DISABLED'].map(name => CODE_PREFIX + name))
-/** Answers without a code: Fastify's own (no such route, and what is no request), and to upgrades of other paths. */
-const UNCODED = /^(Route |Client |Exceeded maximum allowed HTTP header size|nothing (on this path takes an|took this) upgrade)/
+const UNAVAILABLE = new Set(['VERIFY_FAILED', 'STORE_UNAVAILABLE', 'PENDING_FULL', 'CLOSED', 'DISABLED'].map(name => CODE_PREFIX + name))
+/** Answers without a code: Fastify's own (no such route, and what is no request), to upgrades of other paths, to who takes neither a stream nor a page, and to a webhook that came as a GET. */
+const UNCODED = /^(Route |Client |Exceeded maximum allowed HTTP header size|nothing (on this path takes an|took this) upgrade|there are text\/event-stream and application\/json|webhooks come as POST)/
 const JOINED = 160
 
 interface Told { readonly code?: unknown, readonly statusCode?: unknown, readonly message?: unknown, readonly retry?: unknown }
@@ -25,9 +25,38 @@ const isObject = (value: unknown): value is Told => typeof value === 'object' &&
 
 /** Only there does anybody get an answer without a key in a header. */
 const ENGINES = /^\/socket\.io\//
+/** And there: the page of the monitor says nothing of the application. */
+const PAGE = /^\/monitor(?!\/state)/
+/** Who may see no instance is let in, and sees nothing. */
+const ALL = /^\/(?:events|monitor\/state)(?:$|[?])/
+
+/** Whether a request brings a key that opens what it asks for. */
+function hasKey ({ url, headers }: HttpRequest, marker: string): boolean {
+  const given = Buffer.concat(headers.map(([, value]) => bytesOf(value, '')))
+  return opensAnything(given, marker) || (ALL.test(textOf(url, '')) && given.includes(keyOf(marker, 'none')))
+}
+
+/** What came as a password: it counts where events are published, and nowhere else. */
+function passwords ({ headers }: HttpRequest): Buffer {
+  return Buffer.concat(headers.map(([, value]) => {
+    const [, encoded = ''] = /^Basic (\S+)$/.exec(textOf(value, '')) ?? []
+    return Buffer.from(decodeURIComponent(Buffer.from(encoded, 'base64').toString()))
+  }))
+}
+
+/** What is wrong with an answer of the routes that take events. */
+export function publishFault (request: HttpRequest, answer: HttpAnswer, marker: string): string | undefined {
+  const { method, headers } = request
+  if (method === 'GET' && textOf(request.url, '').startsWith('/webhook/') && answer.status < 400) return `a GET of a webhook's path is answered ${answer.status}`
+  if (method !== 'POST' || answer.status >= 400) return httpFault(request, answer, marker)
+  const given = Buffer.concat([...headers.map(([, value]) => bytesOf(value, '')), passwords(request)])
+  const may = (['global', 'publishes'] as const).some(word => given.includes(keyOf(marker, word)))
+  return may ? undefined : `somebody has published without a key for it: ${answer.status} ${answer.body.toString('utf8', 0, JOINED)}`
+}
 
 /** What is wrong with an answer of HTTP; `undefined` when it may be so. */
-export function httpFault ({ method, url, headers }: HttpRequest, { status, head, body }: HttpAnswer, marker: string): string | undefined {
+export function httpFault (request: HttpRequest, { status, head, body }: HttpAnswer, marker: string): string | undefined {
+  const { method, url } = request
   const isJson = /^content-type: application\/json/im.test(head)
   const told = isJson ? readJson(body.toString()) : undefined
   const shown = `${status} ${body.toString('utf8', 0, JOINED)}`
@@ -39,7 +68,7 @@ export function httpFault ({ method, url, headers }: HttpRequest, { status, head
   }
   const isEngines = ENGINES.test(textOf(url, ''))
   if (!(status >= 200)) return status === 101 && isEngines ? undefined : `a route answered ${shown}`
-  if (status < 400 && !isEngines && !opensAnything(Buffer.concat(headers.map(([, value]) => bytesOf(value, ''))), marker)) return `a route did without a key what needs one: ${shown}`
+  if (status < 400 && !isEngines && !PAGE.test(textOf(url, '')) && !hasKey(request, marker)) return `a route did without a key what needs one: ${shown}`
   if (status < 400 || !isJson || method === 'HEAD') return undefined
   if (!isObject(told)) return `an error that is no object: ${shown}`
   const isOurs = typeof told.code === 'string' || typeof told.code === 'number' || UNCODED.test(String(told.message))

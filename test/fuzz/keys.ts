@@ -1,7 +1,7 @@
 /** What `verify` of the attacked server does with a key, by the word at the key's end. */
 export const KEY_WORDS = [
   // The host's own global key, and keys that are good for something
-  'global', 'yes', 'one', 'none', 'calls', 'short', 'renewed', 'late',
+  'global', 'yes', 'one', 'none', 'calls', 'short', 'renewed', 'late', 'publishes', 'slow',
   // Keys that are good for nothing
   'no', 'unknown',
   // A check that fails
@@ -27,11 +27,13 @@ export const OPENS: Partial<Record<KeyWord, Opened>> = {
   global: ALL,
   yes: ALL,
   late: ALL,
+  slow: ALL,
   short: ALL,
   renewed: ALL,
   // Of its times, one is good.
   'bad-ttl': ALL,
   one: { instances: ['fuzz-a'], events: /^messages\./ },
+  publishes: { instances: ['fuzz-a'], events: null },
   calls: { instances: null, events: /^call$/ }
 }
 

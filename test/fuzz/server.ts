@@ -2,10 +2,10 @@
 // what it is asked to by messages.
 import Fastify, { type FastifyError } from 'fastify'
 import type { AddressInfo } from 'node:net'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import wsEvents, { type WsEvents, type WsEventsOptions } from '../../lib/index.js'
 import '../../lib/gateway/io.js'
-import { errorName } from '../../lib/errors.js'
+import monitor from '../../lib/monitor/index.js'
+import { CODE_PREFIX, errorName } from '../../lib/errors.js'
 import { connectionsOf } from '../../lib/gateway/socketio/engine.js'
 import type { Call } from './draw/calls.js'
 import { HEALTHY, INSTANCES } from './draw/values.js'
@@ -14,6 +14,8 @@ import { valueOf } from './odd.js'
 import { oddVerify } from './verify.js'
 import { WatchedLog } from './watched-log.js'
 import { addHandlers } from './handlers.js'
+import { flood, type Flood, type Histories, prepare } from './floods.js'
+import { asCall, hits, watchBodies, watchHits } from './hits.js'
 
 export interface Start {
   readonly options: WsEventsOptions
@@ -39,9 +41,11 @@ export interface Found {
   readonly leaks: readonly string[]
   readonly lines: number
   readonly errors: readonly string[]
-  /** The longest turn of the event loop, in ms. */
+  /** The longest turn of the event loop, in ms of the processor: a machine with much else to do is slow. */
   readonly delay: number
   readonly logged: Readonly<Record<string, number>>
+  /** How often each cell was hit. */
+  readonly hits: Readonly<Record<string, number>>
 }
 
 export type Methods = typeof methods
@@ -53,6 +57,8 @@ const EVENT = 'messages.upsert'
 const TEXT = 'obrigado. '.repeat(10)
 /** How long a call of the service may take, in ms. */
 const PATIENCE = 30_000
+/** While there are as many instances as there may be, one that the attack has removed cannot be set again. */
+const FULL = `${CODE_PREFIX}LIMIT_REACHED`
 /** Healthy events after which an instance is set again. */
 const SET_AGAIN = 2
 /** How long it may keep the process from all else, in ms. */
@@ -66,8 +72,16 @@ process.on('unhandledRejection', reason => { tell('unhandledRejection', reason) 
 process.on('uncaughtException', error => { tell('uncaughtException', error) })
 process.on('warning', warning => { tell('warning', warning) })
 
-const delays = monitorEventLoopDelay()
-delays.enable()
+/** To look, in ms, how much of the processor was used. */
+const LOOK_EVERY = 20
+let usage = process.cpuUsage()
+/** The most of the processor that was used between two looks, in ms: that of the longest turn of the event loop. */
+let longest = 0
+setInterval(() => {
+  const { user, system } = process.cpuUsage(usage)
+  usage = process.cpuUsage()
+  longest = Math.max(longest, (user + system) / 1000)
+}, LOOK_EVERY).unref()
 
 let server: Awaited<ReturnType<typeof start>> | undefined
 
@@ -79,12 +93,15 @@ function running (): NonNullable<typeof server> {
 async function start ({ options, marker }: Start) {
   const log = new WatchedLog(marker)
   const fastify = Fastify({ logger: { level: 'trace', stream: log.stream }, requestTimeout: REQUEST_TIMEOUT })
+  watchHits(fastify)
   await fastify.register(wsEvents, { env: false, apikey: keyOf(marker, 'global'), verify: oddVerify(), ...options })
+  await fastify.register(monitor, { prefix: '/monitor' })
+  watchBodies(fastify)
   addHandlers(fastify.wsEvents)
   await fastify.wsEvents.set(HEALTHY, { enabled: true })
   for (const name of INSTANCES) await fastify.wsEvents.set(name, { enabled: true })
   await fastify.listen({ port: 0, host: '127.0.0.1' })
-  return { fastify, log, emitted: 0, timer: undefined as NodeJS.Timeout | undefined }
+  return { fastify, log, marker, emitted: 0, timer: undefined as NodeJS.Timeout | undefined }
 }
 
 /** What is wrong with how a call ended; `undefined` when it is as it should be. */
@@ -138,7 +155,7 @@ const methods = {
       void it.fastify.wsEvents.emit('fuzz-a', 'call', { n: it.emitted })
       // The attack disables and removes them, and what nobody can come into is not attacked.
       const again = INSTANCES[it.emitted % (INSTANCES.length * SET_AGAIN) / SET_AGAIN]
-      if (again !== undefined) it.fastify.wsEvents.set(again, { enabled: true }).catch((error: FastifyError) => { tell('an instance was not set', error) })
+      if (again !== undefined) it.fastify.wsEvents.set(again, { enabled: true }).catch((error: FastifyError) => { if (error.code !== FULL) tell('an instance was not set', error) })
       it.fastify.wsEvents.emit(HEALTHY, EVENT, { n: it.emitted++, text: TEXT }).catch((error: FastifyError) => { tell('a healthy event was not emitted', error) })
     }, pause)
   },
@@ -152,7 +169,7 @@ const methods = {
   /** Makes calls of the service at once, and says of each what is wrong. */
   async calls (calls: readonly Call[]): Promise<Array<string | null>> {
     const faults: Array<string | null> = []
-    for (const call of calls) faults.push(await faultOf(call) ?? null)
+    for (const call of calls) faults.push(await asCall(async () => await faultOf(call)) ?? null)
     return faults
   },
 
@@ -163,6 +180,16 @@ const methods = {
     for await (const { instance } of wsEvents.list()) if (instance !== HEALTHY) names.push(instance)
     for (const name of names) await wsEvents.remove(name)
     return names.length
+  },
+
+  /** Makes what clients need to reach limits in each state. */
+  async prepare (): Promise<Histories> {
+    const { fastify, marker } = running()
+    return await prepare(fastify.wsEvents, `http://127.0.0.1:${(fastify.server.address() as AddressInfo).port}`, keyOf(marker, 'global'))
+  },
+
+  async flood (given: Flood): Promise<void> {
+    await flood(running().fastify.wsEvents, given)
   },
 
   async state (): Promise<State> {
@@ -191,7 +218,7 @@ const methods = {
 
   async found (): Promise<Found> {
     const { fastify, log: { leaked, leaks, lines, errors, tally } } = running()
-    return { stats: fastify.wsEvents.stats(), delay: delays.max / 1e6, leaked, leaks, lines, errors, logged: Object.fromEntries(tally) }
+    return { stats: fastify.wsEvents.stats(), delay: longest, leaked, leaks, lines, errors, logged: Object.fromEntries(tally), hits: hits() }
   },
 
   async close (): Promise<void> {

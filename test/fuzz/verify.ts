@@ -4,6 +4,8 @@ import { KEY_WORDS, type KeyWord } from './keys.js'
 
 /** How long a slow check takes, in ms. */
 const LATE = 30
+/** How long a check takes that keeps who is checked on his way in, in ms. */
+const SLOW = 1500
 /** For how long a short grant holds, in ms. */
 const SHORT = 40
 
@@ -17,6 +19,7 @@ export function oddVerify (): Verify {
     global: () => true,
     yes: () => true,
     one: () => ({ instances: ['fuzz-a'], events: ['messages.*'] }),
+    publishes: () => ({ instances: ['fuzz-a'], publish: true }),
     none: () => ({ instances: [], events: [] }),
     calls: () => ({ events: ['CALL'] }),
     short: () => odd({ ttl: SHORT }),
@@ -26,6 +29,10 @@ export function oddVerify (): Verify {
     },
     late: async () => {
       await new Promise(resolve => { setTimeout(resolve, LATE) })
+      return true
+    },
+    slow: async () => {
+      await new Promise(resolve => { setTimeout(resolve, SLOW) })
       return true
     },
     no: () => false,

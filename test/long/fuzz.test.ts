@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { KINDS } from '../fuzz/draw/session.js'
 import { fuzz } from '../fuzz/fuzz.js'
 import { bundleServer } from '../fuzz/process.js'
 import { describe } from '../fuzz/report.js'
@@ -12,7 +13,7 @@ import { startRedis, withoutRedis } from '../helpers/redis.js'
 const SEED = 6
 const INPUTS = 900
 /** Of what `npm run fuzz` attacks. */
-const NAMES = ['memory-traditional', 'memory-global', 'lmdb-evolution', 'redis-global']
+const NAMES = ['memory-traditional', 'memory-global', 'memory-places', 'lmdb-evolution', 'redis-global']
 
 t.test('servers of every store and mode stand some thousand odd inputs, and healthy clients miss nothing', async t => {
   const directory = mkdtempSync(join(tmpdir(), 'fuzz-'))
@@ -22,15 +23,16 @@ t.test('servers of every store and mode stand some thousand odd inputs, and heal
   const program = await bundleServer(t)
   const attacked = targets({ directory, redis }).filter(({ name }) => NAMES.includes(name))
   t.equal(attacked.length, redis === undefined ? NAMES.length - 1 : NAMES.length)
-  const outcomes = await Promise.all(attacked.map(async ({ name, options }) => {
-    const outcome = await fuzz(t, { seed: seedOf(SEED, name), inputs: INPUTS, options, program })
+  const outcomes = await Promise.all(attacked.map(async ({ name, options, limits }) => {
+    const outcome = await fuzz(t, { seed: seedOf(SEED, name), inputs: INPUTS, options, limits, program })
     t.comment(describe(name, SEED, outcome))
-    return outcome
+    return { ...outcome, limits }
   }))
-  for (const { faults, counts, events, witnesses, found } of outcomes) {
+  for (const kind of KINDS) t.ok(outcomes.some(({ counts }) => counts[kind] > 0), `there was something of the kind ${kind}`)
+  for (const { faults, events, witnesses, found, limits } of outcomes) {
     t.strictSame(faults, [])
-    t.ok(Object.values(counts).every(count => count > 0), 'there was something of each kind')
     t.ok(events > 0 && witnesses >= 2, 'healthy clients were there')
+    for (const limit of limits) t.ok((found?.stats.limits[limit] ?? 0) > 0, `${limit} was reached`)
     t.ok((found?.stats.clients.admitted ?? 0) > witnesses, 'some of the attack came in')
   }
 })

@@ -3,13 +3,15 @@ import { KEY_WORDS, keyOf, type KeyWord } from '../keys.js'
 import type { Part } from '../parts.js'
 
 /** Keys that open something are drawn most, or nobody would come far. */
-const OPEN: readonly KeyWord[] = ['global', 'global', 'global', 'yes', 'yes', 'one', 'calls', 'short', 'renewed']
+const OPEN: readonly KeyWord[] = ['global', 'global', 'global', 'yes', 'yes', 'one', 'calls', 'short', 'renewed', 'publishes']
 const TOO_LONG = 9000
+/** But for the one that only keeps places taken. */
+const DRAWN = KEY_WORDS.filter(word => word !== 'slow')
 
 /** A key of this run. */
 export const keyText = (marker: string): fc.Arbitrary<string> => fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom(...OPEN) },
-  { weight: 2, arbitrary: fc.constantFrom(...KEY_WORDS) }
+  { weight: 2, arbitrary: fc.constantFrom(...DRAWN) }
 ).map(word => keyOf(marker, word))
 
 /** A key as it may be written where one belongs. */

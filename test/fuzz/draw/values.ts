@@ -82,9 +82,12 @@ export const namesJson = (each: fc.Arbitrary<string>): fc.Arbitrary<Part[]> => f
   { weight: 1, arbitrary: fc.tuple(each, fc.constantFrom(50, 300, 11_000)).map(([text, times]) => ['[', { repeat: `${quoted(text)},`, times }, '""]']) }
 )
 
+/** The newest id, or one near it. */
+export const nearId: fc.Arbitrary<Part> = fc.tuple(fc.integer({ min: 0, max: 60 }), fc.constantFrom('0', '1', 'z', 'Z', '-', '')).map(([nearIdAt, to]) => ({ nearIdAt, to }))
+
 /** An id to resume from: near one that the store knows, or none. */
 export const idJson: fc.Arbitrary<Part[]> = fc.oneof(
-  { weight: 4, arbitrary: fc.tuple(fc.integer({ min: 0, max: 60 }), fc.constantFrom('0', '1', 'z', 'Z', '-', '')).map(([nearIdAt, to]) => ['"', { nearIdAt, to }, '"']) },
+  { weight: 4, arbitrary: nearId.map(part => ['"', part, '"']) },
   { weight: 1, arbitrary: fc.constantFrom('""', '"0"', '"0-0"', '"$"', '"+"', `"${'z'.repeat(19)}"`, `"${'0'.repeat(19)}"`, '"*"').map(text => [text]) },
   { weight: 1, arbitrary: fc.string({ unit: fc.constantFrom(...'0123456789abcdefghijklmnopqrstuvwxyz'), minLength: 19, maxLength: 19 }).map(text => [quoted(text)]) },
   { weight: 2, arbitrary: json }

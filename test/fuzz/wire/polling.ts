@@ -1,3 +1,4 @@
+import type { Header } from '../draw/http.js'
 import { bytesOf, type Part } from '../parts.js'
 import { type HttpAnswer, HttpConnection } from './http.js'
 import { requestBytes } from './request.js'
@@ -10,6 +11,7 @@ const TEXT = 'text/plain;charset=UTF-8'
 export class RawPolling {
   readonly #port: number
   readonly #listener: Listener
+  readonly #from: Header[]
   readonly #connections = new Set<HttpConnection>()
   /** Of these, those that wait for no answer. */
   readonly #idle = new Set<HttpConnection>()
@@ -18,8 +20,10 @@ export class RawPolling {
   sid = ''
   isClosed = false
 
-  constructor (port: number, listener: Listener) {
+  /** @param from the address that it says it comes from; left out: none */
+  constructor (port: number, listener: Listener, from?: string) {
     this.#port = port
+    this.#from = from === undefined ? [] : [['X-Forwarded-For', [from]]]
     this.#listener = listener
   }
 
@@ -56,7 +60,7 @@ export class RawPolling {
     const connection = [...this.#idle].find(({ isClosed }) => !isClosed) ?? new HttpConnection(this.#port)
     this.#connections.add(connection)
     this.#idle.delete(connection)
-    const answer = await connection.exchange(requestBytes({ method, url: [path], headers: body === null ? [] : [['Content-Type', [contentType]]], body, chunk: 0 }, newestId), false)
+    const answer = await connection.exchange(requestBytes({ method, url: [path], headers: [...this.#from, ...(body === null ? [] : [['Content-Type', [contentType]] as const])], body, chunk: 0 }, newestId), false)
     if (!connection.isClosed) this.#idle.add(connection)
     return answer
   }

@@ -5,7 +5,7 @@ import { inTime, Tcp } from './tcp.js'
 const TEXT = 1
 const CLOSE = 8
 const MASK = Buffer.from([0x12, 0x34, 0x56, 0x78])
-const upgradeTo = (sid: string): string => `GET /socket.io/?EIO=4&transport=websocket${sid === '' ? '' : `&sid=${sid}`} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
+const upgradeTo = (sid: string, headers: string): string => `GET /socket.io/?EIO=4&transport=websocket${sid === '' ? '' : `&sid=${sid}`} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`
 
 /** The bytes of a frame, right or wrong. */
 export function frameBytes ({ fin, reserved, opcode, masked, bits, says, payload }: Frame, newestId: string): Buffer {
@@ -36,11 +36,14 @@ export class RawWebSocket {
   readonly tcp: Tcp
   readonly #listener: Listener
   #received = Buffer.alloc(0)
+  readonly #headers: string
   #isOpen = false
   #opened: () => void = () => {}
 
-  constructor (port: number, listener: Listener) {
+  /** @param from the address that it says it comes from; left out: none */
+  constructor (port: number, listener: Listener, from?: string) {
     this.#listener = listener
+    this.#headers = from === undefined ? '' : `X-Forwarded-For: ${from}\r\n`
     this.tcp = new Tcp(port, bytes => {
       this.#received = Buffer.concat([this.#received, bytes])
       if (!this.#isOpen) this.#readUpgrade()
@@ -56,7 +59,7 @@ export class RawWebSocket {
   async open (sid = ''): Promise<void> {
     const opened = new Promise<void>(resolve => { this.#opened = resolve })
     await this.tcp.opened()
-    this.tcp.write(upgradeTo(sid))
+    this.tcp.write(upgradeTo(sid, this.#headers))
     await inTime(Promise.race([opened, this.tcp.closed]), 'a WebSocket was not opened')
   }
 
