@@ -14,6 +14,8 @@ export interface ClientGroup {
   /** As the protocol writes it, such as `/acme,`; `null`: a plain WebSocket. */
   readonly namespace: string | null
   readonly auth?: object
+  /** Whether they say that they are browsers. */
+  readonly browser?: true
 }
 
 export interface ConnectOptions {

@@ -14,11 +14,12 @@ export interface DropPeer extends DropServer {
 const MINUTE = 60_000
 
 /** Global mode, on the memory store. */
-export async function startOurs (): Promise<DropPeer> {
+export async function startOurs (way: 'ids' | 'stock' = 'ids'): Promise<DropPeer> {
   const fastify = makeFastify()
   await fastify.register(wsEvents, {
     env: false,
     globalEvents: true,
+    stockResume: way === 'stock',
     defaultConfig: { enabled: true },
     socketio: PINGS,
     verify: async ({ apikey }) => {
@@ -28,7 +29,7 @@ export async function startOurs (): Promise<DropPeer> {
     }
   })
   const port = await listen(fastify)
-  return { fastify, url: `http://127.0.0.1:${port}`, way: 'ids', io: fastify.io, emit: (...event) => fastify.wsEvents.emit(...event) }
+  return { fastify, url: `http://127.0.0.1:${port}`, way, io: fastify.io, emit: (...event) => fastify.wsEvents.emit(...event) }
 }
 
 /** Socket.IO with connection state recovery, and the same check of keys. @param skipMiddlewares `true`, its default: who is recovered is not checked */

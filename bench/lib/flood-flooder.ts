@@ -1,4 +1,5 @@
 /** The process of the flood, told what to do by sections/flood.ts. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuMicroseconds } from './emission.js'
 import { attempts, type Attempt, type Outcome, outcomes, tryTo } from './flood-attempts.js'
 import { serve } from './rpc.js'
@@ -14,14 +15,16 @@ export interface Flood {
 export interface FloodOptions {
   readonly port: number
   readonly count: number
-  /** How many are on their way at once. */
+  /** How many are on their way at once, at most. */
   readonly atOnce: number
+  /** How many begin in a second. */
+  readonly rate: number
   /** Which; left out: all in turn. */
   readonly only?: readonly Attempt[]
 }
 
 const api = {
-  async flood ({ port, count, atOnce, only = attempts }: FloodOptions): Promise<Flood> {
+  async flood ({ port, count, atOnce, rate, only = attempts }: FloodOptions): Promise<Flood> {
     const found = Object.fromEntries(outcomes.map(name => [name, 0])) as Record<Outcome, number>
     const start = performance.now()
     const cpuStart = cpuMicroseconds()
@@ -29,6 +32,8 @@ const api = {
     const worker = async (): Promise<void> => {
       while (next < count) {
         const index = next++
+        const wait = start + index / rate * 1000 - performance.now()
+        if (wait > 0) await sleep(wait)
         found[await tryTo(only[index % only.length] as Attempt, Math.floor(index / only.length), port)]++
       }
     }

@@ -1,6 +1,6 @@
 import type { WsEvents } from 'fastify-ws-events'
 import { setImmediate as nextTick } from 'node:timers/promises'
-import { EVENT, payload } from './payload.js'
+import { EVENT, INSTANCE, payload } from './payload.js'
 
 export interface EmitToEach {
   readonly instances: number
@@ -9,6 +9,16 @@ export interface EmitToEach {
 }
 
 export const instanceOf = (index: number): string => `instance-${index}`
+
+/** The names of so many instances; left out: of the one that most sections have. */
+export const namesOf = (count: number | undefined): readonly string[] =>
+  count === undefined ? [INSTANCE] : Array.from({ length: count }, (_, index) => instanceOf(index))
+
+/** @returns a function that answers the items one after the other, and again */
+export function inTurn<Item> (items: readonly Item[]): () => Item {
+  let next = 0
+  return () => items[next++ % items.length] as Item
+}
 
 /** Sets instances, and emits to each of them. */
 export async function emitToEach (wsEvents: WsEvents, { instances, events }: EmitToEach): Promise<void> {

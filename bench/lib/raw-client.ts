@@ -15,6 +15,8 @@ export interface ClientOptions {
   /** As the protocol writes it; `null` for a plain WebSocket without Socket.IO. */
   readonly namespace: string | null
   readonly auth?: object
+  /** Whether it says that it is a browser, with a page of the server's own. */
+  readonly browser?: true | undefined
   /** Bytes of each event that `onEvent` is to see; 0: it only counts. */
   readonly look: number
   /** Told of each event when its last byte is there. `head` is good during the call only. */
@@ -84,7 +86,7 @@ export class RawClient {
 
   #upgrade (): void {
     const path = this.options.namespace === null ? '/' : '/socket.io/?EIO=4&transport=websocket'
-    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`)
+    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${this.options.browser === true ? 'Sec-Fetch-Site: same-origin\r\n' : ''}\r\n`)
   }
 
   #read (buffer: Buffer, length: number): boolean {

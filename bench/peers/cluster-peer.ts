@@ -1,4 +1,3 @@
-import { instanceOf } from '../lib/instances.js'
 import type { Peer } from './peer.js'
 
 export const clusterPeerNames = ['ours', 'streams', 'pubsub'] as const
@@ -18,12 +17,4 @@ export interface NodeOptions {
   readonly redisPort: number
   /** How many there are. */
   readonly instances: number
-}
-
-export const namesOf = ({ instances }: NodeOptions): string[] => Array.from({ length: instances }, (_, index) => instanceOf(index))
-
-/** @returns a function that answers the items one after the other, and again */
-export function inTurn<Item> (items: readonly Item[]): () => Item {
-  let next = 0
-  return () => items[next++ % items.length] as Item
 }

@@ -3,8 +3,9 @@ import { createAdapter as createStreamsAdapter } from '@socket.io/redis-streams-
 import { EventEmitter } from 'node:events'
 import { Redis } from 'ioredis'
 import { Server, type ServerOptions } from 'socket.io'
+import { inTurn, namesOf } from '../lib/instances.js'
 import { envelope, EVENT } from '../lib/payload.js'
-import { inTurn, namesOf, type NodeOptions, type StartNode } from './cluster-peer.js'
+import type { NodeOptions, StartNode } from './cluster-peer.js'
 import { listen, makeFastify } from './http.js'
 import type { Peer } from './peer.js'
 
@@ -27,7 +28,7 @@ const connect = ({ redisPort }: NodeOptions): Redis => new Redis(redisPort, '127
 async function start (options: NodeOptions, adapter: Adapter): Promise<Peer> {
   const fastify = makeFastify()
   const io = new Server(fastify.server, { adapter })
-  const namespaces = namesOf(options).map(name => ({ name, namespace: io.of(`/${name}`).use((_socket, next) => { next() }) }))
+  const namespaces = namesOf(options.instances).map(name => ({ name, namespace: io.of(`/${name}`).use((_socket, next) => { next() }) }))
   const next = inTurn(namespaces)
   const port = await listen(fastify)
   return {

@@ -2,7 +2,8 @@ import wsEvents, { type WsEvents } from 'fastify-ws-events'
 import type { EventLog } from 'fastify-ws-events/stores'
 import { Registry } from 'prom-client'
 import { storeOf } from '../lib/log-stores.js'
-import { EVENT, INSTANCE, SENDER } from '../lib/payload.js'
+import { inTurn, namesOf } from '../lib/instances.js'
+import { EVENT, SENDER } from '../lib/payload.js'
 import { listen, makeFastify } from './http.js'
 import type { Peer, PeerOptions } from './peer.js'
 
@@ -14,7 +15,7 @@ export interface OurPeer extends Peer {
   readonly scrape: () => Promise<string>
 }
 
-export async function startOurs ({ global, log: choice, metrics = false }: PeerOptions): Promise<OurPeer> {
+export async function startOurs ({ global, log: choice, metrics = false, stockResume = false, instances }: PeerOptions): Promise<OurPeer> {
   const fastify = makeFastify()
   const store = storeOf(choice)
   let log: EventLog | undefined
@@ -24,6 +25,7 @@ export async function startOurs ({ global, log: choice, metrics = false }: PeerO
   await fastify.register(wsEvents, {
     env: false,
     globalEvents: global,
+    stockResume: stockResume && 'browsers',
     retention: choice?.retention ?? {},
     ...(metrics && { metrics: { registry } }),
     store: {
@@ -36,7 +38,9 @@ export async function startOurs ({ global, log: choice, metrics = false }: PeerO
     }
   })
   const port = await listen(fastify)
-  await fastify.wsEvents.set(INSTANCE, { enabled: true })
+  const names = namesOf(instances)
+  for (const name of names) await fastify.wsEvents.set(name, { enabled: true })
+  const next = inTurn(names)
   if (log === undefined) throw new Error('the plugin has opened no log')
   const options = { sender: SENDER }
   return {
@@ -44,7 +48,7 @@ export async function startOurs ({ global, log: choice, metrics = false }: PeerO
     wsEvents: fastify.wsEvents,
     log,
     scrape,
-    emit: data => fastify.wsEvents.emit(INSTANCE, EVENT, data, options),
+    emit: data => fastify.wsEvents.emit(next(), EVENT, data, options),
     connections: () => fastify.wsEvents.stats().clients.connections
   }
 }

@@ -3,7 +3,7 @@ import type { LogChoice } from '../lib/log-stores.js'
 /** A way of sending an event to all clients. */
 export interface Peer {
   readonly port: number
-  /** Sends an event of the instance to everybody who is connected. */
+  /** Sends an event of the instance to everybody who is connected; of several instances, of each in turn. */
   emit (data: object): unknown
   connections (): number
 }
@@ -26,4 +26,8 @@ export interface PeerOptions {
   readonly log?: LogChoice
   /** Whether there are metrics, at `/metrics`; for ours alone. */
   readonly metrics?: boolean
+  /** How many instances there are, each with clients of its own; left out: one. Not for Evolution's way. */
+  readonly instances?: number
+  /** Whether browsers resume by `stockResume`; for ours alone. */
+  readonly stockResume?: boolean
 }

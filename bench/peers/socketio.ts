@@ -1,18 +1,23 @@
 import { Server } from 'socket.io'
-import { envelope, EVENT, INSTANCE } from '../lib/payload.js'
+import { inTurn, namesOf } from '../lib/instances.js'
+import { envelope, EVENT } from '../lib/payload.js'
 import { listen, makeFastify } from './http.js'
-import type { Peer } from './peer.js'
+import type { Peer, PeerOptions } from './peer.js'
 
 /** Socket.IO as its documentation shows it: a namespace with a middleware, and `namespace.emit`. */
-export async function startSocketIO (): Promise<Peer> {
+export async function startSocketIO ({ instances }: PeerOptions): Promise<Peer> {
   const fastify = makeFastify()
   const io = new Server(fastify.server)
-  const namespace = io.of(`/${INSTANCE}`)
-  namespace.use((_socket, next) => { next() })
+  const names = namesOf(instances)
+  for (const name of names) io.of(`/${name}`).use((_socket, next) => { next() })
+  const next = inTurn(names)
   const port = await listen(fastify)
   return {
     port,
-    emit: data => namespace.emit(EVENT, envelope(data)),
+    emit: data => {
+      const name = next()
+      io.of(`/${name}`).emit(EVENT, envelope(data, name))
+    },
     connections: () => io.engine.clientsCount
   }
 }

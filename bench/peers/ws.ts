@@ -1,7 +1,8 @@
 import { WebSocket, WebSocketServer } from 'ws'
+import { inTurn, namesOf } from '../lib/instances.js'
 import { envelope, EVENT, INSTANCE } from '../lib/payload.js'
 import { listen, makeFastify } from './http.js'
-import type { Peer } from './peer.js'
+import type { Peer, PeerOptions } from './peer.js'
 
 /** Not public; Socket.IO writes its frames by it too. */
 interface WithSender {
@@ -13,7 +14,11 @@ interface WithSender {
  * together once, in one buffer, and not for each client. So this is the least that one write per client and event
  * can cost with ws.
  */
-export async function startWs (): Promise<Peer> {
+export async function startWs ({ instances }: PeerOptions): Promise<Peer> {
+  return instances === undefined ? await startLoop() : await startOneEach(instances)
+}
+
+async function startLoop (): Promise<Peer> {
   const fastify = makeFastify()
   const { clients } = new WebSocketServer({ server: fastify.server, perMessageDeflate: false })
   const port = await listen(fastify)
@@ -26,6 +31,25 @@ export async function startWs (): Promise<Peer> {
       }
     },
     connections: () => clients.size
+  }
+}
+
+/** The same where each instance has one client: a map of sockets, and `send` as the documentation shows it. */
+async function startOneEach (instances: number): Promise<Peer> {
+  const fastify = makeFastify()
+  const server = new WebSocketServer({ server: fastify.server, perMessageDeflate: false })
+  const names = namesOf(instances)
+  const sockets = new Map<string, WebSocket>()
+  server.on('connection', socket => { sockets.set(names[sockets.size] as string, socket) })
+  const next = inTurn(names)
+  const port = await listen(fastify)
+  return {
+    port,
+    emit: data => {
+      const name = next()
+      sockets.get(name)?.send(`42/${name},${JSON.stringify([EVENT, envelope(data, name)])}`)
+    },
+    connections: () => sockets.size
   }
 }
 

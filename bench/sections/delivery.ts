@@ -1,3 +1,4 @@
+import type { ClientGroup } from '../clients.js'
 import { alternate, type Context } from '../lib/context.js'
 import type { BurstResult } from '../lib/emission.js'
 import { filterSets } from '../lib/filters.js'
@@ -23,12 +24,15 @@ interface Contestant {
   readonly name: string
   readonly peer: PeerName
   readonly filters: number
+  /** Whether half of the clients resume by `stockResume`. */
+  readonly stock?: true
 }
 
 const PER_TICK = [1, 4, 20] as const
 
 const plain = (peer: PeerName): Contestant => ({ name: peerTitles[peer], peer, filters: 0 })
 const filtered = (filters: number): Contestant => ({ name: `ours, ${filters} filters`, peer: 'ours', filters })
+const STOCK: Contestant = { name: 'ours, half with stockResume', peer: 'ours', filters: 0, stock: true }
 const US = peerTitles.ours
 
 const traditional = [plain('socketio'), plain('ws'), plain('ours')]
@@ -38,7 +42,7 @@ const cells: readonly Cell[] = [
   {
     ...base,
     title: '500 clients, 0.3 kB',
-    contestants: [...traditional, filtered(3), filtered(50)],
+    contestants: [...traditional, filtered(3), filtered(50), STOCK],
     targets: { [peerTitles.socketio]: [0.9, 0.3, 0.13], [peerTitles.ws]: [1.25, 0.45, 0.2] },
     inQuick: true
   },
@@ -58,6 +62,9 @@ const cells: readonly Cell[] = [
 
 /** What 50 filters may cost, of what none cost. */
 const FILTER_LIMIT = 1.5
+
+/** What it may cost that half of the clients resume by `stockResume`, of what none cost. */
+const STOCK_LIMIT = 1.1
 
 /** Every event delivered once, to every client: what does it cost the server's process? */
 export async function delivery (context: Context): Promise<Report> {
@@ -84,9 +91,11 @@ async function measure (cell: Cell, { quick, runs, progress }: Context): Promise
   })
 }
 
-async function once ({ clients, bytes, global }: Cell, { peer, filters }: Contestant, cpuMs: number): Promise<BurstResult[]> {
-  return await withPair({ peer, global }, async pair => {
-    await pair.clients.call('connect', { ...pair.ports, groups: groupsFor(peer, global, clients, filterSets(filters)), timeEvery: 0 })
+async function once ({ clients, bytes, global }: Cell, { peer, filters, stock }: Contestant, cpuMs: number): Promise<BurstResult[]> {
+  return await withPair({ peer, global, ...(stock && { stockResume: true }) }, async pair => {
+    const all = groupsFor(peer, global, clients, filterSets(filters))
+    const groups = stock === true ? all.flatMap(halved) : all
+    await pair.clients.call('connect', { ...pair.ports, groups, timeEvery: 0 })
     const results: BurstResult[] = []
     for (const perTick of PER_TICK) {
       const load = { bytes, perTick, clients }
@@ -103,16 +112,22 @@ async function once ({ clients, bytes, global }: Cell, { peer, filters }: Contes
   })
 }
 
+/** Half of them as browsers. */
+function halved ({ count, ...group }: ClientGroup): ClientGroup[] {
+  const browsers = Math.floor(count / 2)
+  return [{ ...group, count: count - browsers }, { ...group, count: browsers, browser: true }]
+}
+
 function report ({ title, clients, contestants, targets = {} }: Cell, measured: Measured): { table: Table, targets: Target[], figures: unknown } {
   // µs of CPU for each delivery, and deliveries a second, of each run
   const cpu = (name: string, index: number) => (measured.get(name) ?? []).map(run => perDelivery(run[index], clients))
   const speed = (name: string, index: number) => (measured.get(name) ?? []).map(run => perSecond(run[index], clients))
-  const rows = PER_TICK.flatMap((perTick, index) => contestants.filter(({ name }) => measured.has(name)).map(({ name, filters }) => [
+  const rows = PER_TICK.flatMap((perTick, index) => contestants.filter(({ name }) => measured.has(name)).map(({ name, filters, stock }) => [
     `${perTick}`,
     name,
     shown(median(speed(name, index))),
     median(cpu(name, index)).toFixed(3),
-    name === US ? '' : filters > 0 ? shown(medianRatio(cpu(name, index), cpu(US, index))) : shown(medianRatio(cpu(US, index), cpu(name, index)))
+    name === US ? '' : filters > 0 || stock === true ? shown(medianRatio(cpu(name, index), cpu(US, index))) : shown(medianRatio(cpu(US, index), cpu(name, index)))
   ]))
   const reached = PER_TICK.flatMap((perTick, index): Target[] => [
     ...Object.entries(targets).map(([name, limits]) => ({
@@ -120,6 +135,9 @@ function report ({ title, clients, contestants, targets = {} }: Cell, measured: 
     })),
     ...contestants.filter(({ filters }) => filters === 50).map(({ name }) => ({
       what: `${title}: ${perTick} a tick, 50 filters of the CPU of none`, limit: FILTER_LIMIT, found: medianRatio(cpu(name, index), cpu(US, index)), unit: ''
+    })),
+    ...contestants.filter(({ stock }) => stock).map(({ name }) => ({
+      what: `${title}: ${perTick} a tick, half with stockResume of the CPU of none`, limit: STOCK_LIMIT, found: medianRatio(cpu(name, index), cpu(US, index)), unit: ''
     }))
   ])
   return {

@@ -1,0 +1,2 @@
+/** The key of every client of the section greed. */
+export const KEY = 'the-key-of-every-client'
