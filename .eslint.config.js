@@ -76,7 +76,7 @@ export default [
     files: ['lib/stores/redis/scripts.ts', 'lib/asyncapi/texts.ts', 'lib/bin/usage.ts'],
     rules: { 'max-len': ['error', { ...MAX_LEN, ignoreTemplateLiterals: true }] }
   },
-  // The borders of docs/architecture.md; test/borders.test.ts shows that they bite.
+  // The borders of docs/architecture.md; test/long/borders.test.ts shows that they bite.
   { name: 'borders/lib', files: ['lib/**'], rules: borders({ without: [SOCKETS] }) },
   { name: 'borders/options', files: ['lib/options.ts'], rules: borders({ without: [SOCKETS], environment: true }) },
   // A program of its own, which the plugin does not know.

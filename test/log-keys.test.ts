@@ -4,6 +4,7 @@ import dns from 'node:dns'
 import { rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import monitor from '../lib/monitor/index.js'
 import wsEvents, { type WsEventsOptions } from '../lib/index.js'
 import { connect, listen, type ClientOptions } from './helpers/client.js'
 import { eventually } from './helpers/latch.js'
@@ -155,6 +156,22 @@ t.test('a key in the query of a route is not logged, whether the route is there 
     t.ok(lines.some(({ req }) => (req as { url?: string } | undefined)?.url === path), 'the path is there')
     logsWithout(t, lines, 'incoming request')
   }
+})
+
+t.test('a key in the name of a parameter is neither logged nor sent back', async t => {
+  const { lines, fastify } = recordLog('trace')
+  const server = await startServer(t, { apikey: 'another-key' }, { fastify, after: server => { void server.register(monitor, { prefix: '/monitor' }) } })
+  await server.fastify.wsEvents.set('acme', { enabled: true })
+  for (const path of ['/instance/acme/events', '/monitor/state']) {
+    for (const query of [`apikey%3D${encodeURIComponent(SECRET)}`, `apikey[${encodeURIComponent(SECRET)}]`, `key:${encodeURIComponent(SECRET)}=1`]) {
+      const answer = await fetch(`${server.url}${path}?${query}`, { headers: { apikey: 'another-key' } })
+      t.equal(answer.status, 400, path)
+      t.notMatch(await answer.text(), SECRET)
+    }
+    const answer = await fetch(`${server.url}${path}?limits=1`, { headers: { apikey: 'another-key' } })
+    t.match((await answer.json() as { message: string }).message, 'has the property "limits"', 'a word is named')
+  }
+  logsWithout(t, lines, 'incoming request')
 })
 
 /** Has localhost two addresses, on every machine, until the test ends. */

@@ -12,6 +12,7 @@ import { type LogLine, recordLog } from './helpers/log.js'
 import { startNetwork } from './helpers/network.js'
 import { resume } from './helpers/resume.js'
 import { startServer, type TestServer } from './helpers/server.js'
+import { writeNoPid } from './helpers/stock.js'
 
 // docs/metrics.md has a table of the lines of the log: each is brought about here, and compared with its row.
 
@@ -251,6 +252,36 @@ t.test('a fast path that cannot be used is told of once, with why', async t => {
   t.equal(count(off), 0)
 })
 
+t.test('a stockResume that cannot be is told of, with why', async t => {
+  writeNoPid(t)
+  const { url, line } = await start(t, { stockResume: true })
+  await listen(t, `${url}/acme`)
+  t.match(await line(/^the option stockResume has no effect/), { level: LEVELS.warn, why: /first packet/ })
+})
+
+t.test('webhooks that are skipped, or cannot be taken', async t => {
+  const { url, line } = await start(t, { evolution: true })
+  const at = `${url}/webhook/evolution`
+  const post = async (body: string): Promise<void> => { await (await fetch(at, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).text() }
+  const webhook = (parts: object): string => JSON.stringify({ event: 'call', instance: 'acme', data: null, date_time: '2026-01-02T03:04:05.678Z', ...parts })
+  await post(webhook({ event: 'no.such.event' }))
+  t.match(await line(/^webhooks with an event that/), { level: LEVELS.warn, event: 'no.such.event' })
+  await post(webhook({ instance: 'a/b' }))
+  t.match(await line(/^webhooks of an instance whose name/), { level: LEVELS.warn, instance: 'a/b' })
+  await post(webhook({ event: 'instance.delete' }))
+  await post(webhook({ date_time: '2026-01-02T03:04:04.678Z' }))
+  t.match(await line(/^webhooks from before the removal/), { level: LEVELS.warn, instance: 'acme' })
+  await post('{')
+  t.match(await line(/^a webhook cannot be taken/), { level: LEVELS.warn })
+  await (await fetch(at)).text()
+  t.match(await line(/^a webhook came as GET/), { level: LEVELS.warn })
+})
+
+t.test('a store without idempotency keys', async t => {
+  const { line } = await start(t, { evolution: true, store: storeWith(() => ({ appendOnce: undefined } as never)) })
+  t.match(await line(/^the store keeps no idempotency keys/), { level: LEVELS.warn })
+})
+
 t.test('in production, level info, a server is quiet about clients that come and go', async t => {
   const { lines, fastify: logging } = recordLog()
   const { fastify, url } = await startServer(t, enabled, { fastify: logging })
@@ -263,8 +294,8 @@ t.test('in production, level info, a server is quiet about clients that come and
 })
 
 t.test('the document has each line, with its level and its fields', async t => {
-  const rows = [...section(read('docs/metrics.md'), '## Logs').matchAll(/^\| (debug|info|warn|error) \| (.*) \| (.*) \|$/gm)]
-    .map(([, level = '', msg = '', fields = '']) => ({ level: LEVELS[level], msg, fields: fields.replaceAll('`', '').split(', ').toSorted() }))
+  const rows = [...section(read('docs/metrics.md'), '## Logs').matchAll(/^\| (debug|info|warn|error) \| (.*?) \| (?:(.*) )?\|$/gm)]
+    .map(([, level = '', msg = '', fields = '']) => ({ level: LEVELS[level], msg, fields: fields.replaceAll('`', '').split(', ').filter(name => name !== '').toSorted() }))
   const shown = ({ level, msg }: { level: number | undefined, msg: string }) => `${level} ${msg}`
   const lines = seen.filter(({ msg }) => !msg.includes('are kept in memory'))
   t.strictSame(new Set(lines.map(shown)), new Set(rows.map(shown)), 'the lines that there were are those of the document')

@@ -43,10 +43,10 @@ const settings: Record<string, WsEventsOptions> = {
   'an engine at a path of its own': { socketio: { path: '/live/' } }
 }
 
-/** The parser compiles its own schemas for each document: here it gets every setting's in one of two shapes, in test/long in both. */
+/** The parser compiles its own schemas for each document: here it gets some, in test/long every setting's in both shapes. */
 const SHAPES = ['as it is', 'of a title, with handlers'] as const
 
-for (const [turn, [name, options]] of Object.entries(settings).entries()) {
+for (const [turn, [name, options]] of sampleOf([...Object.entries(settings).entries()], 3)) {
   for (const shape of sampleOf(SHAPES, SHAPES.length, turn)) {
     t.test(`the official parser has nothing against the document of ${name}, ${shape}`, async t => {
       const { wsEvents } = await register(t, options)

@@ -48,7 +48,8 @@ export async function startDaemon (t: Scope, command: string, args: readonly str
   }
 }
 
-async function isListening (port: number): Promise<boolean> {
+/** Whether somebody listens on a port of this machine. */
+export async function isListening (port: number): Promise<boolean> {
   const socket = connect(port, HOST)
   try {
     await once(socket, 'connect')

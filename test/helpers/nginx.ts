@@ -35,6 +35,12 @@ export function nginxDirectory (t: Scope): string {
   return directory
 }
 
+/** Starts nginx with a whole configuration, as {@link startNginx} does. @param configuration its `http { … }` stands at its end */
+export async function startWholeNginx (t: Scope, directory: string, configuration: string, port: number): Promise<void> {
+  const [, http = ''] = /^http \{\n([^]*)^\}/m.exec(configuration) ?? []
+  await startNginx(t, directory, http, port)
+}
+
 /**
  * Starts nginx with a file as it would stand in `conf.d`, after `nginx -t` has found it right.
  *

@@ -41,6 +41,11 @@ export class Program {
     await this.ended
   }
 
+  /** What a container's end does. */
+  terminate (): void {
+    this.#signal('SIGTERM')
+  }
+
   /** What Ctrl-C does. */
   interrupt (): void {
     this.#signal('SIGINT')

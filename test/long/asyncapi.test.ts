@@ -1,3 +1,3 @@
-// Each setting's document in both shapes.
+// With each setting's document in both shapes.
 process.env.TEST_IN_FULL = '1'
-await import('../asyncapi/document.test.js')
+await import('../asyncapi/all.js')

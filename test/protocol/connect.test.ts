@@ -1,6 +1,7 @@
 import t from 'tap'
 import { connectAck, holdAll, type Script } from './helpers/conversation.js'
-import { REFUSALS, startServers } from './helpers/servers.js'
+import { REFUSALS, type Spoken, startServers } from './helpers/servers.js'
+import { eventually } from '../helpers/latch.js'
 
 // How a client of Socket.IO v5 joins namespaces and leaves them. Each conversation is held with a plain Socket.IO
 // server, and with ours by both of its ways.
@@ -13,6 +14,17 @@ function refusal (namespace: string): string {
 
 /** Asks an instance, or the root, for what it always answers. */
 const asks = (namespace = ''): string[] => [`> 42${namespace}7["subscribe",{"events":["call"]}]`, `< 43${namespace}7[["call"]]`]
+
+interface Inside { readonly _nsps: ReadonlyMap<string, { readonly sockets: ReadonlyMap<string, unknown> }> }
+
+/**
+ * Waits until the server has let a client go. Socket.IO reads a packet for a namespace a tick later, and one of CONNECT
+ * at once: where both come in one read, it takes the second for a second one of a client that is in.
+ */
+const left = (namespace: string) => async ({ io }: Spoken): Promise<void> => {
+  const { _nsps: namespaces } = io as unknown as Inside
+  await eventually(() => (namespaces.get(namespace)?.sockets.size ?? 0) === 0)
+}
 
 const conversations: Record<string, Script> = {
   'a client of the root is in': ['> 40', connectAck(), ...asks()],
@@ -33,8 +45,8 @@ const conversations: Record<string, Script> = {
   'one that is left does not take the others along': ['> 40/acme,', connectAck('/acme,'), '> 40/other,', connectAck('/other,'), '> 41/acme,', ...asks('/other,')],
   'the comma may be left out there too': ['> 40/acme', connectAck('/acme,'), '> 40/other', connectAck('/other,'), '> 41/acme', ...asks('/other,')],
   'the root is left like any other': ['> 40', connectAck(), '> 40/acme,', connectAck('/acme,'), '> 41', ...asks('/acme,')],
-  'who has left may come again': ['> 40/acme,', connectAck('/acme,'), '> 41/acme,', '> 40/acme,', connectAck('/acme,'), ...asks('/acme,')],
-  'also after the last namespace': ['> 40', connectAck(), '> 41', '> 40/acme,', connectAck('/acme,'), ...asks('/acme,')],
+  'who has left may come again': ['> 40/acme,', connectAck('/acme,'), '> 41/acme,', left('/acme'), '> 40/acme,', connectAck('/acme,'), ...asks('/acme,')],
+  'also after the last namespace': ['> 40', connectAck(), '> 41', left('/'), '> 40/acme,', connectAck('/acme,'), ...asks('/acme,')],
   'who is in may not connect again': ['> 40/acme,', connectAck('/acme,'), '> 40/acme,', '< closed'],
   'nor at the root': ['> 40', connectAck(), '> 40', '< closed'],
   'the connection closes for all of its namespaces': ['> 40', connectAck(), '> 40/acme,', connectAck('/acme,'), '> 40', '< closed'],
@@ -42,10 +54,10 @@ const conversations: Record<string, Script> = {
   'also one for an instance': ['> 42/acme,["subscribe",{"events":["call"]}]', '< closed'],
   'an event for a namespace that was not joined does': ['> 40/acme,', connectAck('/acme,'), '> 42/other,["subscribe",{"events":["call"]}]', '< closed'],
   'and one for a namespace that refused': ['> 40/off,', refusal('/off'), '> 42/off,["subscribe",{"events":["call"]}]', '< closed'],
-  'and one for a namespace that was left': ['> 40/acme,', connectAck('/acme,'), '> 41/acme,', '> 42/acme,["subscribe",{"events":["call"]}]', '< closed'],
+  'and one for a namespace that was left': ['> 40/acme,', connectAck('/acme,'), '> 41/acme,', left('/acme'), '> 42/acme,["subscribe",{"events":["call"]}]', '< closed'],
   'and an acknowledgement before anything else': ['> 43/acme,0[]', '< closed'],
   'and a disconnect': ['> 41/acme,', '< closed'],
-  'and one from a namespace that was left': ['> 40/acme,', connectAck('/acme,'), '> 41/acme,', '> 41/acme,', '< closed'],
+  'and one from a namespace that was left': ['> 40/acme,', connectAck('/acme,'), '> 41/acme,', left('/acme'), '> 41/acme,', '< closed'],
   'a client cannot refuse': ['> 40/acme,', connectAck('/acme,'), '> 44/acme,{"message":"no"}', '< closed'],
   'a server that lets a client go says so': [
     '> 40/acme,', connectAck('/acme,'), '> 40/other,', connectAck('/other,'),

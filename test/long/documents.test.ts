@@ -1,0 +1,2 @@
+// Every block of every document, run.
+await import('../documents/all.js')
