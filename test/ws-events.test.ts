@@ -553,7 +553,7 @@ for (const { way, transport, fastPath } of ways) {
   })
 
   t.test(`over ${way}, a connection that is in no namespace for limits.idleMs is ended`, async t => {
-    const server = await limited(t, { idleMs: 60 })
+    const server = await limited(t, { idleMs: 2000 })
     const { inbox } = await listen(t, `${server.url}/acme`, options)
     const idle = new Manager(server.url, { ...options, autoConnect: false, reconnection: false })
     t.teardown(() => { idle._close() })
@@ -564,7 +564,7 @@ for (const { way, transport, fastPath } of ways) {
   })
 
   t.test(`over ${way}, a connection whose last namespace was left is ended after limits.idleMs`, async t => {
-    const server = await limited(t, { idleMs: 60 })
+    const server = await limited(t, { idleMs: 2000 })
     const manager = new Manager(server.url, { ...options, reconnection: false })
     t.teardown(() => { manager._close() })
     const ended = new Promise(resolve => { manager.once('close', resolve) })

@@ -46,7 +46,7 @@ async function fillUntil ({ parts: { network, store }, wsEvents }: World, isEnou
   network.stall()
   store.read.open()
   while (!isEnough()) {
-    await wsEvents.emit('acme', 'call', 'x'.repeat(100 * KB))
+    await wsEvents.emit('acme', 'call', 'x'.repeat(60 * KB))
     await turns(2)
   }
 }
@@ -183,8 +183,8 @@ export const plays: Readonly<Record<string, Play>> = {
     needs: { options: UNREAD, limits: { queuedBytes: 0 }, past: { events: 100, bytes: 64 * KB } },
     run: stall
   },
-  idle: { needs: { limits: { idleMs: 1500 } }, run: idle },
-  'stays quiet': { needs: { limits: { idleMs: 1500 } }, run: othersIdle },
+  idle: { needs: { limits: { idleMs: 4000 } }, run: idle },
+  'stays quiet': { needs: { limits: { idleMs: 4000 } }, run: othersIdle },
   'too many messages': { needs: { limits: { inboundPerSecond: 10 } }, run: flood },
   // It comes back before the server may have let go of what it was.
   'connection lost': {

@@ -4,7 +4,7 @@ import { admitted, type ClientOptions, connect, disconnected, Inbox, listen, ref
 import { eventually } from '../helpers/latch.js'
 import { outcomeOf } from '../helpers/outcome.js'
 import { startServer } from '../helpers/server.js'
-import { cameBack, closed, enabled, hear, oneConnection, reached, UNLIMITED } from './setup.js'
+import { cameBack, closed, enabled, hear, IDLE, idled, oneConnection, reached, UNLIMITED } from './setup.js'
 
 // How many may come in: what a stock client sees of each limit, and what others see, which is nothing.
 
@@ -105,15 +105,31 @@ for (const transport of transports) {
   })
 
   t.test(`a connection over ${transport} that is in no namespace is ended after idleMs, and one that is in one is not`, async t => {
-    const server = await startServer(t, { ...enabled, limits: { ...UNLIMITED, idleMs: 1000 } })
+    const server = await startServer(t, { ...enabled, limits: { ...UNLIMITED, idleMs: IDLE } })
     const { socket, inbox } = await listen(t, `${server.url}/acme`, { transports: [transport] })
     const manager = oneConnection(t, server.url, transport)
     await new Promise<void>(resolve => { manager.once('open', resolve) })
     await closed(manager)
+    await eventually(() => idled(server) > 0)
     t.strictSame(reached(server), { idleMs: 1 })
     await new Promise<void>(resolve => { manager.once('reconnect', () => { resolve() }) })
     t.ok(socket.connected)
     await hear(t, server, 'acme', [inbox])
+  })
+
+  t.test(`a connection over ${transport} that is ended after idleMs is counted, however long the server took to let it come`, async t => {
+    const server = await startServer(t, { ...enabled, limits: { ...UNLIMITED, idleMs: 200 } })
+    const { engine } = server.fastify.io
+    // Each of those that hear of a connection comes 20 ms after the one before.
+    const listeners = engine.listeners('connection') as Array<(...args: unknown[]) => void>
+    engine.removeAllListeners('connection')
+    for (const listener of listeners) {
+      engine.on('connection', listener)
+      engine.on('connection', () => { for (const start = performance.now(); performance.now() - start < 20;) ; })
+    }
+    await closed(oneConnection(t, server.url, transport, { reconnection: false }))
+    await eventually(() => server.fastify.io.engine.clientsCount === 0)
+    t.strictSame(reached(server), { idleMs: 1 })
   })
 
   t.test(`with 0 there is no limit over ${transport}`, async t => {

@@ -7,12 +7,18 @@ import type { TestServer } from '../helpers/server.js'
 export const enabled: WsEventsOptions = { defaultConfig: { enabled: true } }
 
 /** No limit of any kind. */
-export const UNLIMITED: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, messageBytes: 0, inboundBytes: 0, inboundPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
+export const UNLIMITED: Limits = { connections: 0, connectionsPerInstance: 0, connectionsPerAddress: 0, refusalsPerMinute: 0, namespacesPerConnection: 0, idleMs: 0, queuedBytes: 0, queuedBytesMax: 0, queuedBytesTotal: 0, messageBytes: 0, instances: 0, inboundBytes: 0, inboundPerSecond: 0, publishPerSecond: 0, pendingEvents: 0, pendingBytes: 0 }
 
 /** The limits that were reached, each with how often. */
 export function reached ({ fastify }: Pick<TestServer, 'fastify'>): Partial<Limits> {
   return Object.fromEntries(Object.entries(fastify.wsEvents.stats().limits).filter(([, count]) => count > 0))
 }
+
+/** For a limit in ms: a client comes in within it on a machine that is ten times as slow. */
+export const IDLE = 4000
+
+/** How many connections were ended for `idleMs`. */
+export const idled = (server: Pick<TestServer, 'fastify'>): number => reached(server).idleMs ?? 0
 
 /** A stock client's connection, for several namespaces; closed when the test ends. */
 export function oneConnection (t: Test, url: string, transport: Transport, options: ConstructorParameters<typeof Manager>[1] = {}): Manager {

@@ -81,7 +81,7 @@ t.test('a root that refuses', async t => {
 })
 
 t.test('a connection that joins no namespace is closed', async t => {
-  const servers = await startServers(t, { connectTimeout: 300 })
+  const servers = await startServers(t, { connectTimeout: 2000 })
   await t.test('when it says nothing', async t => { await holdAll(t, servers, ['< closed']) })
   await t.test('when it was refused', async t => { await holdAll(t, servers, ['> 40/nobody,', refusal('/nobody'), '< closed']) })
 })

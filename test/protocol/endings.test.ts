@@ -55,7 +55,7 @@ for (const transport of transports) {
   })
 
   t.test(`over ${transport}, a connection that has left its last namespace is ended after a while`, async t => {
-    const { port } = await startServer(t, { defaultConfig, limits: { idleMs: 300 } })
+    const { port } = await startServer(t, { defaultConfig, limits: { idleMs: 2000 } })
     const client = await openClient(port, transport)
     await client.send('40/acme,')
     t.equal(withoutIds(await client.next()), ACK)

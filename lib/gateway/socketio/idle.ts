@@ -15,6 +15,7 @@ export class IdleConnections {
   // Map(connection that has joined none yet -> when it came), the oldest first
   readonly #fresh = new Map<EngineConnection, number>()
   #sweep: NodeJS.Timeout | undefined
+  #stopped = false
 
   /** @param ms how long a connection may be in no namespace; 0 is for ever */
   constructor (ms: number, limited: LimitCounters) {
@@ -30,10 +31,12 @@ export class IdleConnections {
   /**
    * Looks after a connection that has just come. Socket.IO closes it after `ms` if it joins no namespace; one that has
    * stalled never answers that, and is ended here.
+   *
+   * To be called before Socket.IO has heard of the connection: what it closes in time must not seem early.
    */
   came (connection: EngineConnection): void {
     connection.once('close', this.#onClose)
-    if (this.#ms === 0) return
+    if (this.#ms === 0 || this.#stopped) return
     this.#fresh.set(connection, performance.now())
     this.#sweep ??= setInterval(() => { this.#endStalled() }, this.#ms)
   }
@@ -90,6 +93,7 @@ export class IdleConnections {
   }
 
   close (): void {
+    this.#stopped = true
     for (const forget of this.#left.values()) forget()
     this.#fresh.clear()
     this.#stopSweep()

@@ -53,7 +53,7 @@ export class Sockets {
   #closing = false
 
   constructor (parts: Parts) {
-    const { io, own, withRoot, services, commands } = parts
+    const { io, own, withRoot, services, commands, idle } = parts
     this.#parts = parts
     const left = (socket: Socket, word: string) => { this.#left(socket, word) }
     const closed = (engine: EngineConnection, word: string, cause: unknown) => { this.#closed(engine, word, cause) }
@@ -67,14 +67,15 @@ export class Sockets {
       guard: async socket => await this.#guard(socket),
       connected: socket => { this.#connected(socket) }
     }, withRoot)
-    if (own) io.engine.on('connection', (engine: EngineConnection) => { this.#came(engine) })
+    if (!own) return
+    io.engine.prependListener('connection', (engine: EngineConnection) => { idle.came(engine) })
+    io.engine.on('connection', (engine: EngineConnection) => { this.#came(engine) })
   }
 
   #came (engine: EngineConnection): void {
     closesWithin(engine, END_TIMEOUT)
     // One that comes while the others are being ended would keep the server from closing.
     if (this.#closing) endConnection(engine)
-    else this.#parts.idle.came(engine)
   }
 
   /** Resolves to what refuses a client, and `undefined` when it may come in. */
