@@ -129,7 +129,7 @@ async function serve (
   })
   shutdown.add(async () => { await service.close() })
   fastify.decorate('wsEvents', service)
-  remember(fastify, { settings, guard, catalogue, log, path: gateway?.path ?? null })
+  remember(fastify, { settings, guard, catalogue, log, counters, path: gateway?.path ?? null })
   await addRoutes(fastify, settings, { guard, catalogue, configs, gateway, emitter, counters, logger })
   if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
 }

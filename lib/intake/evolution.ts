@@ -36,8 +36,6 @@ const BODIES: KeyTable = { name: 'evolution', maxKeys: 1_000_000, maxAge: 3_600_
 const ENDS: ReadonlySet<string> = new Set(['instance.delete', 'remove.instance'])
 /** Noted with a webhook whose instance was removed. */
 const REMOVED = 'removed'
-/** Names that are logged, each once. What comes from outside must not fill the memory. */
-const MAX_LOGGED = 1000
 
 interface Parts {
   readonly emitter: Emitter
@@ -53,7 +51,6 @@ interface Parts {
 export class EvolutionIntake {
   readonly #parts: Parts
   readonly #clock: Intl.DateTimeFormat | null
-  readonly #logged = new Set<string>()
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -142,12 +139,8 @@ export class EvolutionIntake {
   }
 
   #skip (skipped: WebhookSkip, what: 'event' | 'instance', name: string): { readonly skipped: WebhookSkip } {
-    this.#parts.counters.skipped(skipped)
-    const key = `${skipped} ${name}`
-    if (!this.#logged.has(key) && this.#logged.size < MAX_LOGGED) {
-      this.#logged.add(key)
-      this.#parts.logger.warn({ skipped, [what]: excerpt(name) }, WHY[skipped])
-    }
+    const { counters, logger } = this.#parts
+    if (counters.skipped(skipped, name)) logger.warn({ skipped, [what]: excerpt(name) }, WHY[skipped])
     return { skipped }
   }
 }

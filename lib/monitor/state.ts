@@ -7,6 +7,8 @@ import type { ClientInfo, InstanceConfig, WsEvents } from '../types.js'
 
 /** Instances that are listed at once: a page can show no more of use. */
 const MOST = 1000
+/** Names of skipped webhooks that are listed at once. */
+const MOST_SKIPPED = 100
 
 const instance = Type.Object({
   instance: Type.String(),
@@ -15,6 +17,13 @@ const instance = Type.Object({
   events: Type.Array(Type.String(), { description: 'In the spelling MESSAGES_UPSERT' }),
   clients: Type.Integer({ description: 'On this node' }),
   head: Type.String({ description: 'The id of its newest event; empty where nothing is watched' })
+})
+
+const skipped = Type.Object({
+  reason: Type.String({ description: 'unknown-event, invalid-name, removed' }),
+  name: Type.String({ description: 'Of the event for unknown-event, else of the instance' }),
+  count: Type.Integer(),
+  last: Type.String({ description: 'When the newest of them came' })
 })
 
 export const stateSchema = Type.Object({
@@ -26,7 +35,10 @@ export const stateSchema = Type.Object({
   events: Type.Array(Type.String(), { description: 'The catalogue, in dotted names, as far as the key may see it' }),
   root: Type.Object({ clients: Type.Integer(), head: Type.String() }),
   instances: Type.Array(instance),
-  more: Type.Boolean({ description: 'Whether there are instances that are not listed' })
+  more: Type.Boolean({ description: 'Whether there are instances that are not listed' }),
+  skipped: Type.Array(skipped, {
+    description: 'Webhooks of Evolution that this node has skipped, the newest first; empty for a limited key'
+  })
 }, { description: 'What the monitor shows beside the stream' })
 
 export type MonitorState = Static<typeof stateSchema>
@@ -39,7 +51,7 @@ type Listed = Static<typeof instance>
  */
 export async function readState (
   fastify: FastifyInstance,
-  { settings, catalogue, log, path }: Registered,
+  { settings, catalogue, log, counters, path }: Registered,
   grant: Grant,
   only: string | null
 ): Promise<MonitorState> {
@@ -73,7 +85,11 @@ export async function readState (
       ? { clients: counts.get(null) ?? 0, head: mode === 'global' ? headOf(null) : '' }
       : { clients: 0, head: '' },
     instances: [...listed.values()].sort((a, b) => a.instance < b.instance ? -1 : 1),
-    more
+    more,
+    // What a webhook names is nobody's yet: it is shown to who may see all.
+    skipped: names === null && grant.events === null
+      ? counters.skippedNames.slice(0, MOST_SKIPPED).map(each => ({ ...each, last: new Date(each.last).toISOString() }))
+      : []
   }
 }
 

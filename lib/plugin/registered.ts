@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Catalogue } from '../events/catalogue.js'
+import type { IntakeCounters } from '../intake/counters.js'
 import type { EventLog } from '../log/event-log.js'
 import type { Settings } from '../options.js'
 import type { Guard } from '../routes/caller.js'
@@ -10,6 +11,7 @@ export interface Registered {
   readonly guard: Guard
   readonly catalogue: Catalogue
   readonly log: EventLog
+  readonly counters: IntakeCounters
   /** Path of the Socket.IO server; `null` in disabled mode. */
   readonly path: string | null
 }

@@ -211,6 +211,23 @@ t.test('a refusal is said in plain words, in two languages, and a key opens', { 
   t.strictSame(faults, [])
 })
 
+t.test('webhooks that were skipped are listed, in the language of the page, and are no markup', { skip }, async t => {
+  const { fastify, url } = await serveMonitored(t, { evolution: true, defaultConfig: { enabled: true } })
+  const { page, faults } = await watch(url)
+  await page.waitForSelector('#skipped-section', { state: 'hidden' })
+  for (const event of ['<img src=x>', 'no.such.event', 'no.such.event']) {
+    const payload = { event, instance: 'acme', data: { nr: Math.random() }, date_time: new Date().toISOString() }
+    t.equal((await fastify.inject({ method: 'POST', url: '/webhook/evolution', payload })).statusCode, 202)
+  }
+  await contains(page, 'skipped', 'no.such.event')
+  t.match(await textOf(page, '#skipped tr:first-child'), /^no\.such\.eventunknown event: .*2\d\d:\d\d:\d\d$/)
+  await contains(page, 'skipped', '<img src=x>')
+  t.equal(await page.locator('#skipped img').count(), 0)
+  await page.selectOption('#language', 'pt')
+  await contains(page, 'skipped', 'evento desconhecido')
+  t.strictSame(faults, [])
+})
+
 t.test('data of events is never markup', { skip }, async t => {
   const { fastify, url } = await serveMonitored(t, { globalEvents: true, defaultConfig: { enabled: true } })
   const { page, faults } = await watch(url)
@@ -227,12 +244,14 @@ t.test('data of events is never markup', { skip }, async t => {
 
 for (const colorScheme of ['light', 'dark'] as const) {
   t.test(`at 375 pixels and in ${colorScheme} colours it can be used, and axe has nothing serious against it`, { skip }, async t => {
-    const { fastify, url } = await serveMonitored(t, { defaultConfig: { enabled: true } })
+    const { fastify, url } = await serveMonitored(t, { evolution: true, defaultConfig: { enabled: true } })
     for (const name of ['acme', 'globex']) await fastify.wsEvents.set(name, { enabled: name === 'acme' })
     const { page, faults } = await watch(url, { colorScheme, viewport: { width: 375, height: 700 } })
-    await page.waitForFunction(() => document.getElementById('status')?.textContent === 'live: 1 of 2')
+    await page.waitForFunction(() => document.getElementById('status')?.textContent === 'live: 2 of 2')
     for (const { event, data } of session.slice(0, 30)) await fastify.wsEvents.emit('acme', event, data)
     await captionHas(page, '30 have come')
+    await fastify.inject({ method: 'POST', url: '/webhook/evolution', payload: { event: 'no.such.event', instance: 'acme', data: {} } })
+    await contains(page, 'skipped', 'no.such.event')
     const { wide, inner } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth }))
     t.ok(wide <= inner, `${wide} of ${inner} pixels`)
     // The page's policy forbids scripts from elsewhere, but not those of the one who drives it.

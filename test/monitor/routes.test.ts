@@ -136,3 +136,28 @@ t.test('without the plugin there is nothing to show', async t => {
   const fastify = Fastify()
   await t.rejects(async () => { await fastify.register(monitor, { prefix: '/monitor' }) }, { code: `${PREFIX}INVALID_OPTION`, message: /register that first/ })
 })
+
+t.test('webhooks that were skipped are listed by name and reason, for a key that opens all', async t => {
+  const fastify = await start(t, { apikey: 'the-global-key', evolution: true, verify: ({ apikey }) => apikey === 'key-of-acme' ? { instances: ['acme'] } : false })
+  const post = async (event: string, instance: string, nr: number) => {
+    const payload = { event, instance, data: { nr }, date_time: new Date().toISOString() }
+    return (await fastify.inject({ method: 'POST', url: '/webhook/evolution', headers: { apikey: 'the-global-key' }, payload })).statusCode
+  }
+  const key = { apikey: 'the-global-key' }
+  t.strictSame((await stateOf(fastify, '', key)).skipped, [])
+  for (let nr = 0; nr < 3; nr++) t.equal(await post('no.such.event', 'acme', nr), 202)
+  t.equal(await post('call', 'a/b', 0), 202)
+  t.equal(await post('call', 'acme', 0), 200)
+  const { skipped } = await stateOf(fastify, '', key)
+  t.match(skipped, [{ reason: 'invalid-name', name: 'a/b', count: 1 }, { reason: 'unknown-event', name: 'no.such.event', count: 3 }])
+  t.equal(skipped.length, 2)
+  for (const { last } of skipped) t.ok(Date.now() - Date.parse(last) < 60_000)
+  t.strictSame((await stateOf(fastify, '', { apikey: 'key-of-acme' })).skipped, [], 'not for a key of one instance')
+  t.strictSame((await stateOf(fastify, '?instance=acme', key)).skipped, [], 'nor for one instance')
+
+  for (let nr = 0; nr < 1100; nr++) t.equal(await post(`made.up.${nr}`, 'acme', nr), 202)
+  const { skipped: newest } = await stateOf(fastify, '', key)
+  t.equal(newest.length, 100)
+  t.equal(newest[0]?.name, 'made.up.997', 'at most 1,000 names are kept')
+  t.equal(fastify.wsEvents.stats().publish.skipped['unknown-event'], 1103)
+})

@@ -4,6 +4,7 @@ import { Chart } from './chart.js'
 import { eachFrame, element } from './dom.js'
 import { Feeds } from './feeds.js'
 import { InstancesView } from './instances-view.js'
+import { SkippedView } from './skipped-view.js'
 import { StreamView } from './stream-view.js'
 import { isLanguage, refusalText, speak, text, type TextName } from './texts.js'
 
@@ -27,6 +28,7 @@ let opening = 0
 
 const chart = new Chart(element('chart', HTMLElement), element('counts', HTMLElement))
 const stream = new StreamView()
+const skipped = new SkippedView()
 const draw = eachFrame(render)
 
 const feeds = new Feeds({
@@ -130,6 +132,7 @@ function render (): void {
     : resumed === undefined ? '' : resumed.recovered ? text('recovered', { count: resumed.count }) : text('gap')
   if (replayed.textContent !== came) replayed.textContent = came
   instances.draw(state, feeds)
+  skipped.draw(state?.skipped ?? [])
 }
 
 function translate (language: string): void {
