@@ -21,15 +21,20 @@ function createHost (options: ts.CompilerOptions): ts.CompilerHost {
   }
 }
 
-/** What `tsc -p` says about the program, `file:line code text`, but for lib/ itself: that is `npm run typecheck`'s. */
-function diagnostics (project: string): string[] {
+/**
+ * What `tsc -p` says about the program, `file:line code text`, but for lib/ itself: that is `npm run typecheck`'s.
+ *
+ * @param paths where the package is, for a program that finds it in node_modules
+ */
+function diagnostics (project: string, paths?: ts.MapLike<string[]>): string[] {
   const config = join(here, project, 'tsconfig.json')
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} }
   const parsed = ts.getParsedCommandLineOfConfigFile(config, {}, host)
   if (parsed === undefined) return [`${config} cannot be read`]
-  const { fileNames: rootNames, options, errors: configFileParsingDiagnostics } = parsed
+  const { fileNames: rootNames, errors: configFileParsingDiagnostics } = parsed
+  const options = { ...parsed.options, ...paths !== undefined && { paths } }
   const program = ts.createProgram({ rootNames, options, configFileParsingDiagnostics, host: createHost(options) })
-  const files = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(here))
+  const files = program.getSourceFiles().filter(({ fileName }) => rootNames.includes(fileName))
   const found = [
     ...configFileParsingDiagnostics,
     ...program.getOptionsDiagnostics(),
@@ -60,6 +65,11 @@ t.test('schemas of typebox 1.x and of @sinclair/typebox have their types, and wh
 
 t.test('fastify.io is typed for a host that imports fastify-ws-events/io', async t => {
   t.same(diagnostics('io'), [])
+})
+
+t.test('the example with tenants compiles, by its own settings', async t => {
+  const lib = join(here, '../../lib')
+  t.same(diagnostics('../../example/tenants', { 'fastify-ws-events': [join(lib, 'index.ts')], 'fastify-ws-events/client': [join(lib, 'client/index.ts')] }), [])
 })
 
 t.test('a mistake is found', async t => {
