@@ -55,6 +55,8 @@ export interface Settings {
   readonly socketio: SocketIOOption
   readonly fastPath: boolean
   readonly stockResume: StockResumeOption
+  /** Over which connections end at `close()`, in ms. */
+  readonly drainMs: number
   readonly metrics: { readonly registry: MetricsRegistry } | null
   /** Variables that are set and not read, because the option `evolution` is not there, with their options. */
   readonly unread: readonly UnreadVariable[]
@@ -64,6 +66,9 @@ export interface UnreadVariable {
   readonly variable: string
   readonly option: string
 }
+
+/** The longest that a timer of Node can wait, in ms. */
+const MAX_TIMER = 2 ** 31 - 1
 
 /** Bytes of request bodies that are published, all together while they are read. */
 export const MAX_BODIES = 128 * 1024 * 1024
@@ -76,6 +81,7 @@ const asBoolean: FromText = text => BOOLEANS.get(text.toLowerCase())
 const asStockResume: FromText = text => text.toLowerCase() === 'browsers' ? 'browsers' : asBoolean(text)
 const asText: FromText = text => text
 const asList: FromText = splitList
+const asWhole: FromText = text => /^\d+$/.test(text) ? Number(text) : undefined
 
 /** `allowed` ends the sentence "must be …" of the error. */
 const bool = (more: object) => Type.Boolean({ allowed: 'true or false', ...more })
@@ -103,8 +109,8 @@ const limits = {
   idleMs: Type.Integer({
     default: 10_000,
     minimum: 0,
-    maximum: 2 ** 31 - 1,
-    allowed: 'a whole number of milliseconds up to 2147483647, 0 for no limit'
+    maximum: MAX_TIMER,
+    allowed: `a whole number of milliseconds up to ${MAX_TIMER}, 0 for no limit`
   }),
   queuedBytes: limit(1024 * 1024, 'bytes'),
   queuedBytesMax: limit(32 * 1024 * 1024, 'bytes'),
@@ -222,6 +228,15 @@ export const optionSchemas = {
     allowed: 'true, false or "browsers"',
     default: false
   }),
+  // Timers of Node cannot wait longer.
+  drainMs: Type.Integer({
+    env: 'WEBSOCKET_DRAIN_MS',
+    fromText: asWhole,
+    minimum: 0,
+    maximum: MAX_TIMER,
+    allowed: `a whole number of milliseconds up to ${MAX_TIMER}`,
+    default: 0
+  }),
   metrics: Type.Object(
     { registry: Type.Object({}, { allowed: 'a registry of prom-client' }) },
     { additionalProperties: false, allowed: '{ registry }, a registry of prom-client' }
@@ -280,6 +295,7 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
     socketio: use.socketio ?? {},
     fastPath: use.fastPath ?? optionSchemas.fastPath.default,
     stockResume: use.stockResume ?? optionSchemas.stockResume.default,
+    drainMs: use.drainMs ?? optionSchemas.drainMs.default,
     metrics: use.metrics ?? null,
     unread: unreadVariables(options)
   }

@@ -573,6 +573,13 @@ export interface WsEventsOptions {
    */
   stockResume?: StockResumeOption | undefined
   /**
+   * Milliseconds over which connections end at `close()`, so that their clients do not all come back to the next node
+   * at once. What was emitted before reaches them first; meanwhile nobody is let in, and `emit` rejects with CLOSED.
+   * Environment: `WEBSOCKET_DRAIN_MS`.
+   * @default 0
+   */
+  drainMs?: number | undefined
+  /**
    * Where metrics for Prometheus are registered while the server runs: `{ registry }`, a `Registry` of prom-client,
    * which must be installed. No other server may have its metrics there.
    * @default none

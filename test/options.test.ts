@@ -250,6 +250,12 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
     good: [[true, true], [false, false], ['browsers', 'browsers']],
     bad: [{ value: 'all', says: /true, false or "browsers"; got "all"/ }, { value: 1, says: /true, false or "browsers"/ }, { value: null, says: /true, false or "browsers"/ }]
   },
+  drainMs: {
+    setting: 'drainMs',
+    byDefault: 0,
+    good: [[0, 0], [30_000, 30_000], [2 ** 31 - 1, 2 ** 31 - 1]],
+    bad: [...[-1, 1.5, 2 ** 31].map(value => ({ value, says: /a whole number of milliseconds up to 2147483647/ })), { value: '5', says: /whole number of milliseconds/ }]
+  },
   metrics: {
     setting: 'metrics',
     byDefault: null,
@@ -303,6 +309,12 @@ const variables: Record<string, VariableRow> = {
     good: [['true', true], ['1', true], ['False', false], ['0', false], ['browsers', 'browsers'], [' Browsers ', 'browsers']],
     bad: [['browser', /true, false or "browsers".*"browser"/], ['all', /true, false or "browsers"/]],
     wins: [false, false]
+  },
+  WEBSOCKET_DRAIN_MS: {
+    option: 'drainMs',
+    good: [['0', 0], [' 30000 ', 30_000]],
+    bad: [['30s', /a whole number of milliseconds.*"30s"/], ['-1', /whole number/], ['1.5', /whole number/], ['2147483648', /up to 2147483647/]],
+    wins: [5, 5]
   },
   AUTHENTICATION_API_KEY: {
     option: 'apikey',

@@ -74,6 +74,7 @@ export class Gateway implements InstanceListener {
   /** The clients that come by HTTP. */
   readonly streams: Streams
   readonly #io: Server
+  readonly #drainMs: number
   readonly #access: Access
   readonly #namespaces: Namespaces
   readonly #quotas: Quotas
@@ -101,6 +102,7 @@ export class Gateway implements InstanceListener {
     const { limits, mode, fastPath, evolution, retention } = settings
     const { log } = store
     this.#io = io
+    this.#drainMs = settings.drainMs
     this.#access = access
 
     // What sessions acquire from.
@@ -228,6 +230,6 @@ export class Gateway implements InstanceListener {
     this.#offsetNotices.close()
     this.#access.close()
     this.#sessions.closePending()
-    await Promise.all([this.#sockets.close(), this.streams.close()])
+    await Promise.all([this.#sockets.close(this.#drainMs), this.streams.close(this.#drainMs)])
   }
 }

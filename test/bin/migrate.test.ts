@@ -201,7 +201,7 @@ t.test('a file that cannot be read has a code of its own, and is named', async t
 
 t.test('what stands for a variable here is there: every variable of the plugin, but for the store, publishing and stock clients, is one of Evolution', async t => {
   const ours = Object.values<TSchema>(optionSchemas).flatMap(({ env }) => env === undefined ? [] : [String(env)])
-  t.strictSame(ours.filter(name => !(name in VARIABLES)), ['WEBSOCKET_PUBLISH_KEY', 'WEBSOCKET_STORE', 'WEBSOCKET_STOCK_RESUME'])
+  t.strictSame(ours.filter(name => !(name in VARIABLES)), ['WEBSOCKET_PUBLISH_KEY', 'WEBSOCKET_STORE', 'WEBSOCKET_STOCK_RESUME', 'WEBSOCKET_DRAIN_MS'])
   for (const [name, { here }] of Object.entries(VARIABLES)) {
     if (/^[A-Z_]+$/.test(here)) t.ok(ours.includes(here), name)
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access, Peer } from '../../access/access.js'
 import { errorName, errors } from '../../errors.js'
 import type { Admission } from '../admission.js'
+import { drain } from '../drain.js'
 import type { Handshake } from '../handshake.js'
 import type { Refusals } from '../refusals.js'
 import type { Session, SessionServices } from '../session.js'
@@ -156,10 +157,14 @@ export class Streams {
     if (errorName(error) !== undefined) this.#parts.refusals.add(error, session.instance, peer.address)
   }
 
-  /** Ends every stream so that its client comes back, after what waits for it. */
-  async close (): Promise<void> {
+  /**
+   * Ends every stream so that its client comes back, after what waits for it.
+   *
+   * @param ms the time over which they are spread
+   */
+  async close (ms: number): Promise<void> {
     this.#isClosing = true
     const streams = [...this.#parts.sessions.open()].filter(session => session instanceof StreamSession)
-    await Promise.all(streams.map(async ({ connection }) => { await connection.finish() }))
+    await drain(streams, ms, async ({ connection }) => { await connection.finish() })
   }
 }

@@ -6,6 +6,7 @@ import { excerpt, instanceOfNamespace } from '../../instances/names.js'
 import type { Admission } from '../admission.js'
 import { checkRepeated, SOCKET_PARAMETERS } from '../handshake.js'
 import type { Commands } from '../commands.js'
+import { drain } from '../drain.js'
 import { isPassing, type Refusals } from '../refusals.js'
 import type { Sessions } from '../sessions.js'
 import type { Writer } from '../writer.js'
@@ -214,8 +215,12 @@ export class Sockets {
     if (!connection.asksForInstance) this.#parts.refusals.countFaults(connection.address, connection.rootRefusals)
   }
 
-  /** Ends every connection so that its client comes back. */
-  async close (): Promise<void> {
+  /**
+   * Ends every connection so that its client comes back.
+   *
+   * @param ms the time over which they are spread
+   */
+  async close (ms: number): Promise<void> {
     this.#closing = true
     const { io, own, sessions, idle } = this.#parts
     idle.close()
@@ -223,7 +228,7 @@ export class Sockets {
     for (const session of sessions.open()) if (session instanceof SocketSession) engines.add(session.connection.engine)
     // Those of a server of ours that are in no namespace, or in one of the host's, would keep it from closing too.
     if (own) for (const engine of connectionsOf(io)) engines.add(engine)
-    await Promise.all([...engines].map(async engine => { await endGently(engine, END_TIMEOUT) }))
+    await drain([...engines], ms, async engine => { await endGently(engine, END_TIMEOUT) })
   }
 }
 
