@@ -93,11 +93,8 @@ export const LIMIT_CELLS: Readonly<Record<LimitName, Row>> = {
   }
 }
 
-/** Every reason for which sessions close, with the cells in which it must be seen. */
-export const REASON_CELLS: Readonly<Partial<Record<ReasonName, Row>>> = {}
-
 /** The cells that must be hit. */
 export function requiredCells (): string[] {
-  return Object.entries({ ...LIMIT_CELLS, ...REASON_CELLS }).flatMap(([what, { cells }]) =>
+  return Object.entries(LIMIT_CELLS).flatMap(([what, { cells }]) =>
     cells.flatMap(([ways, states]) => ways.flatMap(way => states.map(state => cellOf(way, what as LimitName, state)))))
 }
