@@ -24,11 +24,24 @@ function tarball () {
 async function contents () {
   const { stdout } = await run('tar', ['-tzf', tarball()])
   const files = stdout.trim().split('\n').map(file => file.replace(/^package\//, ''))
-  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/demo\/session\.jsonl\.br|README(\.[\w-]+)?\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY-NOTICES|package\.json)$/
+  const allowed = /^(dist\/.+\.(js|js\.map|d\.ts)|dist\/bin\/demo\/session\.jsonl\.br|(docs|example)\/.+|README(\.[\w-]+)?\.md|LICENSE|(CHANGELOG|SECURITY)\.md|THIRD-PARTY-NOTICES|package\.json)$/
   assert.deepEqual(files.filter(file => !allowed.test(file)), [], 'nothing else is published')
   for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'dist/index.d.ts', 'dist/gateway/io.js', 'dist/gateway/io.d.ts', 'dist/bin/index.js', 'dist/bin/demo/session.jsonl.br', ...ENTRIES.flatMap(name => [`dist/${name}/index.js`, `dist/${name}/index.d.ts`])]) {
     assert.ok(files.includes(needed), `${needed} is published`)
   }
+  for (const document of files.filter(file => file.endsWith('.md'))) {
+    const { stdout: text } = await run('tar', ['-xzOf', tarball(), `package/${document}`])
+    for (const target of linksOf(text)) {
+      const path = join(dirname(document), target).replace(/\/$/, '')
+      assert.ok(files.some(file => file === path || file.startsWith(`${path}/`)), `${document}: ${target} is published`)
+    }
+  }
+}
+
+/** What a document in Markdown links to beside itself, but for other hosts. */
+function linksOf (text) {
+  const prose = text.replaceAll(/^```.*?^```/gms, '')
+  return [...prose.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)].map(([, target]) => decodeURI(target)).filter(target => !/^\w+:/.test(target))
 }
 
 async function install () {
