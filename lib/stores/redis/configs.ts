@@ -25,8 +25,9 @@ export class RedisConfigStore implements ConfigStore {
   readonly #logger: StoreLogger
   // Map(name -> config as it is kept)
   readonly #known = new Map<string, string>()
-  /** Names that this node has changed or read since the list was asked for. */
-  #newer = new Set<string>()
+  /** For each list that is being read, the names that this node has changed or read since it was asked for. */
+  readonly #listings = new Set<Set<string>>()
+  #restoring: Promise<void> | null = null
   /** What the hash is called that is known. */
   #hash = ''
   #changed: (name: string | null, removed?: string) => void = () => {}
@@ -69,31 +70,43 @@ export class RedisConfigStore implements ConfigStore {
   }
 
   #know (name: string, kept: string | null): void {
-    this.#newer.add(name)
+    for (const newer of this.#listings) newer.add(name)
     if (kept === null) this.#known.delete(name)
     else this.#known.set(name, kept)
   }
 
   /** @throws STORE_UNAVAILABLE */
   async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
-    await this.#restore()
+    await (this.#restoring ??= this.#restore().finally(() => { this.#restoring = null }))
     const before = [...this.#known.keys()]
-    const newer = this.#newer = new Set()
-    // Redis gives a name twice when the hash grows meanwhile.
-    const listed = new Map<string, string>()
+    const newer = new Set<string>()
+    this.#listings.add(newer)
+    try {
+      // Redis gives a name twice when the hash grows meanwhile.
+      const listed = new Map<string, string>()
+      for await (const [name, kept] of this.#scan()) {
+        if (listed.has(name)) continue
+        listed.set(name, kept)
+        yield [name, parsed(name, kept)]
+      }
+      for (const name of before) if (!listed.has(name) && !newer.has(name)) this.#known.delete(name)
+      for (const [name, kept] of listed) if (!newer.has(name)) this.#known.set(name, kept)
+    } finally {
+      this.#listings.delete(newer)
+    }
+  }
+
+  /** The configs in the hash, as they are kept; one may come twice. */
+  async * #scan (): AsyncGenerator<readonly [name: string, kept: string]> {
     let cursor = '0'
     do {
       const [next, page] = await this.#link.ask(async client => await client.hscan(this.#key, cursor, 'COUNT', PAGE))
       for (let at = 0; at + 1 < page.length; at += 2) {
         const [name = '', kept = ''] = page.slice(at, at + 2)
-        if (name === '' || listed.has(name)) continue
-        listed.set(name, kept)
-        yield [name, parsed(name, kept)]
+        if (name !== '') yield [name, kept]
       }
       cursor = next
     } while (cursor !== '0')
-    for (const name of before) if (!listed.has(name) && !newer.has(name)) this.#known.delete(name)
-    for (const [name, kept] of listed) if (!newer.has(name)) this.#known.set(name, kept)
   }
 
   /** Puts back what Redis has lost, if it has. */
