@@ -10,6 +10,12 @@ interface Published {
   readonly event: EventType | undefined
 }
 
+/**
+ * Clocks of two machines may differ so far, in ms. An id that is further ahead tells nothing of its age: after a
+ * restart of Redis ids begin some seconds ahead, and a clock may have been set back.
+ */
+const MAX_AHEAD = 1000
+
 /** Stands for all that has no name of ours: there may be any number of such names, and a label must be bounded. */
 const OTHER = 'other'
 
@@ -60,8 +66,10 @@ export class Traffic {
     if (now === this.#now) return
     this.#now = now
     const id = batch[0]?.entry.id
-    // A store of the host's may have ids of its own making. A clock that was set back makes no time negative.
-    if (id !== undefined && isId(id)) this.lag.observe(Math.max(0, now - timeOf(id)) / 1000)
+    // A store of the host's may have ids of its own making.
+    if (id === undefined || !isId(id)) return
+    const lag = now - timeOf(id)
+    if (lag >= -MAX_AHEAD) this.lag.observe(Math.max(0, lag) / 1000)
   }
 
   /** Accepted `emit` calls by event. */
