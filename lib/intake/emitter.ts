@@ -135,15 +135,40 @@ export class Emitter {
    * @throws LIMIT_REACHED, STORE_UNAVAILABLE, PENDING_FULL, CLOSED
    */
   send (held: Held): Promise<EmitResult> {
-    return traced(held.name, held.event.name, async () => {
+    return traced(held.name, held.event.name, async () => await this.#sendNow(held))
+  }
+
+  /**
+   * Emits events that were prepared, as {@link send} does each. Without a promise for each of them, since a list may be
+   * long and most stores have an event at once.
+   *
+   * @returns what became of each, in their order
+   */
+  async sendEach (events: readonly Held[]): Promise<readonly EmitResult[]> {
+    if (emitChannel.hasSubscribers) return await Promise.all(events.map(held => this.send(held)))
+    const done: EmitResult[] = []
+    const waiting: Array<Promise<unknown>> = []
+    for (const [at, held] of events.entries()) {
       try {
-        this.checkOpen()
+        const result = this.#sendNow(held)
+        if (result instanceof Promise) waiting.push(result.then(late => { done[at] = late }))
+        else done[at] = result
       } catch (err) {
-        throw this.#refused(err)
+        waiting.push(failing(err))
       }
-      if (this.#isDisabled) return this.#accepted(null, held.event, this.#parts.router.route(held.name, held.event))
-      return await (this.#startup.isHolding ? this.#hold(held) : this.#send(held))
-    })
+    }
+    if (waiting.length > 0) await Promise.all(waiting)
+    return done
+  }
+
+  #sendNow (held: Held): EmitResult | Promise<EmitResult> {
+    try {
+      this.checkOpen()
+    } catch (err) {
+      throw this.#refused(err)
+    }
+    if (this.#isDisabled) return this.#accepted(null, held.event, this.#parts.router.route(held.name, held.event))
+    return this.#startup.isHolding ? this.#hold(held) : this.#send(held)
   }
 
   /** Whether the store can keep keys, so that what is repeated is emitted once. */
@@ -359,6 +384,8 @@ function outcomeOf (result: OnceResult): OnceOutcome {
     results: results.map(({ id, ...rest }, at) => ({ id: id ?? result.ids[at] ?? null, ...rest }))
   }
 }
+
+const failing = async (err: unknown): Promise<never> => { throw err }
 
 const NOWHERE: Route = { streams: [], skipped: null }
 

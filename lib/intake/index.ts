@@ -51,7 +51,7 @@ export class Intake {
       return messages.length === 1 ? prepare() : inList(at, prepare)
     })
     if (requestKey === null) {
-      const results = await Promise.all(events.map(event => this.#emitter.send(event)))
+      const results = await this.#emitter.sendEach(events)
       this.#counters.accepted(results.length)
       return results
     }
