@@ -5,10 +5,10 @@ import { errors } from '../../lib/errors.js'
 import type { LogEntry, LogRecord } from '../../lib/log/event-log.js'
 import { epochOf, idFrom, isId, newEpoch } from '../../lib/log/ids.js'
 import { isPassing, isRefusal, unavailable } from '../../lib/stores/redis/faults.js'
-import { Followed } from '../../lib/stores/redis/followed.js'
+import { StreamSubscription } from '../../lib/stores/redis/stream-subscription.js'
 import { decodeMessage, type Frame } from '../../lib/stores/redis/frame.js'
 import { Keys } from '../../lib/stores/redis/keys.js'
-import { type Appended, type AppendedBatch, Outbox } from '../../lib/stores/redis/outbox.js'
+import { type Appended, type AppendedBatch, Producer } from '../../lib/stores/redis/producer.js'
 import { idAt, positionOf } from '../../lib/stores/redis/position.js'
 import { scripts } from '../../lib/stores/redis/scripts.js'
 import { latch } from '../helpers/latch.js'
@@ -100,86 +100,86 @@ const frameOf = (numbers: readonly number[], before?: number): Frame =>
   ({ epoch: EPOCH, life: '1', before: before === undefined ? '' : idOf(before), length: 0, bytes: 0, entries: numbers.map(entryOf) })
 
 interface Heard {
-  readonly stream: Followed
+  readonly stream: StreamSubscription
   readonly numbers: number[]
   readonly gaps: string[]
 }
 
-function followedFrom (start: number, passed = { id: '' }): Heard {
-  const stream = new Followed(keys.stream('acme'), { maxEvents: 100, maxBytes: 1_000_000 }, passed)
+function subscribedFrom (start: number, watermark = { id: '' }): Heard {
+  const stream = new StreamSubscription(keys.stream('acme'), { maxEvents: 100, maxBytes: 1_000_000 }, watermark)
   const numbers: number[] = []
   const gaps: string[] = []
   stream.listen(entry => { numbers.push(numberOf(entry)) }, head => { gaps.push(head) })
-  stream.startAt(idOf(start))
+  stream.goLive(idOf(start))
   return { stream, numbers, gaps }
 }
 
 const SMALL = 100
 const HUGE = 2 * 1024 * 1024
 
-t.test('a stream that is followed', async t => {
+t.test('a stream that is subscribed to', async t => {
   t.test('tells what is published, each event once', async t => {
-    const { stream, numbers } = followedFrom(0)
-    t.equal(stream.publish(frameOf([1, 2]), SMALL), false)
-    t.equal(stream.publish(frameOf([2, 3], 1), SMALL), false)
-    t.equal(stream.publish(frameOf([1], 0), SMALL), false)
+    const { stream, numbers } = subscribedFrom(0)
+    t.equal(stream.receive(frameOf([1, 2]), SMALL), false)
+    t.equal(stream.receive(frameOf([2, 3], 1), SMALL), false)
+    t.equal(stream.receive(frameOf([1], 0), SMALL), false)
     t.strictSame(numbers, [1, 2, 3])
-    t.equal(stream.told, idOf(3))
+    t.equal(stream.deliveredThrough, idOf(3))
   })
 
   t.test('holds back what comes after something that it has missed, until that is read', async t => {
-    const { stream, numbers } = followedFrom(0)
-    stream.publish(frameOf([1], 0), SMALL)
-    t.equal(stream.publish(frameOf([4, 5], 3), SMALL), true)
-    t.equal(stream.publish(frameOf([6], 5), SMALL), true)
+    const { stream, numbers } = subscribedFrom(0)
+    stream.receive(frameOf([1], 0), SMALL)
+    t.equal(stream.receive(frameOf([4, 5], 3), SMALL), true)
+    t.equal(stream.receive(frameOf([6], 5), SMALL), true)
     t.equal(stream.state, 'behind')
     t.strictSame(numbers, [1])
-    stream.tell([entryOf(2), entryOf(3), entryOf(4)])
+    stream.deliver([entryOf(2), entryOf(3), entryOf(4)])
     t.strictSame(numbers, [1, 2, 3, 4])
     t.equal(stream.caughtUp(EPOCH), true)
     t.strictSame(numbers, [1, 2, 3, 4, 5, 6])
-    t.equal(stream.publish(frameOf([7], 6), SMALL), false)
+    t.equal(stream.receive(frameOf([7], 6), SMALL), false)
     t.strictSame(numbers, [1, 2, 3, 4, 5, 6, 7])
   })
 
   t.test('is not caught up before it has read what was too much to be held back', async t => {
-    const { stream, numbers } = followedFrom(0)
+    const { stream, numbers } = subscribedFrom(0)
     stream.fallBehind()
-    stream.publish(frameOf([1], 0), HUGE)
-    stream.publish(frameOf([2], 1), SMALL)
+    stream.receive(frameOf([1], 0), HUGE)
+    stream.receive(frameOf([2], 1), SMALL)
     t.equal(stream.caughtUp(EPOCH), false)
-    stream.tell([entryOf(1)])
+    stream.deliver([entryOf(1)])
     t.equal(stream.caughtUp(EPOCH), true)
     t.strictSame(numbers, [1, 2])
   })
 
   t.test('tells nothing before it has started, and then what was published since', async t => {
     for (const size of [SMALL, HUGE]) {
-      const stream = new Followed(keys.stream('acme'), { maxEvents: 100, maxBytes: 1_000_000 }, { id: '' })
+      const stream = new StreamSubscription(keys.stream('acme'), { maxEvents: 100, maxBytes: 1_000_000 }, { id: '' })
       const numbers: number[] = []
       stream.listen(entry => { numbers.push(numberOf(entry)) }, undefined)
-      for (const n of [1, 2, 3]) t.equal(stream.publish(frameOf([n], n - 1), size), false)
+      for (const n of [1, 2, 3]) t.equal(stream.receive(frameOf([n], n - 1), size), false)
       stream.fallBehind()
       t.equal(stream.state, 'starting')
       t.strictSame(numbers, [])
-      stream.startAt(idOf(1))
+      stream.goLive(idOf(1))
       await stream.ready
       if (size === HUGE) {
         t.equal(stream.state, 'behind', 'it was too much to be held back')
-        stream.tell([entryOf(2), entryOf(3)])
+        stream.deliver([entryOf(2), entryOf(3)])
         t.equal(stream.caughtUp(EPOCH), true)
       }
       t.strictSame(numbers, [2, 3])
-      stream.publish(frameOf([4], 3), SMALL)
+      stream.receive(frameOf([4], 3), SMALL)
       t.strictSame(numbers, [2, 3, 4])
     }
   })
 
   t.test('tells nothing that was held back from another epoch', async t => {
-    const { stream, numbers, gaps } = followedFrom(0)
+    const { stream, numbers, gaps } = subscribedFrom(0)
     stream.fallBehind()
-    stream.publish({ ...frameOf([8], 7), epoch: 'before' }, SMALL)
-    stream.publish(frameOf([9], 8), SMALL)
+    stream.receive({ ...frameOf([8], 7), epoch: 'before' }, SMALL)
+    stream.receive(frameOf([9], 8), SMALL)
     stream.skipTo(idOf(5))
     t.equal(stream.caughtUp(EPOCH), true)
     t.strictSame(numbers, [9])
@@ -187,14 +187,14 @@ t.test('a stream that is followed', async t => {
   })
 
   t.test('goes on after a gap with what came after it', async t => {
-    const { stream, numbers, gaps } = followedFrom(0)
-    stream.publish(frameOf([1], 0), SMALL)
+    const { stream, numbers, gaps } = subscribedFrom(0)
+    stream.receive(frameOf([1], 0), SMALL)
     stream.fallBehind()
-    stream.publish(frameOf([5, 6], 4), SMALL)
-    stream.publish(frameOf([7, 8], 6), SMALL)
+    stream.receive(frameOf([5, 6], 4), SMALL)
+    stream.receive(frameOf([7, 8], 6), SMALL)
     stream.skipTo(idOf(7))
     t.strictSame(gaps, [idOf(7)])
-    t.equal(stream.told, idOf(7))
+    t.equal(stream.deliveredThrough, idOf(7))
     t.equal(stream.after(idOf(1), 1000), undefined)
     t.equal(stream.caughtUp(EPOCH), true)
     t.strictSame(numbers, [1, 8])
@@ -202,54 +202,54 @@ t.test('a stream that is followed', async t => {
   })
 
   t.test('answers from memory only what it knows to be whole', async t => {
-    const passed = { id: '' }
-    const { stream } = followedFrom(10, passed)
-    t.equal(stream.after(idOf(9), 1000), undefined, 'from before it was followed')
+    const watermark = { id: '' }
+    const { stream } = subscribedFrom(10, watermark)
+    t.equal(stream.after(idOf(9), 1000), undefined, 'from before it was subscribed to')
     t.strictSame(stream.after(idOf(10), 1000), [])
     t.equal(stream.after(idOf(11), 1000), undefined, 'from after all that was told')
-    stream.publish(frameOf([11, 12], 10), SMALL)
+    stream.receive(frameOf([11, 12], 10), SMALL)
     sameList(stream.after(idOf(10), 1000)?.map(numberOf) ?? [], [11, 12], 'recent')
     sameList(stream.after(idOf(11), 1000)?.map(numberOf) ?? [], [12], 'recent')
-    passed.id = idOf(20)
+    watermark.id = idOf(20)
     t.strictSame(stream.after(idOf(15), 1000), [], 'nothing came until then')
     stream.fallBehind()
     t.equal(stream.after(idOf(15), 1000), undefined, 'something may have come')
-    stream.removed(idOf(11))
+    stream.dropThrough(idOf(11))
     t.equal(stream.after(idOf(10), 1000), undefined, 'what was removed')
     sameList(stream.after(idOf(11), 1000)?.map(numberOf) ?? [], [12], 'what was not')
-    stream.forgetOld(idOf(60_000))
+    stream.trimRecent(idOf(60_000))
     t.equal(stream.after(idOf(11), 1000), undefined, 'what is not recent')
     t.strictSame(stream.after(idOf(12), 1000), [])
   })
 
   t.test('leaves it to Redis what is left of another life of the log, also after it was told the last of that', async t => {
-    const { stream, numbers } = followedFrom(0, { id: '' })
-    stream.publish(frameOf([1], 0), SMALL)
+    const { stream, numbers } = subscribedFrom(0, { id: '' })
+    stream.receive(frameOf([1], 0), SMALL)
     stream.fallBehind()
     // Event 3 was lost with the other server; of this one's life 50 is the start.
-    stream.forgetUpTo(idOf(50))
-    stream.tell([entryOf(2)])
+    stream.resetRecent(idOf(50))
+    stream.deliver([entryOf(2)])
     t.equal(stream.caughtUp(EPOCH), true)
-    stream.verify(idOf(60))
+    stream.confirm(idOf(60))
     t.strictSame(numbers, [1, 2])
     for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined)
-    stream.forgetOld(idOf(60_000))
+    stream.trimRecent(idOf(60_000))
     for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined, 'also when nothing is recent')
     t.strictSame(stream.after(idOf(55), 1000), [])
-    stream.publish(frameOf([61], 60), SMALL)
+    stream.receive(frameOf([61], 60), SMALL)
     for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined)
     sameList(stream.after(idOf(55), 1000)?.map(numberOf) ?? [], [61], 'recent')
   })
 
   t.test('lets who has read an event wait until it is told, and no longer than that', async t => {
-    const { stream } = followedFrom(0)
-    await stream.toldThrough(idOf(0))
+    const { stream } = subscribedFrom(0)
+    await stream.whenDelivered(idOf(0))
     const order: string[] = []
-    const waits = [stream.toldThrough(idOf(2)).then(() => { order.push('two') }), stream.toldThrough(idOf(3)).then(() => { order.push('three') })]
-    stream.publish(frameOf([1], 0), SMALL)
+    const waits = [stream.whenDelivered(idOf(2)).then(() => { order.push('two') }), stream.whenDelivered(idOf(3)).then(() => { order.push('three') })]
+    stream.receive(frameOf([1], 0), SMALL)
     await Promise.resolve()
     t.strictSame(order, [])
-    stream.publish(frameOf([2], 1), SMALL)
+    stream.receive(frameOf([2], 1), SMALL)
     await waits[0]
     t.strictSame(order, ['two'])
     const last = t.rejects(waits[1] ?? Promise.resolve(), { code: UNAVAILABLE })
@@ -260,20 +260,20 @@ t.test('a stream that is followed', async t => {
   t.test('tells of every event once and in order, whatever is lost on the way, or of a gap', async () => {
     const step = fc.record({ publish: fc.nat({ max: 3 }), lose: fc.boolean(), cut: fc.boolean(), read: fc.nat({ max: 4 }), large: fc.boolean() })
     fc.assert(fc.property(fc.array(step, { maxLength: 30 }), steps => {
-      const { stream, numbers, gaps } = followedFrom(0)
+      const { stream, numbers, gaps } = subscribedFrom(0)
       let newest = 0
       /** Reads some of what was missed, as following does. */
       const read = (count: number): void => {
-        const told = Number(positionOf(stream.verified).split('-')[0]) - START
-        stream.tell(Array.from({ length: Math.min(count, newest - told) }, (empty, at) => entryOf(told + 1 + at)))
-        if (Number(positionOf(stream.verified).split('-')[0]) - START === newest) stream.caughtUp(EPOCH)
+        const told = Number(positionOf(stream.confirmed).split('-')[0]) - START
+        stream.deliver(Array.from({ length: Math.min(count, newest - told) }, (empty, at) => entryOf(told + 1 + at)))
+        if (Number(positionOf(stream.confirmed).split('-')[0]) - START === newest) stream.caughtUp(EPOCH)
       }
       for (const { publish, lose, cut, read: count, large } of steps) {
         if (cut) stream.fallBehind()
         if (publish > 0) {
           const frame = frameOf(Array.from({ length: publish }, (empty, at) => newest + 1 + at), newest)
           newest += publish
-          if (!lose) stream.publish(frame, large ? HUGE : SMALL)
+          if (!lose) stream.receive(frame, large ? HUGE : SMALL)
         }
         if (stream.state === 'behind') read(count)
       }
@@ -287,12 +287,12 @@ t.test('a stream that is followed', async t => {
 
 type Answer = Appended | null | Error
 
-/** An outbox whose Redis answers as it is told: with an id, by having to be joined, or with an error. */
-function outboxWith (answers: Answer[], limits = { pendingEvents: 0, pendingBytes: 0 }) {
+/** A producer whose Redis answers as it is told: with an id, by having to be joined, or with an error. */
+function producerWith (answers: Answer[], limits = { pendingEvents: 0, pendingBytes: 0 }) {
   const batches: AppendedBatch[] = []
   const state = { isUp: true, joins: 0 }
   const gate = latch()
-  const outbox = new Outbox({
+  const producer = new Producer({
     limits,
     append: async batch => {
       batches.push(batch)
@@ -305,33 +305,33 @@ function outboxWith (answers: Answer[], limits = { pendingEvents: 0, pendingByte
     isUp: () => state.isUp,
     appended: () => {}
   })
-  return { outbox, batches, state, gate }
+  return { producer, batches, state, gate }
 }
 
 const numbersOf = ({ units }: AppendedBatch): number[] => units.flatMap(({ events }) => events.map(({ record }) => numberOf(record)))
 const answered = (message: string): Error => Object.assign(new Error(message), { name: 'ReplyError' })
-const pushMany = async (outbox: Outbox, count: number, from = 0): Promise<Array<PromiseSettledResult<string>>> =>
-  await Promise.allSettled(Array.from({ length: count }, async (empty, n) => await outbox.push([keys.stream('acme')], recordOf(from + n))))
+const pushMany = async (producer: Producer, count: number, from = 0): Promise<Array<PromiseSettledResult<string>>> =>
+  await Promise.allSettled(Array.from({ length: count }, async (empty, n) => await producer.push([keys.stream('acme')], recordOf(from + n))))
 
 t.test('what is appended', async t => {
   t.test('goes in batches, one after the other, in order', async t => {
-    const { outbox, batches, gate } = outboxWith([])
+    const { producer, batches, gate } = producerWith([])
     gate.open()
-    const settled = await pushMany(outbox, 2000)
+    const settled = await pushMany(producer, 2000)
     sameList(batches.flatMap(numbersOf), Array.from({ length: 2000 }, (empty, n) => n), 'order')
     t.strictSame(batches.map(({ number }) => number), batches.map((batch, at) => at + 1))
     t.ok(batches.length >= 4 && batches.length <= 6, `${batches.length} batches`)
-    t.equal(outbox.count, 0)
-    t.equal(outbox.bytes, 0)
+    t.equal(producer.count, 0)
+    t.equal(producer.bytes, 0)
     const ids = settled.map(result => result.status === 'fulfilled' ? result.value : '')
     sameList(ids, ids.toSorted(), 'ids')
     t.equal(ids[3], idFrom(START, 1003, EPOCH))
   })
 
   t.test('is sent again with the same number until it is answered, and none overtakes it', async t => {
-    const { outbox, batches, state, gate } = outboxWith([new Error('connection lost'), null, answered('LOADING Redis is loading'), answered('READONLY You can\'t write'), new Error('lost')])
+    const { producer, batches, state, gate } = producerWith([new Error('connection lost'), null, answered('LOADING Redis is loading'), answered('READONLY You can\'t write'), new Error('lost')])
     gate.open()
-    const [first, second] = await Promise.all([pushMany(outbox, 3), Promise.resolve().then(async () => await pushMany(outbox, 3, 3))])
+    const [first, second] = await Promise.all([pushMany(producer, 3), Promise.resolve().then(async () => await pushMany(producer, 3, 3))])
     t.ok([...first, ...second].every(({ status }) => status === 'fulfilled'))
     t.strictSame(batches.map(({ number }) => number), [1, 1, 1, 1, 1, 1, 2].slice(0, batches.length))
     for (const batch of batches.slice(0, 6)) t.strictSame(numbersOf(batch), numbersOf(batches[0] as AppendedBatch))
@@ -339,53 +339,53 @@ t.test('what is appended', async t => {
   })
 
   t.test('fails with its batch alone when Redis refuses it for good', async t => {
-    const { outbox, batches, gate } = outboxWith([unavailable(answered('OOM command not allowed'))])
-    const first = pushMany(outbox, 2)
+    const { producer, batches, gate } = producerWith([unavailable(answered('OOM command not allowed'))])
+    const first = pushMany(producer, 2)
     await Promise.resolve()
     await Promise.resolve()
-    const second = pushMany(outbox, 2, 2)
+    const second = pushMany(producer, 2, 2)
     gate.open()
     for (const result of await first) t.match(result, { status: 'rejected', reason: { code: UNAVAILABLE, message: /OOM command not allowed/ } })
     for (const result of await second) t.equal(result.status, 'fulfilled')
     t.strictSame(batches.map(numbersOf), [[0, 1], [2, 3]])
     t.strictSame(batches.map(({ number }) => number), [1, 2])
-    t.equal(outbox.count, 0)
-    t.equal(outbox.bytes, 0)
+    t.equal(producer.count, 0)
+    t.equal(producer.bytes, 0)
   })
 
   t.test('is drained when what was there before is appended or has failed, and not later', async t => {
-    const { outbox, gate } = outboxWith([unavailable(answered('OOM'))])
-    await outbox.drained()
-    const pushed = pushMany(outbox, 2)
-    const drained = outbox.drained()
+    const { producer, gate } = producerWith([unavailable(answered('OOM'))])
+    await producer.drained()
+    const pushed = pushMany(producer, 2)
+    const drained = producer.drained()
     gate.open()
     await drained
     await pushed
   })
 
   t.test('is refused past a limit only where Redis does not keep up', async t => {
-    const { outbox, state, gate } = outboxWith([], { pendingEvents: 10, pendingBytes: 0 })
-    const burst = pushMany(outbox, 50)
-    t.equal(outbox.count, 50)
+    const { producer, state, gate } = producerWith([], { pendingEvents: 10, pendingBytes: 0 })
+    const burst = pushMany(producer, 50)
+    t.equal(producer.count, 50)
     state.isUp = false
-    const [over] = await pushMany(outbox, 1)
+    const [over] = await pushMany(producer, 1)
     t.match(over, { status: 'rejected', reason: { code: 'FST_ERR_WS_EVENTS_PENDING_FULL' } })
     gate.open()
     t.ok((await burst).every(({ status }) => status === 'fulfilled'))
   })
 
   t.test('is rejected when it still waits at the end, and afterwards', async t => {
-    const { outbox, gate } = outboxWith([new Error('lost')])
-    const waiting = pushMany(outbox, 600)
+    const { producer, gate } = producerWith([new Error('lost')])
+    const waiting = pushMany(producer, 600)
     await Promise.resolve()
     await Promise.resolve()
-    outbox.close()
+    producer.close()
     gate.open()
     for (const result of await waiting) if (result.status !== 'rejected') t.fail('nothing was appended')
-    t.match(await pushMany(outbox, 1), [{ status: 'rejected', reason: { code: UNAVAILABLE } }])
-    t.equal(outbox.count, 0)
-    t.equal(outbox.bytes, 0)
-    await outbox.drained()
+    t.match(await pushMany(producer, 1), [{ status: 'rejected', reason: { code: UNAVAILABLE } }])
+    t.equal(producer.count, 0)
+    t.equal(producer.bytes, 0)
+    await producer.drained()
   })
 })
 

@@ -39,7 +39,7 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
   interface Place {
     readonly prefix: string
     readonly node: OpenStore
-    /** Has followed no stream, and so answers nothing from memory. */
+    /** Is subscribed to no stream, and so answers nothing from memory. */
     readonly other: OpenStore
     readonly entries: string
     readonly state: string

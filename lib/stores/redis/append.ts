@@ -3,7 +3,7 @@ import type { Retention } from '../../log/event-log.js'
 import { argumentsOf, type KeyedRequest, resultOf } from './keyed.js'
 import type { Keys, StreamKeys } from './keys.js'
 import type { Link } from './link.js'
-import type { Appended, AppendedBatch, AppendedUnit } from './outbox.js'
+import type { Appended, AppendedBatch, AppendedUnit } from './producer.js'
 import { idAt } from './position.js'
 import { scripts } from './scripts.js'
 

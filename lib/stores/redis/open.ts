@@ -5,15 +5,15 @@ import { append } from './append.js'
 import { type Address, databaseOf, loadIoredis, makeClient } from './client.js'
 import { RedisConfigStore } from './configs.js'
 import { isPassing, isRefusal } from './faults.js'
-import { boundsWithin } from './followed.js'
-import { Following } from './following.js'
+import { boundsWithin } from './stream-subscription.js'
+import { StreamSubscriptions } from './stream-subscriptions.js'
 import { Keys } from './keys.js'
 import { Link } from './link.js'
 import { RedisLog } from './log.js'
-import { Outbox } from './outbox.js'
+import { Producer } from './producer.js'
 import { RedisPeers } from './peers.js'
 import { idAt } from './position.js'
-import { Pulse } from './pulse.js'
+import { Heartbeat } from './heartbeat.js'
 import { Reader } from './reader.js'
 import { scripts } from './scripts.js'
 import { Subscriber } from './subscriber.js'
@@ -54,35 +54,35 @@ async function partsOf (
   const link = new Link({ client, keys, logger })
   const subscriber = new Subscriber(makeClient(ioredis, address))
   const reader = new Reader({ link, keys, keptFor, logger })
-  const following = new Following({ link, subscriber, reader, bounds: boundsWithin(retention), logger })
-  const pulse = new Pulse({ link, subscriber, following, channel: echo, logger })
-  const outbox = new Outbox({
+  const subscriptions = new StreamSubscriptions({ link, subscriber, reader, bounds: boundsWithin(retention), logger })
+  const heartbeat = new Heartbeat({ link, subscriber, subscriptions, channel: echo, logger })
+  const producer = new Producer({
     limits,
     append: async batch => await append({ link, keys, retention, keptFor, node }, batch),
     joined: async () => { await link.joined() },
-    // While Redis can be asked, it takes events, whether its publications are heard or not.
-    isUp: () => link.isUp && (link.life !== null || following.isHearing),
-    appended: (streams, id) => { for (const { entries } of streams) following.find(entries)?.knows(id) }
+    // While Redis can be asked it takes events, whether its publications are received or not.
+    isUp: () => link.isUp && (link.life !== null || subscriptions.isReceiving),
+    appended: (streams, id) => { for (const { entries } of streams) subscriptions.find(entries)?.appended(id) }
   })
   const log = new RedisLog({
     keys,
-    outbox,
-    following,
+    producer,
+    subscriptions,
     reader,
-    arrived: async () => { await pulse.arrived() },
+    allReceived: async () => { await heartbeat.allReceived() },
     remove: async ({ entries, state }) => {
       const newest = await link.askScript(scripts.remove, [entries, state], [String(keptFor)])
       return newest === null ? undefined : idAt(String(newest), (await link.current()).epoch)
     }
   })
   const configs = new RedisConfigStore(link, keys, node, logger)
-  const peers = new RedisPeers(outbox, following, keys.nodes)
-  return { keys, echo, link, subscriber, following, pulse, outbox, log, configs, peers }
+  const peers = new RedisPeers(producer, subscriptions, keys.nodes)
+  return { keys, echo, link, subscriber, subscriptions, heartbeat, producer, log, configs, peers }
 }
 
 type Parts = Awaited<ReturnType<typeof partsOf>>
 
-/** A store that is open: what its two connections tell goes to the parts that it is for. */
+/** A store that is open. Passes on what its two connections receive. */
 class OpenRedis {
   readonly #parts: Parts
   readonly #logger: StoreLogger
@@ -95,17 +95,17 @@ class OpenRedis {
   }
 
   async open (): Promise<void> {
-    const { link, subscriber, following, configs, peers } = this.#parts
+    const { link, subscriber, subscriptions, configs, peers } = this.#parts
     const subscribed = new Promise<void>(resolve => { this.#subscribed = resolve })
     link.whenJoined(life => {
-      following.joined(life)
+      subscriptions.logJoined(life)
       // What was asked of it meanwhile has failed, and a log that was wiped has taken the configs along.
       configs.missed()
     })
     link.open()
     subscriber.open({
       connected: () => { void this.#subscribe() },
-      lost: () => { following.lost() },
+      lost: () => { subscriptions.lost() },
       message: (channel, content) => { this.#take(channel, content) }
     })
     await atMost(START, Promise.race([link.refused, Promise.all([link.joined(), subscribed, peers.ready])]))
@@ -117,33 +117,33 @@ class OpenRedis {
   }
 
   #take (channel: string, content: Buffer): void {
-    const { keys, echo, configs, pulse, following } = this.#parts
+    const { keys, echo, configs, heartbeat, subscriptions } = this.#parts
     if (channel === keys.configs) configs.told(content.toString())
-    else if (channel === echo) pulse.heard(content.toString())
-    else following.published(channel, content)
+    else if (channel === echo) heartbeat.echoReceived(content.toString())
+    else subscriptions.receive(channel, content)
   }
 
   /** Subscribes on a new connection. Changes of configs that were published before are read again. */
   async #subscribe (): Promise<void> {
-    const { keys, echo, link, subscriber, following, configs } = this.#parts
+    const { keys, echo, link, subscriber, subscriptions, configs } = this.#parts
     try {
       await subscriber.subscribe([keys.configs, echo])
-      following.connected()
+      subscriptions.connected()
       this.#subscribed()
       await link.joined()
       configs.missed()
     } catch (error) {
       // When the connection was lost again, the next one subscribes.
       if (!isPassing(error) && this.#closing === undefined) {
-        this.#logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is heard')
+        this.#logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is received')
       }
     }
   }
 
   health (): StoreHealth {
-    const { link, following, outbox } = this.#parts
-    const available = link.isUp && following.isHearing
-    return { available, pendingEvents: outbox.count, pendingBytes: outbox.bytes }
+    const { link, subscriptions, producer } = this.#parts
+    const available = link.isUp && subscriptions.isReceiving
+    return { available, pendingEvents: producer.count, pendingBytes: producer.bytes }
   }
 
   async close (): Promise<void> {
@@ -151,12 +151,12 @@ class OpenRedis {
   }
 
   async #close (): Promise<void> {
-    const { link, subscriber, following, pulse, outbox } = this.#parts
+    const { link, subscriber, subscriptions, heartbeat, producer } = this.#parts
     // While Redis is away, appends cannot finish. The service has waited for them already, with a limit of its own.
-    if (link.isUp) await atMost(END, outbox.drained())
-    outbox.close()
-    pulse.close()
-    following.close()
+    if (link.isUp) await atMost(END, producer.drained())
+    producer.close()
+    heartbeat.close()
+    subscriptions.close()
     link.close()
     subscriber.close()
   }

@@ -17,10 +17,10 @@ export interface Found {
   readonly last: string
 }
 
-/** A stream that may have more than was told. */
+/** A stream that may have events after an id. */
 export interface Position {
   readonly keys: StreamKeys
-  readonly told: string
+  readonly after: string
 }
 
 export interface Behind {
@@ -64,14 +64,14 @@ export class Reader {
           last: idAt(log.last, log.epoch)
         }
       }
-      // It is in another life, and has to be joined first: what was told belongs to the one before.
+      // It is in another life, and has to be joined first: what was delivered belongs to the one before.
       link.rejoin()
     }
   }
 
   /**
-   * What cannot be understood (a later version has written it, say) is a gap: nobody here can
-   * bring it, nor wait for it.
+   * What cannot be decoded (a later version has written it, say) is a gap: it can neither be delivered here nor waited
+   * for.
    */
   #decoded (stream: StreamKeys, found: readonly Buffer[], epoch: string): readonly LogEntry[] | 'gap' {
     try {
@@ -93,12 +93,12 @@ export class Reader {
       const answer = await link.askScript(
         scripts.behind,
         [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])],
-        [epoch, name, ...streams.map(({ told }) => positionOf(told))]
+        [epoch, name, ...streams.map(({ after }) => positionOf(after))]
       )
       if (Array.isArray(answer)) {
         const [last, ...numbers] = answer as [Buffer, ...number[]]
-        // A position has no epoch: what was told in another one has to be read to be told apart.
-        const behind = streams.map(({ told }, at) => epochOf(told) !== epoch || numbers.includes(at + 1))
+        // A position has no epoch: after an id of another one, the stream has to be read to be sure.
+        const behind = streams.map(({ after }, at) => epochOf(after) !== epoch || numbers.includes(at + 1))
         return { last: idAt(String(last), epoch), behind }
       }
       link.rejoin()

@@ -73,10 +73,10 @@ interface Parts {
 }
 
 /**
- * What this node appends, in order. One batch is under way at a time, and what comes meanwhile goes into the next one:
- * so a batch that was not answered can be sent again, with the same number, and none overtakes it.
+ * Appends what this node emits, in order and once. One batch is in flight at a time, and what comes meanwhile goes into
+ * the next one: so a batch that was not answered can be sent again with the same number, and none overtakes it.
  */
-export class Outbox {
+export class Producer {
   readonly #parts: Parts
   #waiting: Waiting[] = []
   #inFlight: readonly Waiting[] = []

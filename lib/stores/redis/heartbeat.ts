@@ -1,6 +1,6 @@
 import type { StoreLogger } from '../store.js'
 import { isPassing } from './faults.js'
-import type { Following } from './following.js'
+import type { StreamSubscriptions } from './stream-subscriptions.js'
 import type { Link } from './link.js'
 import { idAt } from './position.js'
 import type { Subscriber } from './subscriber.js'
@@ -8,27 +8,28 @@ import type { Subscriber } from './subscriber.js'
 /** Between two beats, in ms. */
 const PERIOD = 1000
 /** After so long without an echo the subscriber's connection counts as dead, in ms. */
-const MAX_UNHEARD = 15_000
+const MAX_SILENCE = 15_000
 
 interface Parts {
   readonly link: Link
   readonly subscriber: Subscriber
-  readonly following: Following
-  /** Where this node hears itself. */
+  readonly subscriptions: StreamSubscriptions
+  /** Where this node gets its own echoes. */
   readonly channel: string
   readonly logger: StoreLogger
 }
 
 /**
- * Asks Redis once a second whether all is well: whether the log is the one that is known, and whether what is published
- * arrives. An *echo* that arrives says that everything has arrived that was published before it.
+ * Checks once a second that the log is the one that is known, and that publications arrive: each beat has Redis publish
+ * an *echo*. An echo that arrives proves that everything published before it has arrived. This is what notices a
+ * connection that is dead without a word, and a publication that the network has lost.
  */
-export class Pulse {
+export class Heartbeat {
   readonly #parts: Parts
   readonly #timer: NodeJS.Timeout
   #sent = 0
-  #heard = 0
-  #heardAt = performance.now()
+  #received = 0
+  #receivedAt = performance.now()
   #waiters: Array<{ readonly number: number, readonly resolve: () => void }> = []
   #isBeating = false
   #isClosed = false
@@ -39,14 +40,14 @@ export class Pulse {
   }
 
   async #tick (): Promise<void> {
-    const { link, following, logger } = this.#parts
+    const { link, subscriptions, logger } = this.#parts
     this.#checkDead()
-    following.unfollowIdle()
+    subscriptions.closeIdle()
     if (this.#isBeating || link.life === null) return
     this.#isBeating = true
     try {
       await this.#send()
-      await following.look()
+      await subscriptions.checkForMissed()
     } catch (error) {
       if (!isPassing(error) && link.isUp) logger.error({ err: error }, 'Redis could not be asked how it is')
     } finally {
@@ -54,13 +55,13 @@ export class Pulse {
     }
   }
 
-  /** Nothing that may wait for an answer stands before it. */
+  /** Called before anything that waits for an answer of Redis, since such a wait may not end. */
   #checkDead (): void {
     const { link, subscriber } = this.#parts
     link.checkDead()
-    if (this.#sent === this.#heard) this.#heardAt = performance.now()
-    if (performance.now() - this.#heardAt < MAX_UNHEARD) return
-    this.#heardAt = performance.now()
+    if (this.#sent === this.#received) this.#receivedAt = performance.now()
+    if (performance.now() - this.#receivedAt < MAX_SILENCE) return
+    this.#receivedAt = performance.now()
     subscriber.reconnect()
   }
 
@@ -70,25 +71,25 @@ export class Pulse {
     return number
   }
 
-  /** An echo has arrived. */
-  heard (message: string): void {
+  /** An echo has arrived: everything published before it has, too. */
+  echoReceived (message: string): void {
     const [number = '', epoch = '', life = '', last = ''] = message.split(' ')
-    this.#heard = Math.max(this.#heard, Number(number))
-    this.#heardAt = performance.now()
-    if (this.#parts.link.isCurrent(epoch, life)) this.#parts.following.passed(idAt(last, epoch))
+    this.#received = Math.max(this.#received, Number(number))
+    this.#receivedAt = performance.now()
+    if (this.#parts.link.isCurrent(epoch, life)) this.#parts.subscriptions.advanceWatermark(idAt(last, epoch))
     const waiters = this.#waiters
-    this.#waiters = waiters.filter(waiter => waiter.number > this.#heard)
-    for (const waiter of waiters) if (waiter.number <= this.#heard) waiter.resolve()
+    this.#waiters = waiters.filter(waiter => waiter.number > this.#received)
+    for (const waiter of waiters) if (waiter.number <= this.#received) waiter.resolve()
   }
 
   /**
-   * Resolves when everything that was published before has arrived, or will not any more because the store is closed.
+   * Resolves when everything that was published before has been received, or when the store is closed.
    */
-  async arrived (): Promise<void> {
+  async allReceived (): Promise<void> {
     while (!this.#isClosed) {
       try {
         const number = await this.#send()
-        if (number > this.#heard) await new Promise<void>(resolve => { this.#waiters.push({ number, resolve }) })
+        if (number > this.#received) await new Promise<void>(resolve => { this.#waiters.push({ number, resolve }) })
         return
       } catch (error) {
         if (!isPassing(error)) throw error

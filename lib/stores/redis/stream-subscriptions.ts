@@ -4,7 +4,7 @@ import type { GapListener, LogListener, Watch } from '../../log/event-log.js'
 import { epochOf } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { isPassing } from './faults.js'
-import { type Bounds, Followed, type Passed } from './followed.js'
+import { type Bounds, StreamSubscription, type Watermark } from './stream-subscription.js'
 import { decodeMessage } from './frame.js'
 import type { StreamKeys } from './keys.js'
 import type { Life, Link } from './link.js'
@@ -12,13 +12,13 @@ import { idAt } from './position.js'
 import type { Reader } from './reader.js'
 import type { Subscriber } from './subscriber.js'
 
-/** How long a stream is still followed when its last client has left, in ms: it comes back, mostly. */
+/** How long a subscription is kept when its last client has left, in ms: most clients come back. */
 const LINGER = 10_000
-/** Streams that are looked at together. */
+/** Streams that are checked together. */
 const CHUNK = 256
-/** Who was cut off for no longer than this has not been away, in ms. */
+/** A connection that was lost for no longer than this counts as up, in ms. */
 const GRACE = 1000
-/** Before what has failed is tried again, in ms. */
+/** The pause before a failed step is tried again, in ms. */
 const RETRY = 1000
 /** Bytes of what was missed that are read at once. */
 const PAGE_BYTES = 256 * 1024
@@ -31,55 +31,55 @@ interface Parts {
   readonly logger: StoreLogger
 }
 
-/** The streams that somebody on this node wants to hear of, and no others: what it subscribes to. */
-export class Following {
+/** The streams that this node is subscribed to: those that have a client here, and no others. */
+export class StreamSubscriptions {
   readonly #parts: Parts
   // Map(channel -> stream)
-  readonly #streams = new Map<string, Followed>()
-  readonly #passed: Passed = { id: '' }
-  /** Whether everything that is followed is subscribed to. */
+  readonly #streams = new Map<string, StreamSubscription>()
+  readonly #watermark: Watermark = { id: '' }
+  /** Whether the connection to subscribe on is up. */
   #isConnected = false
   #lostAt = -Infinity
   /** The life of the log that was joined last. */
   #life = ''
-  /** Grows with each connection: what one has caught up with, the next may have missed. */
+  /** The number of the connection: what one has caught up with, the next may have missed. */
   #connection = 0
-  /** To be subscribed to. */
-  #wanted: Followed[] = []
+  /** Streams to subscribe to. */
+  #wanted: StreamSubscription[] = []
   #working: Promise<void> | null = null
-  /** Where the next look for what was missed begins. */
-  #looked = 0
+  /** The index of the stream where the next check begins. */
+  #nextCheck = 0
   #isClosed = false
 
   constructor (parts: Parts) {
     this.#parts = parts
   }
 
-  find (channel: string): Followed | undefined {
+  find (channel: string): StreamSubscription | undefined {
     return this.#streams.get(channel)
   }
 
-  get streams (): Iterable<Followed> {
+  get streams (): Iterable<StreamSubscription> {
     return this.#streams.values()
   }
 
-  follow (keys: StreamKeys, listener: LogListener, onGap?: GapListener): Watch {
+  subscribe (keys: StreamKeys, listener: LogListener, onGap?: GapListener): Watch {
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
     const stream = this.#streams.get(keys.entries) ?? this.#add(keys)
     const close = stream.listen(listener, onGap)
     return { ready: stream.ready, close }
   }
 
-  #add (keys: StreamKeys): Followed {
-    const stream = new Followed(keys, this.#parts.bounds, this.#passed)
+  #add (keys: StreamKeys): StreamSubscription {
+    const stream = new StreamSubscription(keys, this.#parts.bounds, this.#watermark)
     this.#streams.set(keys.entries, stream)
     this.#wanted.push(stream)
     this.#work()
     return stream
   }
 
-  /** Whether what is published is heard, or was until a moment ago. */
-  get isHearing (): boolean {
+  /** Whether publications are received, or were until a moment ago. */
+  get isReceiving (): boolean {
     return this.#isConnected || performance.now() - this.#lostAt < GRACE
   }
 
@@ -92,77 +92,77 @@ export class Following {
     this.#work()
   }
 
-  /** What is published now is missed. */
+  /** The connection is lost: what is published now is missed. */
   lost (): void {
     if (this.#isConnected) this.#lostAt = performance.now()
     this.#isConnected = false
     for (const stream of this.#streams.values()) stream.fallBehind()
   }
 
-  /** The log can be asked, perhaps in another life: then what was told has to be compared with it. */
-  joined ({ epoch, name, last }: Life): void {
+  /** The log can be read, perhaps in another life: then what was delivered has to be compared with it. */
+  logJoined ({ epoch, name, last }: Life): void {
     for (const stream of this.#streams.values()) {
-      if (epochOf(stream.verified) !== epoch) stream.fallBehind()
-      if (name !== this.#life) stream.forgetUpTo(last)
+      if (epochOf(stream.confirmed) !== epoch) stream.fallBehind()
+      if (name !== this.#life) stream.resetRecent(last)
     }
     this.#life = name
     this.#work()
   }
 
-  /** Everything up to an id has arrived that was published on the streams that are followed. */
-  passed (id: string): void {
-    this.#passed.id = id
-    for (const stream of this.#streams.values()) stream.forgetOld(id)
+  /** Everything that was published up to an id has been received. */
+  advanceWatermark (id: string): void {
+    this.#watermark.id = id
+    for (const stream of this.#streams.values()) stream.trimRecent(id)
   }
 
-  published (channel: string, content: Buffer): void {
+  receive (channel: string, content: Buffer): void {
     const stream = this.#streams.get(channel)
     if (stream === undefined) return
     try {
       this.#take(stream, decodeMessage(content), content.length)
     } catch (error) {
-      // Whoever may publish on our channels may publish anything.
+      // Anybody who may publish on our channels may publish anything.
       this.#parts.logger.error({ err: error, channel }, 'what was published cannot be understood')
     }
   }
 
-  #take (stream: Followed, message: ReturnType<typeof decodeMessage>, size: number): void {
+  #take (stream: StreamSubscription, message: ReturnType<typeof decodeMessage>, size: number): void {
     const { link } = this.#parts
     if ('removed' in message) {
-      stream.removed(idAt(message.removed, link.life?.epoch ?? ''))
+      stream.dropThrough(idAt(message.removed, link.life?.epoch ?? ''))
       return
     }
-    // Also while the link is away: it must know then what to look for.
+    // Also while Redis cannot be asked: the link compares it with the log when it joins.
     link.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.life)
     if (!link.isCurrent(message.epoch, message.life)) this.#otherLife(stream, message.epoch)
-    if (stream.publish(message, size)) this.#work()
+    if (stream.receive(message, size)) this.#work()
   }
 
-  /** Somebody has joined the log after us, in a life that we don't know yet. */
-  #otherLife (stream: Followed, epoch: string): void {
-    if (epochOf(stream.verified) !== epoch) stream.fallBehind()
+  /** Another node has joined the log after us, in a life that this one does not know yet. */
+  #otherLife (stream: StreamSubscription, epoch: string): void {
+    if (epochOf(stream.confirmed) !== epoch) stream.fallBehind()
     if (this.#parts.link.life !== null) this.#parts.link.rejoin()
   }
 
-  /** Looks whether some of the streams have missed something, others each time: no network is told to lose nothing. */
-  async look (): Promise<void> {
+  /** Checks whether some of the streams have missed something, others each time: a network may lose a publication. */
+  async checkForMissed (): Promise<void> {
     if (!this.#isConnected || this.#working !== null) return
-    const told = [...this.#streams.values()].filter(({ state }) => state === 'told')
-    if (this.#looked >= told.length) this.#looked = 0
-    const streams = told.slice(this.#looked, this.#looked += CHUNK)
-    const before = streams.map(({ keys, verified }) => ({ keys, told: verified }))
+    const live = [...this.#streams.values()].filter(({ state }) => state === 'live')
+    if (this.#nextCheck >= live.length) this.#nextCheck = 0
+    const streams = live.slice(this.#nextCheck, this.#nextCheck += CHUNK)
+    const before = streams.map(({ keys, confirmed }) => ({ keys, after: confirmed }))
     const { last, behind } = await this.#parts.reader.behind(before)
     for (const [at, stream] of streams.entries()) {
-      if (behind[at] === false) stream.verify(last)
-      // What was on its way has arrived by the next look.
-      else if (stream.isSuspect && stream.verified === before[at]?.told) stream.fallBehind()
+      if (behind[at] === false) stream.confirm(last)
+      // What was on its way has arrived by the next check.
+      else if (stream.isSuspect && stream.confirmed === before[at]?.after) stream.fallBehind()
       stream.isSuspect = behind[at] === true
     }
     this.#work()
   }
 
-  /** Lets go of streams that nobody has listened to for a while. */
-  unfollowIdle (): void {
+  /** Closes subscriptions that have had no listener for a while. */
+  closeIdle (): void {
     const before = performance.now() - LINGER
     const idle = [...this.#streams.values()].filter(({ idleSince }) => idleSince !== null && idleSince < before)
     if (idle.length === 0) return
@@ -177,14 +177,14 @@ export class Following {
   }
 
   /**
-   * Resolves when none is behind of the streams that are followed now. Those that come later begin with what is
-   * published later, and where clients keep coming there is always one.
+   * Resolves when every subscription of now is live. Those that come later begin with what is published later, and
+   * while clients keep coming there is always one that is not.
    */
-  async settled (): Promise<void> {
-    const late = [...this.#streams.values()].filter(({ state }) => state !== 'told')
-    const isLate = (stream: Followed): boolean =>
-      stream.state !== 'told' && this.find(stream.keys.entries) === stream
-    while (this.#working !== null && late.some(isLate)) await this.#working
+  async caughtUp (): Promise<void> {
+    const waiting = [...this.#streams.values()].filter(({ state }) => state !== 'live')
+    const isWaiting = (stream: StreamSubscription): boolean =>
+      stream.state !== 'live' && this.find(stream.keys.entries) === stream
+    while (this.#working !== null && waiting.some(isWaiting)) await this.#working
   }
 
   #work (): void {
@@ -193,9 +193,9 @@ export class Following {
       this.#parts.link.life === null || !this.#hasWork()
     ) return
     this.#working = this.#workOnce().catch(async (error: unknown) => {
-      // It goes on when Redis is back, and what has kept it is told there.
+      // It goes on when Redis is back, which the link logs.
       if (this.#isConnected && this.#parts.link.isUp) {
-        this.#parts.logger.error({ err: error }, 'streams could not be followed: it is tried again')
+        this.#parts.logger.error({ err: error }, 'streams could not be subscribed to: it is tried again')
       }
       await pause(RETRY, undefined, { ref: false })
     }).finally(() => {
@@ -211,7 +211,7 @@ export class Following {
   }
 
   async #workOnce (): Promise<void> {
-    // In a later turn: who comes together is subscribed together.
+    // In a later tick: clients that come together are subscribed together.
     await nextTurn()
     const connection = this.#connection
     // Some may have been left meanwhile.
@@ -220,35 +220,35 @@ export class Following {
     for (let at = 0; at < behind.length; at += CHUNK) await this.#catchUp(behind.slice(at, at + CHUNK), connection)
   }
 
-  async #begin (streams: readonly Followed[], connection: number): Promise<void> {
+  async #begin (streams: readonly StreamSubscription[], connection: number): Promise<void> {
     if (streams.length === 0) return
     try {
       await this.#parts.subscriber.subscribe(streams.map(({ keys: { entries } }) => entries))
       const { last } = await this.#parts.reader.behind([])
       await nextTurn()
       this.#checkConnection(connection)
-      for (const stream of streams) if (stream.state === 'starting') stream.startAt(last)
+      for (const stream of streams) if (stream.state === 'starting') stream.goLive(last)
     } catch (error) {
       this.#wanted.push(...streams)
       throw error
     }
   }
 
-  async #catchUp (streams: readonly Followed[], connection: number): Promise<void> {
+  async #catchUp (streams: readonly StreamSubscription[], connection: number): Promise<void> {
     const { last, behind } = await this.#parts.reader.behind(
-      streams.map(({ keys, verified }) => ({ keys, told: verified }))
+      streams.map(({ keys, confirmed }) => ({ keys, after: confirmed }))
     )
     await nextTurn()
     for (const [at, stream] of streams.entries()) {
-      if (behind[at] === false) stream.verify(last)
+      if (behind[at] === false) stream.confirm(last)
       if (behind[at] !== false || !this.#finished(stream, connection)) await this.#readMissed(stream, connection)
     }
   }
 
   /** @throws Error when the connection was lost meanwhile */
-  #finished (stream: Followed, connection: number): boolean {
+  #finished (stream: StreamSubscription, connection: number): boolean {
     this.#checkConnection(connection)
-    return stream.caughtUp(epochOf(stream.verified))
+    return stream.caughtUp(epochOf(stream.confirmed))
   }
 
   /** @throws Error when it is not the connection of now */
@@ -256,13 +256,13 @@ export class Following {
     if (!this.#isConnected || this.#connection !== connection) throw new Error('the connection was lost')
   }
 
-  async #readMissed (stream: Followed, connection: number): Promise<void> {
+  async #readMissed (stream: StreamSubscription, connection: number): Promise<void> {
     for (;;) {
-      const { entries, last } = await this.#parts.reader.read(stream.keys, stream.verified, PAGE_BYTES)
-      // In a turn of its own: what is told now must not come between a read of somebody else's and what follows it.
+      const { entries, last } = await this.#parts.reader.read(stream.keys, stream.confirmed, PAGE_BYTES)
+      // In a tick of its own: what is delivered now must not come between another read and what follows it.
       await nextTurn()
       if (entries === 'gap') stream.skipTo(last)
-      else stream.tell(entries)
+      else stream.deliver(entries)
       if (entries.length === 0 && this.#finished(stream, connection)) return
     }
   }
