@@ -166,22 +166,28 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
   t.test('can lose the state of a stream: then it has gaps, and no holes', async t => {
     const { node, other, state } = await startPlace(t, { retention: { maxEvents: 20, maxBytes: 2000 } })
     const watcher = await watcherOf(node, 'acme')
-    const ids = [watcher.start, ...await appendMany(node.log, ['acme'], 100)]
+    const ids = [watcher.start]
+    // On a slow machine a node that is more behind than what is kept would rightly tell of a gap.
+    const add = async (count: number): Promise<void> => {
+      for (let left = count; left > 0; left -= 10) {
+        ids.push(...await appendMany(node.log, ['acme'], Math.min(left, 10)))
+        await node.log.drained()
+      }
+    }
+    await add(100)
     for (let time = 0; time < 3; time++) {
-      ids.push(...await appendMany(node.log, ['acme'], 25))
+      await add(25)
       await commands.del(state)
       const kept = await assertNoHole([other.log], 'acme', ids)
       t.ok(kept > 0, `${kept} can be read`)
-      ids.push(...await appendMany(node.log, ['acme'], 3))
+      await add(3)
       await assertNoHole([other.log], 'acme', ids)
-      ids.push(...await appendMany(node.log, ['acme'], 60))
+      await add(60)
       await assertNoHole([other.log], 'acme', ids)
-      await node.log.drained()
       const stats = node.log.stats()
       t.ok(stats.records >= 0 && stats.bytes >= 0, `${stats.bytes} bytes of ${stats.records} events`)
       t.ok(Number(await commands.hget(state, 'bytes')) >= 0)
     }
-    await node.log.drained()
     assertTold(watcher, ids.slice(1))
     t.equal(watcher.gaps.length, 0)
   })
