@@ -74,7 +74,7 @@ t.test('events left out, empty, or the whole catalogue are all, those of a later
     const { instances: later } = setUp({ catalogue: larger, store })
     await later.load()
     t.strictSame(await later.find('acme'), { instance: 'acme', enabled: true, events: ['CALL', 'CHATS_SET', 'CHATS_UPDATE'] })
-    t.equal(later.standing('acme', larger.get('chats.update')), 'served')
+    t.equal(later.status('acme', larger.get('chats.update')), 'served')
   }
 })
 
@@ -85,7 +85,7 @@ t.test('a list that is not the whole catalogue stays what it is in a later one',
   const { instances } = setUp({ catalogue: larger, store })
   await instances.load()
   t.strictSame((await instances.find('acme'))?.events, ['CALL'])
-  t.equal(instances.standing('acme', larger.get('chats.update')), 'filtered')
+  t.equal(instances.status('acme', larger.get('chats.update')), 'filtered')
 })
 
 t.test('the list in force is in constant names and the order of the catalogue, each once', async t => {
@@ -106,7 +106,7 @@ t.test('a list that is left out keeps the stored one, and means all where there 
     t.strictSame(await set({ enabled }), { instance: 'acme', enabled, events: two }, String(enabled))
     t.strictSame(await instances.find('acme'), { instance: 'acme', enabled, events: two })
   }
-  t.equal(instances.standing('acme', catalogue.get('chats.update')), 'filtered', 'and it is in force')
+  t.equal(instances.status('acme', catalogue.get('chats.update')), 'filtered', 'and it is in force')
   t.strictSame((await set({ enabled: false, events: [] })).events, two)
   t.strictSame((await set({ enabled: true, events: undefined })).events, two)
   t.strictSame((await set({ enabled: true, events: [] })).events, ALL)
@@ -165,36 +165,36 @@ t.test('an instance that was never set, or is removed, has no config', async t =
   await instances.set('acme', { enabled: true })
   await instances.remove('acme')
   t.equal(await instances.find('acme'), null)
-  t.equal(instances.standing('acme'), 'not-set')
+  t.equal(instances.status('acme'), 'not-set')
   t.strictSame(await listed(instances), [])
 })
 
 t.test('a standing follows the config and its events', async t => {
   const { instances } = setUp()
   const [call, upsert] = [catalogue.get('call'), catalogue.get('messages.upsert')]
-  t.equal(instances.standing('acme', call), 'not-set')
+  t.equal(instances.status('acme', call), 'not-set')
   await instances.set('acme', { enabled: true, events: ['CALL'] })
-  t.equal(instances.standing('acme'), 'served')
-  t.equal(instances.standing('acme', call), 'served')
-  t.equal(instances.standing('acme', upsert), 'filtered')
+  t.equal(instances.status('acme'), 'served')
+  t.equal(instances.status('acme', call), 'served')
+  t.equal(instances.status('acme', upsert), 'filtered')
   await instances.set('acme', { enabled: false })
-  t.equal(instances.standing('acme'), 'instance-disabled')
-  t.equal(instances.standing('acme', call), 'instance-disabled')
-  t.equal(instances.standing('other'), 'not-set', 'another instance is not touched')
+  t.equal(instances.status('acme'), 'instance-disabled')
+  t.equal(instances.status('acme', call), 'instance-disabled')
+  t.equal(instances.status('other'), 'not-set', 'another instance is not touched')
 })
 
 t.test('defaultConfig is what an instance that was never set counts as; it is not a config that was set', async t => {
   const { instances } = setUp({ byDefault: { enabled: true, events: ['messages.upsert'] } })
-  t.equal(instances.standing('acme', catalogue.get('messages.upsert')), 'served')
-  t.equal(instances.standing('acme', catalogue.get('call')), 'filtered')
+  t.equal(instances.status('acme', catalogue.get('messages.upsert')), 'served')
+  t.equal(instances.status('acme', catalogue.get('call')), 'filtered')
   t.equal(await instances.find('acme'), null)
   t.strictSame(await listed(instances), [])
   t.equal(await instances.remove('acme'), false)
   await instances.set('acme', { enabled: false })
-  t.equal(instances.standing('acme'), 'instance-disabled', 'what is set wins')
+  t.equal(instances.status('acme'), 'instance-disabled', 'what is set wins')
   await instances.remove('acme')
-  t.equal(instances.standing('acme'), 'served', 'and counts again after a removal')
-  t.equal(setUp({ byDefault: { enabled: false } }).instances.standing('acme'), 'instance-disabled')
+  t.equal(instances.status('acme'), 'served', 'and counts again after a removal')
+  t.equal(setUp({ byDefault: { enabled: false } }).instances.status('acme'), 'instance-disabled')
 })
 
 t.test('a bad defaultConfig is an error at once', async t => {
@@ -209,8 +209,8 @@ t.test('names in the store that have left the catalogue are passed over, and com
   const { instances } = setUp({ store })
   await instances.load()
   t.strictSame(await instances.find('acme'), { instance: 'acme', enabled: true, events: ['CALL'] })
-  t.equal(instances.standing('acme', catalogue.get('call')), 'served')
-  t.equal(instances.standing('acme', catalogue.get('messages.upsert')), 'filtered')
+  t.equal(instances.status('acme', catalogue.get('call')), 'served')
+  t.equal(instances.status('acme', catalogue.get('messages.upsert')), 'filtered')
   await instances.set('acme', { enabled: false })
   const { instances: later } = setUp({ store, catalogue: new Catalogue(['gone', 'call', 'chats.set']) })
   await later.load()
@@ -223,7 +223,7 @@ t.test('when none of the stored names is known any more, nothing is sent, and no
   const { instances } = setUp({ store })
   await instances.load()
   t.strictSame(await instances.find('acme'), { instance: 'acme', enabled: true, events: [] })
-  for (const event of catalogue.events) t.equal(instances.standing('acme', event), 'filtered')
+  for (const event of catalogue.events) t.equal(instances.status('acme', event), 'filtered')
 })
 
 t.test('configs of the store count from the load on', async t => {
@@ -232,8 +232,8 @@ t.test('configs of the store count from the load on', async t => {
   await store.set('other', { enabled: false, events: ['CALL'] })
   const { instances } = setUp({ store })
   await instances.load()
-  t.equal(instances.standing('acme'), 'served')
-  t.equal(instances.standing('other'), 'instance-disabled')
+  t.equal(instances.status('acme'), 'served')
+  t.equal(instances.status('other'), 'instance-disabled')
   t.strictSame(await listed(instances), [{ instance: 'acme', enabled: true, events: ALL }, { instance: 'other', enabled: false, events: ['CALL'] }])
 })
 
@@ -333,7 +333,7 @@ t.test('whatever is set, the answer, find and list agree, and the standing follo
       t.strictSame(await instances.find('acme'), config)
       for (const event of catalogue.events) {
         const expected = !input.enabled ? 'instance-disabled' : stored.includes(event.constant) ? 'served' : 'filtered'
-        if (instances.standing('acme', event) !== expected) return false
+        if (instances.status('acme', event) !== expected) return false
       }
     }
     return true

@@ -104,7 +104,7 @@ export class Admission {
     const isAvailable = instances.isLoaded && store.health?.().available !== false
     if (!isAvailable) throw new errors.STORE_UNAVAILABLE('come back in a moment')
     if (instance === null) return
-    const status = instances.standing(instance)
+    const status = instances.status(instance)
     const path = encodeURIComponent(instance)
     if (status === 'not-set') throw new errors.NOT_SET(instance, path)
     // Evolution's clients stay, and are muted.

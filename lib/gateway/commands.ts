@@ -78,7 +78,7 @@ export class Commands {
     connection.end('tooManyMessages')
   }
 
-  /** Sets the whole filter. The acknowledgement is the list in force, or a refusal as in `connect_error`. */
+  /** Sets the whole filter. The acknowledgement is the effective list, or a refusal as in `connect_error`. */
   #subscribe (session: SocketSession, args: readonly unknown[], acknowledge: Acknowledge | undefined): void {
     const { catalogue, delivery } = this.#parts
     const hears = session.grant !== SILENT

@@ -33,7 +33,7 @@ export class Notices {
     if (session.byPid) return
     const { mode, instances } = this.#parts
     const { instance } = session
-    const enabled = instance === null || instances.standing(instance) !== 'instance-disabled'
+    const enabled = instance === null || instances.status(instance) !== 'instance-disabled'
     const content: Ready = { instance, mode, enabled, recovered, lastEventId }
     this.#guarded(session, () => { session.notify('ws.ready', content) })
   }

@@ -55,7 +55,7 @@ export class Recovery {
   #join ({ session }: Recovering): void {
     const { delivery, instances } = this.#parts
     delivery.join(session)
-    const isMuted = session.instance !== null && instances.standing(session.instance) === 'instance-disabled'
+    const isMuted = session.instance !== null && instances.status(session.instance) === 'instance-disabled'
     session.open(isMuted ? 'muted' : 'live')
   }
 

@@ -69,7 +69,7 @@ export class Sessions {
 
   #serves (instance: string | null): boolean {
     if (instance === null) return true
-    const status = this.#parts.instances.standing(instance)
+    const status = this.#parts.instances.status(instance)
     return status === 'served' || (status === 'instance-disabled' && this.#parts.evolution)
   }
 
@@ -80,7 +80,7 @@ export class Sessions {
     // The root's pages say of each event whether a former instance of its name has sent it.
     history.forget(null)
     const isServed = this.#serves(instance)
-    const state = instances.standing(instance) === 'instance-disabled' ? 'muted' : 'live'
+    const state = instances.status(instance) === 'instance-disabled' ? 'muted' : 'live'
     for (const session of registry.of(instance)) {
       if (!isServed) session.close('disabled')
       else if (session.state === 'live' || session.state === 'muted') session.open(state)

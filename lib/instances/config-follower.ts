@@ -11,7 +11,7 @@ interface Parts {
 }
 
 /**
- * Keeps the configs in force as the store has them: those that it has at the start, and what other nodes change. A
+ * Keeps the effective configs as the store has them: those that it has at the start, and what other nodes change. A
  * store that is away at the start is read when it comes. What could not be read is read at the next word of the store.
  */
 export class ConfigFollower {

@@ -6,8 +6,8 @@ import type { EventLog } from '../log/event-log.js'
 import type { ConfigChange, ConfigStore, StoredConfig } from '../stores/store.js'
 import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 
-/** A config in force: what an event is held against when it is emitted. */
-interface Force {
+/** The effective config of an instance, which decides where its events go. */
+interface EffectiveConfig {
   readonly enabled: boolean
   readonly events: EventSet
   /** Differs when the instance was removed and set again, where the store tells. */
@@ -17,7 +17,7 @@ interface Force {
 }
 
 /** How an instance stands towards an event, or towards a client that wants in. */
-export type Standing = 'served' | 'not-set' | 'instance-disabled' | 'filtered'
+export type InstanceStatus = 'served' | 'not-set' | 'instance-disabled' | 'filtered'
 
 export interface SetResult {
   readonly config: InstanceConfig
@@ -25,26 +25,26 @@ export interface SetResult {
   readonly created: boolean
 }
 
-/** What follows the configs in force. Each is called after the change, and waited for. */
+/** Is told of changes of the effective configs. Each call is made after the change, and waited for. */
 export interface InstanceListener {
-  /** The config in force of an instance has changed. */
+  /** The effective config of an instance has changed. */
   configChanged(name: string): Promise<void>
-  /** An instance is being removed: its config is no more in force, and its history and its config are deleted next. */
+  /** An instance is being removed: it has no effective config any more, and its history and stored config go next. */
   instanceRemoved(name: string): Promise<void>
   /** Another node has removed an instance, with all that belongs to it. */
   instanceGone(name: string): void
 }
 
-/** The configs of all instances, in force in memory and kept in a store. */
+/** The configs of all instances: the effective ones in memory, and a store that keeps them. */
 export class Instances {
   readonly #catalogue: Catalogue
   readonly #store: ConfigStore
   readonly #history: Pick<EventLog, 'remove' | 'head'>
   #listener: InstanceListener | null = null
   #loaded: () => void = () => {}
-  readonly #byDefault: Force | null
-  // Map(name -> config in force)
-  readonly #inForce = new Map<string, Force>()
+  readonly #byDefault: EffectiveConfig | null
+  // Map(name -> its effective config)
+  readonly #effective = new Map<string, EffectiveConfig>()
   // Map(name -> the last change under way)
   readonly #changes = new Map<string, Promise<unknown>>()
   /** Names that are to be read again, by a turn that has not begun. */
@@ -66,7 +66,7 @@ export class Instances {
     this.#catalogue = catalogue
     this.#store = store
     this.#history = history
-    this.#byDefault = defaultConfig === null ? null : this.#force(this.#read(defaultConfig))
+    this.#byDefault = defaultConfig === null ? null : this.#effectiveOf(this.#read(defaultConfig))
   }
 
   /** Has the gateway follow the changes from now on. */
@@ -74,7 +74,7 @@ export class Instances {
     this.#listener = listener
   }
 
-  /** Calls once when the configs of the store are in force; not at all when they are already. */
+  /** Calls once when the configs of the store are effective; not at all when they are already. */
   whenLoaded (loaded: () => void): void {
     if (!this.#isLoaded) this.#loaded = loaded
   }
@@ -85,8 +85,8 @@ export class Instances {
   }
 
   /**
-   * Reads every config that the store has, and puts in force what differs: at the start, and when any of them may have
-   * changed. Not to be called while it runs.
+   * Reads every config that the store has, and makes effective what differs: at the start, and when any of them may
+   * have changed. Not to be called while it runs.
    */
   async load (): Promise<void> {
     const { stored, changed } = await this.#readAll()
@@ -94,7 +94,7 @@ export class Instances {
       await this.#loadFirst(stored, changed)
       return
     }
-    const names = new Set([...stored.keys(), ...this.#inForce.keys()])
+    const names = new Set([...stored.keys(), ...this.#effective.keys()])
     await Promise.all([...names].map(async name => {
       if (changed.has(name)) await this.refresh(name)
       else await this.#inTurn(name, async () => { await this.#follow(name, stored.get(name) ?? null) })
@@ -115,11 +115,11 @@ export class Instances {
 
   /** Nobody is served yet, so nobody has to be told. */
   async #loadFirst (stored: ReadonlyMap<string, StoredConfig>, changed: ReadonlySet<string>): Promise<void> {
-    for (const name of this.#inForce.keys()) {
-      if (!changed.has(name)) this.#inForce.delete(name)
+    for (const name of this.#effective.keys()) {
+      if (!changed.has(name)) this.#effective.delete(name)
     }
     for (const [name, config] of stored) {
-      if (!changed.has(name)) this.#inForce.set(name, this.#force(config))
+      if (!changed.has(name)) this.#effective.set(name, this.#effectiveOf(config))
     }
     await Promise.all([...changed].map(async name => { await this.refresh(name) }))
     this.#isLoaded = true
@@ -133,16 +133,16 @@ export class Instances {
    * @param generation of the config that was deleted; `''` if there was none
    */
   async removedElsewhere (name: string, generation: string): Promise<void> {
-    const force = this.#inForce.get(name)
-    const isMeant = force === undefined ? this.#byDefault !== null : (force.generation ?? '') === generation
+    const config = this.#effective.get(name)
+    const isMeant = config === undefined ? this.#byDefault !== null : (config.generation ?? '') === generation
     if (!isMeant) return
-    this.#inForce.delete(name)
+    this.#effective.delete(name)
     this.#listener?.instanceGone(name)
   }
 
   /**
-   * Puts in force what the store has for a name, which another node may have changed. An own
-   * change is in force already.
+   * Makes effective what the store has for a name, which another node may have changed. A change of this node is
+   * effective already.
    */
   async refresh (name: string): Promise<void> {
     // Whoever waits for its turn will read what is new.
@@ -155,35 +155,35 @@ export class Instances {
   }
 
   async #follow (name: string, stored: StoredConfig | null): Promise<void> {
-    const before = this.#inForce.get(name)
+    const before = this.#effective.get(name)
     if (stored === null) {
-      if (this.#inForce.delete(name)) this.#listener?.instanceGone(name)
+      if (this.#effective.delete(name)) this.#listener?.instanceGone(name)
       return
     }
-    const force = this.#force(stored)
+    const config = this.#effectiveOf(stored)
     // It was removed and set again: the clients are those of another instance.
-    if (before !== undefined && before.generation !== force.generation) this.#listener?.instanceGone(name)
-    this.#inForce.set(name, force)
-    if (before !== undefined && isSame(before, force)) return
+    if (before !== undefined && before.generation !== config.generation) this.#listener?.instanceGone(name)
+    this.#effective.set(name, config)
+    if (before !== undefined && isSame(before, config)) return
     await this.#listener?.configChanged(name)
   }
 
   /** Names that have a config. */
   names (): Iterable<string> {
-    return this.#inForce.keys()
+    return this.#effective.keys()
   }
 
   /** Up to which id copies of its events in the root's stream are those of a former instance of its name. */
   since (name: string): string {
-    return this.#inForce.get(name)?.since ?? ''
+    return this.#effective.get(name)?.since ?? ''
   }
 
   /** How an instance stands towards a client, or towards an event if one is given. */
-  standing (name: string, event?: EventType): Standing {
-    const force = this.#inForce.get(name) ?? this.#byDefault
-    if (force === null) return 'not-set'
-    if (!force.enabled) return 'instance-disabled'
-    return event !== undefined && !includes(force.events, event) ? 'filtered' : 'served'
+  status (name: string, event?: EventType): InstanceStatus {
+    const config = this.#effective.get(name) ?? this.#byDefault
+    if (config === null) return 'not-set'
+    if (!config.enabled) return 'instance-disabled'
+    return event !== undefined && !includes(config.events, event) ? 'filtered' : 'served'
   }
 
   /** @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT */
@@ -195,10 +195,10 @@ export class Instances {
       // What another node has emitted while it removed an instance of this name is not the past of this one.
       if (before === null && this.#byDefault === null) await this.#history.remove(name)
       const since = before === null ? this.#history.head(null) : before.since
-      const force = this.#force(await this.#store.set(name, { ...given, since }))
-      this.#inForce.set(name, force)
+      const config = this.#effectiveOf(await this.#store.set(name, { ...given, since }))
+      this.#effective.set(name, config)
       await this.#listener?.configChanged(name)
-      return { config: this.#shown(name, force), created: before === null }
+      return { config: this.#shown(name, config), created: before === null }
     })
   }
 
@@ -206,7 +206,7 @@ export class Instances {
   async find (instance: string): Promise<InstanceConfig | null> {
     const name = instanceName(instance)
     const stored = await this.#store.get(name)
-    return stored === null ? null : this.#shown(name, this.#force(stored))
+    return stored === null ? null : this.#shown(name, this.#effectiveOf(stored))
   }
 
   /** @throws INVALID_NAME */
@@ -215,22 +215,22 @@ export class Instances {
     return await this.#inTurn(name, async () => {
       // If the store is still away, this says so, before anything is dropped.
       if (!this.#isLoaded) await this.#store.get(name)
-      const before = this.#inForce.get(name)
-      this.#inForce.delete(name)
+      const before = this.#effective.get(name)
+      this.#effective.delete(name)
       try {
         // The config last: whoever is interrupted can call again, and nobody inherits a past by its name.
         await this.#listener?.instanceRemoved(name)
         await this.#history.remove(name)
         return await this.#store.delete(name)
       } catch (err) {
-        if (before !== undefined) this.#inForce.set(name, before)
+        if (before !== undefined) this.#effective.set(name, before)
         throw err
       }
     })
   }
 
   async * list (): AsyncGenerator<InstanceConfig> {
-    for await (const [name, stored] of this.#store.list()) yield this.#shown(name, this.#force(stored))
+    for await (const [name, stored] of this.#store.list()) yield this.#shown(name, this.#effectiveOf(stored))
   }
 
   /** One change of a name after the other: `set` reads what it then writes. */
@@ -273,14 +273,14 @@ export class Instances {
     return { enabled, events: set === null ? null : this.#constants(set), keepEvents }
   }
 
-  #force ({ enabled, events, generation, since }: StoredConfig): Force {
+  #effectiveOf ({ enabled, events, generation, since }: StoredConfig): EffectiveConfig {
     if (events === null) return { enabled, events: null, generation, since }
     // A name may have left the catalogue since it was stored.
     const known = events.map(name => this.#catalogue.find(name)).filter(event => event !== undefined)
     return { enabled, events: new EventBits(this.#catalogue, known), generation, since }
   }
 
-  #shown (instance: string, { enabled, events }: Force): InstanceConfig {
+  #shown (instance: string, { enabled, events }: EffectiveConfig): InstanceConfig {
     return { instance, enabled, events: this.#constants(events) }
   }
 
@@ -289,4 +289,5 @@ export class Instances {
   }
 }
 
-const isSame = (a: Force, b: Force): boolean => a.enabled === b.enabled && a.events?.key === b.events?.key
+const isSame = (a: EffectiveConfig, b: EffectiveConfig): boolean =>
+  a.enabled === b.enabled && a.events?.key === b.events?.key

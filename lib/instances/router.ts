@@ -28,9 +28,9 @@ export class Router {
 
   route (name: string, event: EventType): Route {
     if (this.#mode === 'disabled') return { streams: [], skipped: 'disabled' }
-    const standing = this.#gateway?.isHosts(name) === true ? 'host-namespace' : this.#instances.standing(name, event)
+    const status = this.#gateway?.isHosts(name) === true ? 'host-namespace' : this.#instances.status(name, event)
     const isGlobal = this.#mode === 'global'
-    if (standing !== 'served') return { streams: isGlobal ? ROOT : NONE, skipped: standing }
+    if (status !== 'served') return { streams: isGlobal ? ROOT : NONE, skipped: status }
     return { streams: isGlobal ? [null, name] : [name], skipped: null }
   }
 }

@@ -12,7 +12,7 @@ import { type Databases, openDatabases } from './database.js'
 import { damaged } from './file.js'
 import { LmdbKeys } from './keys.js'
 import { LmdbLog } from './log.js'
-import { takeOwnership } from './owner.js'
+import { acquireLock } from './lock.js'
 import { Presence } from './presence.js'
 import { Streams } from './streams.js'
 import { Trimmer } from './trim.js'
@@ -63,7 +63,7 @@ export function lmdbStore (options: string | LmdbStoreOptions): Store {
 async function open (settings: Required<LmdbStoreOptions>, options: OpenOptions): Promise<OpenStore> {
   const lmdb = await load()
   const directory = makeDirectory(settings.path)
-  const letGo = await takeOwnership(directory)
+  const letGo = await acquireLock(directory)
   let databases: Databases | undefined
   try {
     databases = openDatabases(lmdb, directory)

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { timeOf } from '../../lib/log/ids.js'
 import { lmdbStore } from '../../lib/stores/lmdb/index.js'
-import { takeOwnership } from '../../lib/stores/lmdb/owner.js'
+import { acquireLock } from '../../lib/stores/lmdb/lock.js'
 import type { OpenStore } from '../../lib/stores/store.js'
 import type { Order } from '../fixtures/lmdb-child.js'
 import { LOADER } from '../helpers/program.js'
@@ -86,7 +86,7 @@ t.test('a path that this process has is refused, by whatever name, until it is c
 t.test('of many who come at once one gets it, and none forgets to let go', async t => {
   const path = t.testdir()
   for (let round = 0; round < 20; round++) {
-    const results = await Promise.allSettled(Array.from({ length: 12 }, async () => await takeOwnership(path)))
+    const results = await Promise.allSettled(Array.from({ length: 12 }, async () => await acquireLock(path)))
     const winners = results.filter(result => result.status === 'fulfilled')
     t.equal(winners.length, 1)
     t.equal(readdirSync(path).length, 1)
@@ -101,7 +101,7 @@ t.test('who comes while others come and go never gets it beside another', async 
   let taken = 0
   await Promise.all(Array.from({ length: 8 }, async () => {
     for (let time = 0; time < 40; time++) {
-      const letGo = await takeOwnership(path).catch(() => undefined)
+      const letGo = await acquireLock(path).catch(() => undefined)
       if (letGo === undefined) continue
       taken++
       if (++owners > 1) t.fail('two have it')

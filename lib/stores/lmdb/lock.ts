@@ -10,40 +10,40 @@ const MAX_SOCKET_PATH = 100
 const ANSWER_WITHIN = 5000
 const OWNER = 'owner'
 
-/** Says that somebody else has a directory. */
-export class Taken extends Error {}
+/** Another process has the lock of a directory. */
+export class AlreadyLocked extends Error {}
 
 /**
- * Makes this process the only owner of a directory, until it lets go or dies, be it by SIGKILL.
+ * Acquires the lock of a directory, which this process has until it releases it or dies, be it by SIGKILL.
  *
- * Who wants the directory listens on a socket of its own in it, and then asks all others there. It cannot be that two
- * win: whoever listened later finds the other. Of two that come at the same time the first by name wins. The kernel
- * ends the socket with its process, so that what a dead one left behind refuses, also to another container on the same
- * files. A lock by process number could be fooled there, and by a number that is given again.
+ * A process that wants it listens on a socket of its own in the directory, and then asks all others there. Two cannot
+ * win: the one that listened later finds the other, and of two that come at the same time the first by name wins. The
+ * kernel closes the socket with its process, so the file that a dead process left behind refuses connections, also from
+ * another container on the same files. A lock by process id would fail there, and when an id is used again.
  *
- * This comes before LMDB is opened, because already that would disturb an owner in another container with the same
- * process number.
+ * Acquired before LMDB is opened, because opening would already disturb an owner in another container with the same
+ * process id.
  *
  * @param directory its real path
- * @returns lets go
- * @throws Taken saying who has it; errors of the file system
+ * @returns releases the lock
+ * @throws AlreadyLocked saying who has it; errors of the file system
  */
-export async function takeOwnership (directory: string): Promise<() => Promise<void>> {
-  const flag = process.platform === 'win32' ? await raisePipe(directory) : await raiseSocket(directory)
+export async function acquireLock (directory: string): Promise<() => Promise<void>> {
+  const lock = process.platform === 'win32' ? await acquirePipe(directory) : await acquireSocket(directory)
   try {
     const dead: string[] = []
-    for (const other of flag.others()) {
+    for (const other of lock.others()) {
       // The first by name waits for the others, and they do not wait for it.
       const { answer, alive } = await ask(other.path, other.isBefore)
       if (alive) throw taken(answer)
       dead.push(other.path)
     }
-    flag.settle()
-    // Not before: a socket that does not listen yet looks dead, and whoever loses must not hide it from a third.
+    lock.confirm()
+    // Not before: a socket that does not listen yet looks dead, and a process that loses must not hide it from a third.
     for (const path of dead) rmSync(path, { force: true })
-    return flag.lower
+    return lock.release
   } catch (error) {
-    await flag.lower()
+    await lock.release()
     throw error
   }
 }
@@ -53,21 +53,21 @@ interface Other {
   readonly isBefore: boolean
 }
 
-interface Flag {
+interface Lock {
   others(): Other[]
-  /** Tells those who wait that this is the owner. */
-  settle(): void
-  lower(): Promise<void>
+  /** Tells processes that wait that this one has the lock. */
+  confirm(): void
+  release(): Promise<void>
 }
 
-const taken = (who: string): Taken =>
-  new Taken(`${who} has it: two cannot share it, so stop the other one or give each a path of its own`)
+const taken = (who: string): AlreadyLocked =>
+  new AlreadyLocked(`${who} has it: two cannot share it, so stop the other one or give each a path of its own`)
 
-async function raiseSocket (directory: string): Promise<Flag> {
+async function acquireSocket (directory: string): Promise<Lock> {
   const name = `owner-${randomBytes(8).toString('hex')}.sock`
-  const guard = new Guard()
+  const server = new LockServer()
   try {
-    await atShortPath(directory, name, async path => { await guard.listen(path) })
+    await atShortPath(directory, name, async path => { await server.listen(path) })
   } catch (error) {
     if (
       error instanceof Error && 'code' in error &&
@@ -83,31 +83,31 @@ async function raiseSocket (directory: string): Promise<Flag> {
   return {
     others: () => readdirSync(directory).filter(other => NAME.test(other) && other !== name)
       .map(other => ({ path: join(directory, other), isBefore: other < name })),
-    settle: () => { guard.settle() },
-    lower: async () => {
-      await guard.close()
+    confirm: () => { server.confirm() },
+    release: async () => {
+      await server.close()
       rmSync(join(directory, name), { force: true })
     }
   }
 }
 
 /** On Windows a pipe's name can be had once, and is free when its process ends: that alone decides. */
-async function raisePipe (directory: string): Promise<Flag> {
+async function acquirePipe (directory: string): Promise<Lock> {
   const path = `\\\\.\\pipe\\fastify-ws-events-${createHash('sha256').update(directory.toLowerCase()).digest('hex')}`
-  const guard = new Guard()
+  const server = new LockServer()
   try {
-    await guard.listen(path)
+    await server.listen(path)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
       throw taken((await ask(path, true)).answer)
     }
     throw error
   }
-  return { others: () => [], settle: () => { guard.settle() }, lower: async () => { await guard.close() } }
+  return { others: () => [], confirm: () => { server.confirm() }, release: async () => { await server.close() } }
 }
 
-/** Says to whoever connects who this is, and, as soon as it is, that it is the owner. */
-class Guard {
+/** Tells each process that connects who this is and, as soon as it is, that it has the lock. */
+class LockServer {
   readonly #server: Server
   readonly #asking = new Set<Socket>()
   #isOwner = false
@@ -122,15 +122,15 @@ class Guard {
       // `exclusive`, or a worker of node:cluster would share the socket of its siblings.
       this.#server.listen({ path, exclusive: true }, () => {
         this.#server.off('error', reject)
-        // What can fail from now on is a connection, for want of file descriptors: who asked
-        // takes silence for an owner.
+        // What can fail from now on is a connection, for want of file descriptors: the other side takes silence for a
+        // lock that is held.
         this.#server.on('error', () => {})
         resolve()
       })
     })
   }
 
-  settle (): void {
+  confirm (): void {
     this.#isOwner = true
     for (const socket of this.#asking) socket.end(OWNER)
   }
@@ -142,7 +142,7 @@ class Guard {
 
   #greet (socket: Socket): void {
     this.#asking.add(socket.unref())
-    // One who asked and died before the answer is no fault of ours.
+    // A process that asks and dies before the answer is no fault of ours.
     socket.on('error', () => {}).on('close', () => { this.#asking.delete(socket) }).resume()
     socket.write(`process ${process.pid} on ${hostname()}\n`)
     if (this.#isOwner) socket.end(OWNER)
@@ -155,9 +155,9 @@ interface Answer {
 }
 
 /**
- * Asks a socket whether somebody has it.
+ * Asks a socket whether a process listens on it.
  *
- * @param soon whether to be content with who it is, and not to wait until that one is the owner or gone
+ * @param soon whether its name is enough; else waits until it has the lock or is gone
  */
 async function ask (path: string, soon: boolean): Promise<Answer> {
   const directory = join(path, '..')
