@@ -372,8 +372,8 @@ export interface Limits {
    */
   connectionsPerAddress: number
   /**
-   * Refusals of one address in a minute, after which it is sent away unheard until the minute is over, also with a
-   * good key.
+   * Refusals of one address in a minute. Further attempts from it are rejected without a check for the rest of the
+   * minute, even with a valid key.
    * @default 0
    */
   refusalsPerMinute: number

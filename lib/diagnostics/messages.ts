@@ -9,7 +9,7 @@ export interface DiagnosticsMessages {
     /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
     address: string | null
   }
-  /** A client was refused, or sent away because of what it sends or because its key has lost its right. */
+  /** A client was refused, or disconnected because of what it sends or because its key is not valid any more. */
   'fastify-ws-events:refuse': {
     /** As the refusal that the client gets: `FST_ERR_WS_EVENTS_…`. */
     code: string

@@ -128,7 +128,7 @@ export const definitions: readonly Definition[] = [
     name: 'ws_events_refused_total',
     type: 'counter',
     label: 'code',
-    help: 'Clients that were refused or sent away.',
+    help: 'Clients that were refused or disconnected.',
     read: ({ stats }) => withZeros(REFUSALS, Object.entries(stats.clients.refused))
   },
   {
