@@ -217,7 +217,7 @@ const anchorsOf = (text: string): string[] =>
 t.test('what the documents link to and name is there', async t => {
   const documents = readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
   for (const document of documents) t.ok(README.includes(`](${document}`), `the README links to ${document}`)
-  for (const file of ['README.md', 'README.pt-BR.md', 'SECURITY.md', 'CHANGELOG.md', ...documents]) {
+  for (const file of ['README.md', 'README.pt-BR.md', 'SECURITY.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'RELEASING.md', ...documents]) {
     const text = read(file)
     for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
       if (target.startsWith('https://')) continue
