@@ -1,5 +1,5 @@
 import { errors } from '../../errors.js'
-import { inTime, TookTooLong } from '../../host/in-time.js'
+import { inTime } from '../../host/in-time.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
@@ -177,13 +177,10 @@ export class Link {
     for (const end = performance.now() + PATIENCE; ;) {
       await this.#joinedBy(end)
       try {
-        // Who has waited long enough is told so; the connection, by which appends go as well, need not be lost for it.
-        return await inTime(
-          this.#answered(async () => await ask(this.#parts.client)),
-          Math.max(0, end - performance.now())
+        return await this.#answered(
+          async () => await inTime(ask(this.#parts.client), Math.max(0, end - performance.now()))
         )
       } catch (error) {
-        if (error instanceof TookTooLong) throw this.#away()
         if (!isPassing(error)) throw error
       }
     }
