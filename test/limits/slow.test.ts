@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import type { Limits, WsEventsOptions } from '../../lib/index.js'
 import { type ClientOptions, listen, transports } from '../helpers/client.js'
 import { answered, eventually } from '../helpers/latch.js'
+import { KERNEL_BYTES } from '../helpers/kernel.js'
 import { heldBytes } from '../helpers/memory.js'
 import { startNetwork } from '../helpers/network.js'
 import { startServer, type TestServer } from '../helpers/server.js'
@@ -44,15 +45,15 @@ async function asks (t: Test, { port }: TestServer, path: string, headers: Reado
 }
 
 /** A client in an instance by polling, that has sent a poll whose answer it does not read. */
-async function joinByPolling (t: Test, server: TestServer): Promise<{ poll: () => Promise<unknown> }> {
+async function joinByPolling (t: Test, server: TestServer): Promise<{ poll: () => Promise<unknown>, leave: () => Promise<unknown>, socket: TcpSocket }> {
   const ask = async (query: string, init: RequestInit = {}) => await (await fetch(`${server.url}/socket.io/?EIO=4&transport=polling${query}`, init)).text()
   const { sid } = JSON.parse((await ask('')).slice(1)) as { sid: string }
   await ask(`&sid=${sid}`, { method: 'POST', body: '40/acme,' })
   await ask(`&sid=${sid}`)
   await eventually(() => server.fastify.wsEvents.stats().clients.inInstances === 1)
   const poll = async () => await asks(t, server, `/socket.io/?EIO=4&transport=polling&sid=${sid}`, {})
-  await poll()
-  return { poll }
+  const leave = async () => await ask(`&sid=${sid}`, { method: 'POST', body: '1' })
+  return { socket: await poll(), poll, leave }
 }
 
 for (const transport of transports) {
@@ -187,6 +188,27 @@ t.test('an answer to a poll that is not read is held once', async t => {
   // The log has it, too.
   t.ok(await heldBytes() - before < 75 * MB)
 })
+
+for (const [how, end] of Object.entries<(server: TestServer, leave: () => Promise<unknown>) => Promise<unknown>>({
+  'is ended as slow': async server => {
+    for (let time = 0; time < 2; time++) await emit(server, 'acme', 'x'.repeat(MB))
+  },
+  leaves: async (server, leave) => await leave()
+})) {
+  t.test(`an answer to a poll that nobody reads is not held when its client ${how}`, async t => {
+    const server = await startServer(t, limited({ queuedBytes: 1000, queuedBytesMax: 1000 }))
+    const sockets = new Set<TcpSocket>()
+    server.fastify.server.on('connection', (socket: TcpSocket) => { sockets.add(socket) })
+    const { socket, leave } = await joinByPolling(t, server)
+    const ours = [...sockets].find(({ remotePort }) => remotePort === socket.localPort)
+    t.ok(ours !== undefined)
+    await emit(server, 'acme', 'x'.repeat(KERNEL_BYTES + MB))
+    await eventually(() => ours?.writableLength !== 0)
+    await end(server, leave)
+    await eventually(() => server.fastify.wsEvents.stats().clients.connections === 0)
+    await eventually(() => ours?.destroyed === true)
+  })
+}
 
 t.test('a polling client that has not read its last answer yet is not taken for one that has stalled', async t => {
   let clock = performance.now()

@@ -52,6 +52,16 @@ export class SocketConnection extends Connection implements Wired {
   }
 
   /**
+   * The connection has closed: ends the answers to its polls that were not read.
+   *
+   * @param ms for which they may still be read
+   * @param onlySmall whether that holds for small ones alone, and large ones are ended at once
+   */
+  endPolls (ms: number, onlySmall: boolean): void {
+    this.#polls?.end(ms, onlySmall)
+  }
+
+  /**
    * Notes that a client asks to be let in.
    *
    * @param now in ms

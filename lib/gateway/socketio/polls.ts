@@ -10,7 +10,7 @@ interface Way {
   readonly before: number
 }
 
-/** Texts from this length on are written as bytes. */
+/** In bytes. Texts from this length on are written as bytes. */
 const LARGE = 64 * 1024
 
 /** Node holds a text beside its bytes until the kernel has all of them: a large answer would be held twice. */
@@ -40,6 +40,24 @@ export class Polls {
       this.#taken += takenOn(way)
       this.#unread.delete(response)
     })
+  }
+
+  /**
+   * Ends the answers that were not read. When their connection has closed nothing else bounds them, and a client could
+   * have the server hold any number.
+   *
+   * @param ms for which they may still be read
+   * @param onlySmall whether that holds for small ones alone, and large ones are ended at once
+   */
+  end (ms: number, onlySmall: boolean): void {
+    for (const response of this.#unread.keys()) {
+      if (onlySmall && response.writableLength >= LARGE) {
+        response.destroy()
+        continue
+      }
+      const timer = setTimeout(() => { response.destroy() }, ms)
+      response.once('close', () => { clearTimeout(timer) })
+    }
   }
 
   get queuedBytes (): number {

@@ -209,6 +209,7 @@ export class Sockets {
     const connection = SocketConnection.of(engine)
     if (connection === undefined) return
     this.#parts.writer.closed(connection)
+    connection.endPolls(END_TIMEOUT, !this.#closing)
     // Those that served nobody are counted by `idle`.
     if (sentTooMuch(cause) && connection.isServed) this.#parts.limited.count('inboundBytes')
     for (const session of connection.sessions) session.close(this.#closing ? 'closing' : 'left', { word })
