@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
+import { ServerResponse } from 'node:http'
 import { Readable, finished } from 'node:stream'
 import { errors } from '../errors.js'
 
@@ -32,7 +33,7 @@ export class Bodies {
     // Fastify refuses it for its length, without reading it.
     if (Number(length) > request.routeOptions.bodyLimit) return payload
     if (length !== undefined) hold(Number(length))
-    finished(reply.raw, () => { this.#held -= own })
+    whenOver(reply.raw, () => { this.#held -= own })
     return length === undefined ? Readable.from(counted(payload, hold), { objectMode: false }) : payload
   }
 
@@ -41,6 +42,13 @@ export class Bodies {
       message: `the bodies of requests that are being read have ${this.#max} bytes already: send it again later`
     })
   }
+}
+
+/** Calls once when a response has been written, or its client has gone. */
+function whenOver (response: ServerResponse, over: () => void): void {
+  // Of HTTP/1, and not gone yet: one event tells, at a fraction of the cost.
+  if (response instanceof ServerResponse && !response.closed && !response.writableEnded) response.once('close', over)
+  else finished(response, over)
 }
 
 /** A body that does not say how long it is. */
