@@ -21,6 +21,8 @@ const SHOWS = 60
 /** More messages, and more asking to be let in, than there may be in a second, whichever second they come in. */
 const RATE = 100
 const ASKS = 1300
+/** `publishPerSecond` of the server that has it. */
+export const PUBLISHED = 20
 const LONG = 70_000
 
 const OTHERS = ['call', 'messages.upsert', 'messages.delete', 'send.message', 'contacts.update', 'chats.update', 'presence.update', 'connection.update']
@@ -64,6 +66,7 @@ export class LimitAttack {
       case 'queuedBytes':
       case 'queuedBytesMax':
       case 'queuedBytesTotal': return await this.#reads(goal)
+      case 'publishPerSecond': return await this.#publishes(goal.over)
       case 'messageBytes': return await this.#emits(goal.over, () => 'fuzz-gush', 'large')
       // Only while the store is away.
       case 'pendingEvents':
@@ -201,6 +204,16 @@ export class LimitAttack {
     await this.#target.calls(Array.from({ length: count }, (): Call => ({ method: 'emit', given: [{ json: name() }, { json: 'call' }, data === 'large' ? { odd: 'large' } : { json: data }] })))
   }
 
+  /** More requests of a key that has just published more than it may in some seconds. */
+  async #publishes (over: number): Promise<void> {
+    const { headers } = this.#request('route', { from: this.#target.nextAddress() })
+    const body = `[${Array.from({ length: 4 * PUBLISHED }, () => '{"event":"call","data":null}').join()}]`
+    const one = { line: 'POST /instance/fuzz-a/events', headers: { ...headers, 'Content-Type': 'application/json', 'Transfer-Encoding': `chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0` } }
+    const client = await this.#http()
+    client.write(this.#requests(1 + over, () => one))
+    await client.answered(1 + over)
+  }
+
   #put (name: string): HttpRequest {
     const { line, headers } = this.#request('route', { name, from: this.#target.nextAddress() })
     return { line: line.replace('GET', 'PUT'), headers: { ...headers, 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked\r\n\r\n10\r\n{"enabled":true}\r\n0' } }
@@ -239,7 +252,7 @@ export class LimitAttack {
     const large = limit !== 'queuedBytes'
     if (state === 'none') return await this.#unreadRefusals(goal)
     if (way === 'page') return await this.#unreadPages(over)
-    if (isSocket(way)) await this.#inAllStates(way, large ? 'fuzz-large' : 'fuzz-small')
+    if (isSocket(way)) await Promise.all([1, 2].map(async () => { await this.#inAllStates(way, large ? 'fuzz-large' : 'fuzz-small') }))
     else if (state === 'recovering') await this.#pipelined(limit)
     else await this.#streams(over, large ? 'fuzz-gush' : 'fuzz-flow', {})
     await flood({ large, count: large ? 10 : 90 })

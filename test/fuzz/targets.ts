@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { WsEventsOptions } from '../../lib/index.js'
 import type { LimitName } from '../../lib/limits/limits.js'
-import { PLACES } from './limit-attack.js'
+import { PLACES, PUBLISHED } from './limit-attack.js'
 
 /** A server that is attacked. */
 export interface TargetPlan {
@@ -44,8 +44,8 @@ const SETUPS: Readonly<Record<string, Setup>> = {
     stores: ['memory', 'redis']
   },
   bytes: {
-    options: { ...LIMITED, limits: { idleMs: 4000, namespacesPerConnection: 600, queuedBytes: MIB / 16, queuedBytesMax: 2 * MIB, messageBytes: 2 * MIB, publishPerSecond: 20 } },
-    limits: ['queuedBytes', 'queuedBytesMax', 'messageBytes', 'inboundPerSecond'],
+    options: { ...LIMITED, limits: { idleMs: 4000, namespacesPerConnection: 600, queuedBytes: MIB / 16, queuedBytesMax: 2 * MIB, messageBytes: 2 * MIB, publishPerSecond: PUBLISHED } },
+    limits: ['queuedBytes', 'queuedBytesMax', 'messageBytes', 'inboundPerSecond', 'publishPerSecond'],
     stores: ['memory']
   },
   total: {

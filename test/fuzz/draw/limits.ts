@@ -11,8 +11,14 @@ export interface Goal {
   readonly over: number
 }
 
-/** The cells of some limits, each as likely as the others. */
+/** How much more often than others the cells of a limit are drawn, because few of those who set out for it reach it. */
+const WEIGHTS: Readonly<Partial<Record<LimitName, number>>> = { connections: 2, connectionsPerAddress: 3, queuedBytes: 3, queuedBytesMax: 2, instances: 2, inboundPerSecond: 2, messageBytes: 2, publishPerSecond: 4 }
+
+/** The cells of some limits. */
 export const goal = (limits: readonly LimitName[]): fc.Arbitrary<Goal> => {
-  const cells = limits.flatMap(limit => LIMIT_CELLS[limit].cells.flatMap(([ways, states]) => ways.flatMap(way => states.map(state => ({ limit, way, state })))))
+  const cells = limits.flatMap(limit => {
+    const each = LIMIT_CELLS[limit].cells.flatMap(([ways, states]) => ways.flatMap(way => states.map(state => ({ limit, way, state }))))
+    return Array.from({ length: WEIGHTS[limit] ?? 1 }, () => each).flat()
+  })
   return fc.tuple(fc.constantFrom(...cells), fc.integer({ min: 4, max: 8 })).map(([cell, over]) => ({ ...cell, over }))
 }
