@@ -67,7 +67,7 @@ const conversations: Record<string, Script> = {
   ...Object.fromEntries(['"text"', '1.5', 'true', 'null', '[]', '[{}]', '{', '{"a":}', 'x', '{}{}', ','].map(payload =>
     [`the auth payload ${payload} closes the connection`, [`> 40/acme,${payload}`, '< closed']])),
   ...Object.fromEntries(['{}', '[]', '"x"', 'x', '{', '0'].map(payload =>
-    [`a disconnect with ${payload} is as the reference takes it`, ['> 40/acme,', connectAck('/acme,'), `> 41/acme,${payload}`, ...payload === '0' ? ['> 40/acme,', connectAck('/acme,')] : ['< closed']]]))
+    [`a disconnect with ${payload} is as the reference takes it`, ['> 40/acme,', connectAck('/acme,'), `> 41/acme,${payload}`, ...payload === '0' ? [left('/acme'), '> 40/acme,', connectAck('/acme,')] : ['< closed']]]))
 }
 
 t.test('connecting', async t => {
