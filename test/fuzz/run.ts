@@ -63,3 +63,5 @@ try {
 } finally {
   for (const clean of cleaners.reverse()) await clean()
 }
+// A client of a session that has not ended may try for ever to reach a server that is gone.
+process.exit()
