@@ -428,8 +428,8 @@ export interface Limits {
    */
   inboundPerSecond: number
   /**
-   * Events that one key publishes over HTTP in a second. A list counts by its events: what it has too many is paid for
-   * by waiting.
+   * Events that one key publishes over HTTP in a second. A list counts by its events: events above the limit delay the
+   * next request.
    * @default 0
    */
   publishPerSecond: number

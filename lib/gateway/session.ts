@@ -243,8 +243,8 @@ export abstract class LiveSession extends Session {
   /** Whether it is a stock client that does so by its pid: events have their id as a second argument. */
   readonly byPid: boolean
   /**
-   * The id after which its history is replayed; empty to take part from now on, `null` when history does not reach back
-   * to what it has, `undefined` when it does not take part.
+   * The id after which its history is replayed. Empty: it resumes from now on, without a replay; `null`: history does
+   * not reach back to its last event; `undefined`: it does not resume.
    */
   replayAfter: string | null | undefined
   /** Messages of its client in the current second; `null` for the many that send none. */

@@ -12,8 +12,8 @@ interface Account {
 }
 
 /**
- * Counts events by key for `limits.publishPerSecond`. How many a request has is known only when its body is read: it is
- * let in while less than a second's worth is owed, and pays for what it has too many by waiting afterwards.
+ * Counts events by key for `limits.publishPerSecond`. How many events a request has is known only when its body is
+ * read. So a request is accepted while its key is below the limit, and events above the limit delay the next request.
  */
 export class PublishRate {
   readonly #limit: number

@@ -146,9 +146,9 @@ export interface EventLog {
   append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>
 
   /**
-   * Appends events as one unit under a key: all of them or none, and the key is kept in the same step. So whoever
-   * repeats a request, after a lost answer or on another node, appends nothing and is told what became of the first. A
-   * request whose key is just being stored waits for that. A unit that fails keeps no key. Left out: the log keeps no
+   * Appends events as one unit under a key: all of them or none, and the key is stored in the same step. So a
+   * repeated request, after a lost answer or on another node, appends nothing and returns the result of the first. A
+   * request whose key is being stored waits for that. A unit that fails keeps no key. Left out: the log keeps no
    * keys.
    *
    * Keys outlive what a stream remembers of the events: `remove` drops none.

@@ -47,8 +47,8 @@ export class StockResume {
   }
 
   /**
-   * Decides whether history reaches back to what a client has, before it is in: then its first packet has the pid that
-   * it brought, and else another one.
+   * Decides whether history reaches back to a client's last event, before the client is admitted. If it does, the first
+   * packet has the pid that the client sent; else a new pid.
    *
    * @param session that holds a lease of its stream
    * @throws STORE_UNAVAILABLE; the error for its reason when it has closed meanwhile

@@ -12,7 +12,7 @@ const NOTHING: readonly never[] = []
 const MAX_RECENT = 4096
 const MAX_RECENT_BYTES = 1024 * 1024
 const MAX_RECENT_AGE = 2000
-/** How long a read waits until what it has found is delivered, in ms. */
+/** How long a read waits until the events that it has found are delivered, in ms. */
 const PATIENCE = 5000
 /** Bytes that are buffered while what came before them is read. */
 const MAX_BUFFERED = 1024 * 1024
