@@ -6,7 +6,7 @@ import { type Roamer, RoamingClient, RoamingStockClient } from './client.js'
 import { Draw } from './draw.js'
 import { type Battlefield, rage, type Tally } from './faults.js'
 import { Fleet } from './fleet.js'
-import { type Faults, instanceOf, judgeAll, truthOf } from './verdict.js'
+import { describeLosses, type Faults, instanceOf, judgeAll, truthOf } from './verdict.js'
 
 interface Plan {
   readonly seed: number
@@ -27,6 +27,8 @@ interface Plan {
 export interface Outcome {
   readonly tally: Tally
   readonly faults: Faults
+  /** What is known of the events that were lost. */
+  readonly losses: string[]
   /** Events whose `emit` has resolved. */
   readonly resolved: number
   /** Others that were received all the same: the node was killed before it could tell. */
@@ -88,6 +90,7 @@ export async function runChaos (t: Scope, redis: RedisServer, options: WsEventsO
   return {
     tally,
     faults: judgeAll(clients, truth, instances),
+    losses: describeLosses(clients, truth, new Set(fleet.resolved.map(([number]) => number)), instances),
     resolved: fleet.resolved.length,
     untold: truth.size - fleet.resolved.length,
     deliveries: clients.reduce((sum, { ids }) => sum + ids.length, 0),

@@ -36,26 +36,58 @@ export function truthOf (resolved: ReadonlyArray<readonly [number: number, id: s
   return truth
 }
 
+const isFor = ({ instance }: Received, number: number, instances: number): boolean =>
+  instance === null || instanceOf(number, instances) === instance
+
+/** The events that a client has never received, of those since it was first in. */
+function lostOf (client: Received, truth: Truth, instances: number): Array<[id: string, number: number]> {
+  const since = client.readies[0]?.lastEventId ?? ''
+  const seen = new Set(client.numbers)
+  return [...truth].filter(([id, number]) => id > since && isFor(client, number, instances) && !seen.has(number))
+}
+
 /** Compares what a client has received with all that happened since it was first in. */
-function judge ({ instance, numbers, ids, readies }: Received, truth: Truth, instances: number): Faults {
+function judge (client: Received, truth: Truth, instances: number): Faults {
   const faults: Faults = { lost: 0, doubled: 0, outOfOrder: 0, strange: 0, gaps: 0 }
+  const { numbers, ids, readies } = client
   const since = readies[0]?.lastEventId ?? ''
-  const isMine = (number: number): boolean => instance === null || instanceOf(number, instances) === instance
   const seen = new Set<number>()
   // Map(a life of a node, and one of its instances -> the newest number)
   const newest = new Map<string, number>()
   ids.forEach((id, at) => {
     const number = numbers[at] as number
     const order = `${Math.floor(number / LIFE)} ${number % instances}`
-    if (!isMine(number) || id <= since || truth.get(id) !== number) faults.strange++
+    if (!isFor(client, number, instances) || id <= since || truth.get(id) !== number) faults.strange++
     if (seen.has(number)) faults.doubled++
     else if (id <= (ids[at - 1] ?? '') || number < (newest.get(order) ?? 0)) faults.outOfOrder++
     seen.add(number)
     newest.set(order, Math.max(number, newest.get(order) ?? 0))
   })
-  for (const [id, number] of truth) if (id > since && isMine(number) && !seen.has(number)) faults.lost++
+  faults.lost = lostOf(client, truth, instances).length
   faults.gaps = readies.slice(1).filter(({ recovered }) => recovered !== true).length
   return faults
+}
+
+const SHOWN = 40
+
+/**
+ * Tells of the first events that were lost: whose they were, who else has them, and between which ids the client has none.
+ *
+ * @param told numbers of those whose `emit` has resolved
+ */
+export function describeLosses (
+  clients: readonly Received[], truth: Truth, told: ReadonlySet<number>, instances: number
+): string[] {
+  const described = clients.flatMap((client, at) => lostOf(client, truth, instances).map(([id, number]) => {
+    const { instance, ids, readies } = client
+    const after = ids.findLast(other => other < id) ?? ''
+    const before = ids.find(other => other > id) ?? 'the end'
+    const others = clients.flatMap(({ numbers }, other) => numbers.includes(number) ? [other] : [])
+    const returns = readies.flatMap(({ lastEventId }) => lastEventId >= after && lastEventId <= before ? [lastEventId] : [])
+    return `client ${at} of ${instance ?? 'the root'}: no ${number} (${id}, ${told.has(number) ? 'resolved' : 'untold'}), ` +
+      `which clients ${others.join(', ')} have; nothing between ${after} and ${before}; back by ${returns.join(', ')}`
+  }))
+  return described.slice(0, SHOWN)
 }
 
 /** The faults of all clients together. */
