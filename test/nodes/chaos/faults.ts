@@ -11,7 +11,7 @@ export interface Battlefield {
   readonly clients: readonly Roamer[]
   /** How long Redis is paused, in ms. */
   readonly pause: number
-  /** Until when something new happens, of performance.now(). */
+  /** Until when something new happens at least, of performance.now(). */
   readonly until: number
 }
 
@@ -33,22 +33,28 @@ const OF_CLIENTS = [50, 300] as const
 const MAX_AWAY = 700
 
 /** One fault after the other, with time in between; those of different kinds fall together as chance has it. */
-async function again (until: number, [least, most]: readonly [number, number], draw: Draw, happens: () => unknown): Promise<void> {
+async function again (isOver: () => boolean, [least, most]: readonly [number, number], draw: Draw, happens: () => unknown): Promise<void> {
   for (;;) {
     await sleep(draw.between(least, most))
-    if (performance.now() > until) return
+    if (isOver()) return
     await happens()
   }
 }
 
-async function killNodes ({ fleet, until }: Battlefield, draw: Draw, tally: Tally): Promise<void> {
-  await again(until, OF_NODES, draw, async () => {
+/** Whether the time is over and each of some faults has happened: on a busy machine one alone may take most of the time. */
+const isOver = ({ until }: Battlefield, tally: Tally, ...names: Array<keyof Tally>): boolean =>
+  performance.now() > until && names.every(name => tally[name] > 0)
+
+async function killNodes (field: Battlefield, draw: Draw, tally: Tally): Promise<void> {
+  const { fleet } = field
+  await again(() => isOver(field, tally, 'kills'), OF_NODES, draw, async () => {
     await fleet.kill(Math.floor(draw.between(0, fleet.size)))
     tally.kills++
   })
 }
 
-async function troubleRedis ({ redis, until, pause }: Battlefield, draw: Draw, tally: Tally): Promise<void> {
+async function troubleRedis (field: Battlefield, draw: Draw, tally: Tally): Promise<void> {
+  const { redis, pause } = field
   const startAgain = async (): Promise<void> => {
     await sleep(draw.between(0, MAX_AWAY))
     await redis.start()
@@ -71,11 +77,12 @@ async function troubleRedis ({ redis, until, pause }: Battlefield, draw: Draw, t
       tally.pauses++
     }
   ], draw)
-  await again(until, OF_REDIS, draw, async () => { await faults.take()() })
+  await again(() => isOver(field, tally, 'restarts', 'crashes', 'pauses'), OF_REDIS, draw, async () => { await faults.take()() })
 }
 
-async function disturbClients ({ clients, until }: Battlefield, draw: Draw, tally: Tally): Promise<void> {
-  await again(until, OF_CLIENTS, draw, () => {
+async function disturbClients (field: Battlefield, draw: Draw, tally: Tally): Promise<void> {
+  const { clients } = field
+  await again(() => isOver(field, tally, 'cuts', 'moves'), OF_CLIENTS, draw, () => {
     draw.pick(clients).cut()
     tally.cuts++
     draw.pick(clients).move()
