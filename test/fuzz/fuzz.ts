@@ -53,6 +53,8 @@ const PAUSE = 10
 /** Of all inputs, those before the heap is measured first; with few, it is measured before all. */
 const WARM = 0.2
 const LONG = 3000
+/** How often half of the inputs are added, at most, until each limit was reached. */
+const MOST_TIMES = 8
 /** What the heap may grow by beside that: code that is compiled later, buffers. */
 const ROOM = 24 * 1024 * 1024
 /** How long may be left what an attack has opened, in ms: a polling client that vanished has its ping timeout. */
@@ -150,6 +152,7 @@ class Run {
     }
     const warm = await this.#server.call('heap')
     await this.#attack(only === undefined ? inputs : 0)
+    if (only === undefined) await this.#reachLimits(inputs)
     await this.#settled(before)
     this.#heap = [warm, await this.#server.call('heap')]
     if (this.#heap[1] > warm + ROOM) this.#faults.add(`the heap grew from ${warm} to ${this.#heap[1]} bytes`)
@@ -186,6 +189,15 @@ class Run {
     await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
       while (this.#drawn < inputs && !this.#server.hasEnded) await this.#session()
     }))
+  }
+
+  /** Goes on while a limit was not reached: on a busy machine most of what an input means to reach it with may be late. */
+  async #reachLimits (inputs: number): Promise<void> {
+    for (let times = 1; times <= MOST_TIMES && !this.#server.hasEnded; times++) {
+      const { stats: { limits } } = await this.#server.call('found')
+      if (this.#plan.limits.every(name => limits[name] > 0)) return
+      await this.#attack(inputs * (1 + times / 2))
+    }
   }
 
   async #session (): Promise<void> {

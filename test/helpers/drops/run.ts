@@ -21,8 +21,8 @@ interface Options {
   readonly rate: number
 }
 
-/** Longer than that takes nobody, in ms. */
-const MAX_WAIT = 200_000
+/** Longer than that takes nobody, in ms: two idle cores take half a minute. */
+const MAX_WAIT = 900_000
 const MAX_BURST = 20
 /** How many bursts are rushes. */
 const RUSHES = 1 / 6
