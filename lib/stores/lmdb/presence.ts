@@ -17,6 +17,7 @@ export class Presence {
   readonly #timer: NodeJS.Timeout
   #isThere = true
   #isLooking = false
+  #isClosed = false
 
   /** @param path of the file, which is open */
   constructor (path: string, logger: StoreLogger) {
@@ -43,6 +44,8 @@ export class Presence {
     this.#isLooking = true
     const found = await stat(this.#path, { bigint: true }).catch(({ code }: NodeJS.ErrnoException) => code)
     this.#isLooking = false
+    // Whoever has closed a store may delete its file.
+    if (this.#isClosed) return
     // What cannot be asked just now (EIO, EMFILE) is no answer.
     if (typeof found === 'object') this.#found(found.ino === this.#opened.ino && found.dev === this.#opened.dev)
     else if (found === 'ENOENT' || found === 'ENOTDIR') this.#found(false)
@@ -57,6 +60,7 @@ export class Presence {
   }
 
   close (): void {
+    this.#isClosed = true
     clearInterval(this.#timer)
   }
 }
