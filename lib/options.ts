@@ -13,6 +13,7 @@ import type { HostConfigs, Store } from './stores/store.js'
 import type {
   ApiKeys,
   ApiKeySource,
+  HandshakeRequestOption,
   InstanceConfigInput,
   Limits,
   MetricsRegistry,
@@ -53,6 +54,8 @@ export interface Settings {
     readonly publish: { readonly bodyLimit: number | null } | null
   } | null
   readonly socketio: SocketIOOption
+  /** `null`: as the application uses the server. */
+  readonly handshakeRequest: HandshakeRequestOption | null
   readonly fastPath: boolean
   readonly stockResume: StockResumeOption
   /** Over which connections end at `close()`, in ms. */
@@ -221,6 +224,7 @@ export const optionSchemas = {
     allowed: `false, or { prefix, publish } where prefix is "" or a path such as "/api", and publish is false or { bodyLimit }, a whole number of bytes from 1 to ${MAX_BODIES}`,
     default: { prefix: '' }
   }),
+  handshakeRequest: Type.Union([Type.Literal('release'), Type.Literal('keep')], { allowed: '"release" or "keep"' }),
   fastPath: bool({ default: true }),
   stockResume: Type.Union([Type.Boolean(), Type.Literal('browsers')], {
     env: 'WEBSOCKET_STOCK_RESUME',
@@ -293,6 +297,7 @@ export function readSettings (given: Readonly<Record<string, unknown>>): Setting
       .map(([name, schema]) => [name, use.limits?.[name as keyof Limits] ?? schema.default])) as unknown as Limits,
     routes: routesOf(use.routes),
     socketio: use.socketio ?? {},
+    handshakeRequest: use.handshakeRequest ?? null,
     fastPath: use.fastPath ?? optionSchemas.fastPath.default,
     stockResume: use.stockResume ?? optionSchemas.stockResume.default,
     drainMs: use.drainMs ?? optionSchemas.drainMs.default,

@@ -349,6 +349,9 @@ export type ApiKeys = string | readonly string[]
 /** Gives the global keys that are good now; an empty list: none is. */
 export type ApiKeySource = () => ApiKeys | Promise<ApiKeys>
 
+/** What a connection keeps of the HTTP request that it began with. */
+export type HandshakeRequestOption = 'release' | 'keep'
+
 /** Which clients resume by the `pid` of Socket.IO's own client. */
 export type StockResumeOption = boolean | 'browsers'
 
@@ -560,6 +563,12 @@ export interface WsEventsOptions {
    * @default none
    */
   socketio?: SocketIOOption | undefined
+  /**
+   * What a connection keeps of its handshake once its client is in. `'release'`: headers, query, URL, method and
+   * address, which `socket.request` has then under their names, and not the request; `'keep'`: the request.
+   * @default 'release' on a server of ours without namespaces, middlewares or listeners of the host's, else 'keep'
+   */
+  handshakeRequest?: HandshakeRequestOption | undefined
   /**
    * `false`: every byte goes by Socket.IO's own way. Its outgoing listeners and its admin UI see only that way.
    * @default true

@@ -238,6 +238,12 @@ const rows: Record<Exclude<keyof typeof optionSchemas, 'env'>, Row> = {
       ...[true, 5, { bodyLimit: 0 }, { bodyLimit: 1.5 }, { bodyLimit: 128 * MiB + 1 }, { bodylimit: 5 }].map(publish => ({ value: { publish }, says: /publish is false or \{ bodyLimit \}, a whole number of bytes from 1 to 134217728/ }))
     ]
   },
+  handshakeRequest: {
+    setting: 'handshakeRequest',
+    byDefault: null,
+    good: [['release', 'release'], ['keep', 'keep']],
+    bad: [{ value: true, says: /"release" or "keep"; got true/ }, { value: 'free', says: /"release" or "keep"/ }]
+  },
   fastPath: {
     setting: 'fastPath',
     byDefault: true,

@@ -32,6 +32,7 @@ import { Registry } from './registry.js'
 import type { SessionServices } from './session.js'
 import { Sessions } from './sessions.js'
 import { pingTimeout, usesStockParser } from './socketio/engine.js'
+import { HandshakeRequests } from './socketio/handshake-request.js'
 import { IdleConnections } from './socketio/idle.js'
 import { Namespaces } from './socketio/namespaces.js'
 import { Sockets } from './socketio/sockets.js'
@@ -153,6 +154,7 @@ export class Gateway implements InstanceListener {
       commands,
       stockResume: new StockResume({ log, clients: settings.stockResume, telemetry }),
       idle: new IdleConnections(limits.idleMs, limited),
+      requests: new HandshakeRequests(io, namespaces, settings.handshakeRequest, own),
       limited,
       maxRefusals: limits.namespacesPerConnection,
       perSecond: connectsPerSecond(limits)

@@ -30,6 +30,15 @@ export function hasNamespace (io: Server, name: string): boolean {
   return namespacesIn(io)?.has(name) === true
 }
 
+/**
+ * How many namespaces there are, and how many functions and patterns by which more are made. Fallback: no number, which
+ * is neither more nor less than any other.
+ */
+export function namespaceCounts (io: Server): { made: number, dynamic: number } {
+  const { parentNsps } = inside(io)
+  return { made: namespacesIn(io)?.size ?? NaN, dynamic: parentNsps instanceof Map ? parentNsps.size : NaN }
+}
+
 /** Deletes a namespace that nobody is in. Fallback: it stays, empty. */
 export function deleteNamespace (io: Server, namespace: Namespace): void {
   const namespaces = namespacesIn(io)

@@ -1,7 +1,7 @@
 import type { Namespace, Server, Socket } from 'socket.io'
 import { instanceOfNamespace, namespaceOf } from '../../instances/names.js'
 import type { Claims } from '../claims.js'
-import { deleteNamespace, hasNamespace, middlewareCount, moveMatcherLast } from './engine.js'
+import { deleteNamespace, hasNamespace, middlewareCount, moveMatcherLast, namespaceCounts } from './engine.js'
 
 /** What is done with the clients of our namespaces. */
 export interface NamespaceHandlers {
@@ -33,6 +33,8 @@ export class Namespaces {
   readonly #entries = new Map<string, Entry>()
   #handlers: NamespaceHandlers | null = null
   #making: string | undefined
+  /** How many of the entries the application holds too. Those stay. */
+  #shared = 0
 
   constructor (io: Server, claims: Claims) {
     this.#io = io
@@ -47,6 +49,14 @@ export class Namespaces {
   isHosts (instance: string): boolean {
     const name = namespaceOf(instance)
     return !this.#entries.has(name) && hasNamespace(this.#io, name)
+  }
+
+  /** Whether the host has namespaces, or listens to the root or guards it. */
+  get isUsedByHost (): boolean {
+    const { made, dynamic } = namespaceCounts(this.#io)
+    // The root is among those that are made, and our own function among the dynamic ones.
+    const isOurs = made === this.#entries.size + 1 && dynamic === 1 && this.#shared === 0
+    return !isOurs || isUsedByHost(this.#io.of('/'))
   }
 
   /**
@@ -98,6 +108,7 @@ export class Namespaces {
 
   #add (namespace: Namespace, isShared: boolean, handlers: NamespaceHandlers): void {
     this.#entries.set(namespace.name, this.#open(namespace, isShared, handlers))
+    if (isShared) this.#shared++
   }
 
   #open (namespace: Namespace, isShared: boolean, { guard, connected }: NamespaceHandlers): Entry {

@@ -15,6 +15,7 @@ import {
   closesWithin, connectionsOf, type EngineConnection, endConnection, endGently, isArriving, listenToAll, namespaceCount,
   sentTooMuch
 } from './engine.js'
+import type { HandshakeRequests } from './handshake-request.js'
 import type { IdleConnections } from './idle.js'
 import { SocketSession, type SocketServices } from './session.js'
 import type { StockResume } from './stock-resume.js'
@@ -37,6 +38,7 @@ interface Parts {
   readonly writer: Writer
   readonly stockResume: StockResume
   readonly idle: IdleConnections
+  readonly requests: HandshakeRequests
   readonly limited: LimitCounters
   /** Refusals after which a connection that serves nobody is ended; 0 is never. */
   readonly maxRefusals: number
@@ -166,7 +168,7 @@ export class Sockets {
   }
 
   #connected (socket: Socket): void {
-    const { sessions, idle } = this.#parts
+    const { sessions, idle, requests } = this.#parts
     const session = SocketSession.of(socket)
     if (session === undefined) {
       // Socket.IO skipped the middleware, as it does for a client whose state it recovered.
@@ -184,6 +186,7 @@ export class Sockets {
     socket.prependListener('disconnect', this.#onDisconnect)
     listenToAll(socket, this.#onAny)
     sessions.start(session)
+    requests.admitted(socket.conn)
   }
 
   /**

@@ -19,6 +19,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Server } from 'socket.io'
 import { errors } from '../../errors.js'
 import { endsUpgradesOfOthers, enginePath, isAttachedTo, takesWebSockets } from './engine.js'
+import { upgradeByEngine } from './handshake-request.js'
 
 /** How long the other listeners may take to touch an upgrade, in ms. */
 const PATIENCE = 10_000
@@ -92,7 +93,7 @@ export class Upgrades {
     if (offersH2c(request)) servePlain(this.#server, upgrade)
     else if (this.#isClosing) this.#refuse(stream)
     else if (this.#isEngines(request)) {
-      if (takesWebSockets(this.#io)) this.#io.engine.handleUpgrade(request, stream, head)
+      if (takesWebSockets(this.#io)) upgradeByEngine(this.#io, request, stream, head)
       else this.#answer(stream, 400, 'Transport unknown')
     } else if (this.#others() > 0) this.#offer(upgrade)
     else this.#answer(stream, 404, 'nothing on this path takes an upgrade')
