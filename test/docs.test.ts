@@ -20,6 +20,8 @@ import { freePort, Program } from './helpers/program.js'
 
 const README = read('README.md')
 const STORES = read('docs/stores.md')
+const CLIENTS = read('docs/clients.md')
+const RESUME = read('docs/resume.md')
 
 // Markdown
 
@@ -128,7 +130,7 @@ t.test('the README has every member of fastify.wsEvents, and what they take and 
   const members = membersOf('EmitOptions')
   t.strictSame(firstColumn(options), [...members.keys()])
   for (const [name, byDefault] of options) t.equal(plain(byDefault), members.get(plain(name))?.byDefault ?? 'none', `emit, ${name}: the default`)
-  const handling = table('### What clients send', 'option of `handle`')
+  const handling = table('## What clients send', 'option of `handle`', CLIENTS)
   const handleMembers = membersOf('HandleOptions')
   t.strictSame(firstColumn(handling), [...handleMembers.keys()])
   for (const [name, byDefault] of handling) t.equal(plain(byDefault), handleMembers.get(plain(name))?.byDefault ?? '', `handle, ${name}: the default`)
@@ -157,13 +159,13 @@ t.test('the README has what each store remembers, and its options', async t => {
 
 t.test('the README has every option of the client', async t => {
   const members = membersOf('ConnectOptions', 'lib/client/index.ts')
-  const rows = table('#### With the client of this package', 'option of `connect`')
+  const rows = table('## With the client of this package', 'option of `connect`', RESUME)
   t.strictSame(firstColumn(rows), [...members.keys()])
   for (const [option, byDefault] of rows) t.equal(bare(byDefault), members.get(plain(option))?.byDefault ?? 'none', `${option}: the default`)
 })
 
 t.test('the documents have what a client is told of resuming, and what a store must have', async t => {
-  for (const [name, ,content] of table('### Resume', 'event')) {
+  for (const [name, ,content] of table('## The protocol', 'event', RESUME)) {
     const type = name === '`ws.ready`' ? 'Ready' : 'Position'
     t.strictSame(/\{ (.*) \}/.exec(content ?? '')?.[1]?.split(', '), [...membersOf(type).keys()], String(name))
   }
@@ -262,9 +264,9 @@ t.test('the quick start runs as pasted', async t => {
   t.equal(client.lines[0], 'hello')
 })
 
-for (const heading of ['### Resume', '#### With the client of this package']) {
+for (const heading of ['## The protocol', '## With the client of this package']) {
   t.test(`the client of "${heading}" resumes with nothing missing`, async t => {
-    const [[name, code] = ['', '']] = files(section(README, heading))
+    const [[name, code] = ['', '']] = files(section(RESUME, heading))
     await losesNothing(t, port => {
       const directory = folder(t, [[name, atPort(code, port)]], packages())
       return new Program(t, process.execPath, [name], { cwd: directory })

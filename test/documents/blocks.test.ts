@@ -4,9 +4,13 @@ import t, { type Test } from 'tap'
 import { type Block, blocks, read, root } from '../helpers/documents.js'
 import { BY_DOCUMENT } from './inventory.js'
 import type { Story } from './story.js'
+import { inPortuguese, TRANSLATED } from './translated.js'
 
-/** All documents for users. A new one is found by itself. README.pt-BR.md has the blocks of README.md: see translation.test.ts. */
-const DOCUMENTS = ['README.md', 'SECURITY.md', ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
+/** Those in Portuguese have the blocks of those in English: see translation.test.ts. */
+const COPIES = new Set(TRANSLATED.map(inPortuguese))
+
+/** All documents for users. A new one is found by itself. */
+const DOCUMENTS = ['README.md', 'SECURITY.md', ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)].filter(document => !COPIES.has(document))
 
 /** What a fence may say. `text` is read and not run. */
 const LANGUAGES = new Set(['sh', 'js', 'ts', 'json', 'html', 'nginx', 'caddyfile', 'python', 'php', 'sql', 'yaml', 'text'])

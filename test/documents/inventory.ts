@@ -12,6 +12,7 @@ import { freePort, Program } from '../helpers/program.js'
 import { startServer } from '../helpers/server.js'
 import { evaluate, Screen } from './evaluate.js'
 import { curlPublish, phpPublish, pythonPublish } from './publishing.js'
+import { PAGES } from './pages.js'
 import { README } from './readme.js'
 import { curls } from './shell.js'
 import { at, closing, commands, compiles, ioOf, runs, type Stories } from './story.js'
@@ -42,6 +43,8 @@ const besideEvolution = (steps: string, own: string): Stories => ({
  */
 export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
   'README.md': README,
+
+  ...PAGES,
 
   'SECURITY.md': { '## How it is attacked': [commands] },
 

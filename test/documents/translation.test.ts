@@ -1,5 +1,6 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { blocks, read } from '../helpers/documents.js'
+import { inPortuguese, TRANSLATED } from './translated.js'
 
 /** What must be the same in both languages, of a piece of text. */
 interface Facts {
@@ -7,7 +8,7 @@ interface Facts {
   readonly code: string[]
   /** Without their separators, which differ. */
   readonly numbers: string[]
-  /** Of links to elsewhere: anchors are headings, and so in the language. */
+  /** Of links to elsewhere, to a page in either language: anchors are headings, and so in the language. */
   readonly links: string[]
 }
 
@@ -25,7 +26,7 @@ interface Section {
 const CODE = /`[^`]+`/g
 
 function factsOf (text: string): Facts {
-  const [words, targets] = [text.replaceAll(CODE, ' ').replaceAll(/\]\([^)]*\)/g, ' '), [...text.matchAll(/\]\(([^)#]+)/g)].map(([, target = '']) => target)]
+  const [words, targets] = [text.replaceAll(CODE, ' ').replaceAll(/\]\([^)]*\)/g, ' '), [...text.matchAll(/\]\(([^)#]+)/g)].map(([, target = '']) => target.replace('.pt-BR.md', '.md'))]
   return {
     code: (text.match(CODE) ?? []).toSorted(),
     numbers: [...words.matchAll(/\d+(?:[.,]\d+)*/g)].map(([number]) => number.replaceAll(/[.,]/g, '')).toSorted(),
@@ -50,34 +51,37 @@ function sections (markdown: string): Section[] {
   return text.split(/^(?=#+ )/m).map(sectionOf)
 }
 
-const [english, portuguese] = ['README.md', 'README.pt-BR.md'].map(read) as [string, string]
+for (const document of TRANSLATED) {
+  const [english, portuguese] = [document, inPortuguese(document)].map(read) as [string, string]
+  const [inEnglish, found] = [english, portuguese].map(sections) as [Section[], Section[]]
 
-t.test('README.pt-BR.md has the headings of README.md, in their order and level', async t => {
-  const levels = (markdown: string): number[] => sections(markdown).map(({ level }) => level)
-  t.strictSame(levels(portuguese), levels(english))
-  const headings = (markdown: string): string[] => sections(markdown).map(({ heading }) => heading)
-  t.equal(new Set(headings(portuguese)).size, headings(portuguese).length, 'each of its own name, since links go there')
-})
-
-t.test('README.pt-BR.md has the code of README.md', async t => {
-  const codeOf = (markdown: string): Array<[string, string]> => blocks(markdown).map(({ language, code }) => [language, code])
-  t.strictSame(codeOf(portuguese), codeOf(english))
-})
-
-const inPortuguese = sections(portuguese)
-for (const [index, wanted] of sections(english).entries()) {
-  t.test(`"${wanted.heading}": the tables, the lists and the facts are the same in Portuguese`, async t => {
-    const found = inPortuguese[index]
-    if (found === undefined) { t.fail('the section is missing'); return }
-    t.equal(found.tables.length, wanted.tables.length, 'as many tables')
-    for (const [number, rows] of wanted.tables.entries()) {
-      const { length } = found.tables[number] ?? []
-      t.equal(length, rows.length, `table ${number + 1}: as many rows`)
-      for (const [row, facts] of rows.entries()) t.strictSame(found.tables[number]?.[row], facts, `table ${number + 1}, row ${row + 1}`)
-    }
-    t.equal(found.items.length, wanted.items.length, 'as many items')
-    for (const [number, facts] of wanted.items.entries()) t.strictSame(found.items[number], facts, `item ${number + 1}`)
-    // At the top each links to the other, and says which documents are in English.
-    if (index > 1) t.strictSame(found.prose, wanted.prose, 'the rest')
+  t.test(`${inPortuguese(document)} has the headings of ${document}, in their order and level`, async t => {
+    const levels = (each: Section[]): number[] => each.map(({ level }) => level)
+    t.strictSame(levels(found), levels(inEnglish))
+    const headings = found.map(({ heading }) => heading)
+    t.equal(new Set(headings).size, headings.length, 'each of its own name, since links go there')
   })
+
+  t.test(`${inPortuguese(document)} has the code of ${document}`, async t => {
+    const codeOf = (markdown: string): Array<[string, string]> => blocks(markdown).map(({ language, code }) => [language, code])
+    t.strictSame(codeOf(portuguese), codeOf(english))
+  })
+
+  for (const [index, wanted] of inEnglish.entries()) {
+    t.test(`${document}, "${wanted.heading}": the tables, the lists and the facts are the same in Portuguese`, async t => {
+      sameFacts(t, found[index], wanted)
+    })
+  }
+}
+
+function sameFacts (t: Test, found: Section | undefined, wanted: Section): void {
+  if (found === undefined) { t.fail('the section is missing'); return }
+  t.equal(found.tables.length, wanted.tables.length, 'as many tables')
+  for (const [number, rows] of wanted.tables.entries()) {
+    t.equal(found.tables[number]?.length, rows.length, `table ${number + 1}: as many rows`)
+    for (const [row, facts] of rows.entries()) t.strictSame(found.tables[number]?.[row], facts, `table ${number + 1}, row ${row + 1}`)
+  }
+  t.equal(found.items.length, wanted.items.length, 'as many items')
+  for (const [number, facts] of wanted.items.entries()) t.strictSame(found.items[number], facts, `item ${number + 1}`)
+  t.strictSame(found.prose, wanted.prose, 'the rest')
 }
