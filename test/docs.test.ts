@@ -22,6 +22,10 @@ const README = read('README.md')
 const STORES = read('docs/stores.md')
 const CLIENTS = read('docs/clients.md')
 const RESUME = read('docs/resume.md')
+const OPTIONS = read('docs/options.md')
+const API = read('docs/api.md')
+const EVENTS = read('docs/events.md')
+const ERRORS = `\n${read('docs/errors.md')}`
 
 // Markdown
 
@@ -74,7 +78,7 @@ function membersOf (name: string, file = 'lib/types.ts'): Map<string, Member> {
   }))
 }
 
-/** The counters by their group; a group that the README has in one row is one name. */
+/** The counters by their group; a group that docs/api.md has in one row is one name. */
 function statsPaths (): string[] {
   const groups = { emit: 'EmitStats', clients: 'ClientStats', delivery: 'DeliveryStats', store: 'StoreStats' }
   return [...membersOf('Stats').keys()].flatMap(group => {
@@ -88,8 +92,8 @@ function written (value: unknown): string | undefined {
   return value === undefined || typeof value === 'string' ? value : inspect(value)
 }
 
-t.test('the README has every option, with its variable and its default', async t => {
-  const rows = table('## Options', 'option')
+t.test('the documents have every option, with its variable and its default', async t => {
+  const rows = table('## Options', 'option', OPTIONS)
   t.strictSame(firstColumn(rows).toSorted(), Object.keys(optionSchemas).toSorted())
   const members = membersOf('WsEventsOptions')
   t.strictSame([...members.keys()].toSorted(), Object.keys(optionSchemas).toSorted(), 'and so has the type')
@@ -110,9 +114,9 @@ t.test('the README has every option, with its variable and its default', async t
   }
 })
 
-t.test('the README has every limit, with its default', async t => {
+t.test('the documents have every limit, with its default', async t => {
   const { properties } = optionSchemas.limits
-  const rows = table('### Limits', 'limit')
+  const rows = table('## Limits', 'limit', OPTIONS)
   t.strictSame(firstColumn(rows), Object.keys(properties))
   const members = membersOf('Limits')
   t.strictSame([...members.keys()], Object.keys(properties), 'and so has the type')
@@ -123,10 +127,10 @@ t.test('the README has every limit, with its default', async t => {
   }
 })
 
-t.test('the README has every member of fastify.wsEvents, and what they take and give', async t => {
+t.test('the documents have every member of fastify.wsEvents, and what they take and give', async t => {
   const heading = '## `fastify.wsEvents`'
-  t.strictSame(firstColumn(table(heading, 'member')).map(cell => cell.replace(/\(.*/, '')), [...membersOf('WsEvents').keys()])
-  const options = table(heading, 'option of `emit`')
+  t.strictSame(firstColumn(table(heading, 'member', API)).map(cell => cell.replace(/\(.*/, '')), [...membersOf('WsEvents').keys()])
+  const options = table(heading, 'option of `emit`', API)
   const members = membersOf('EmitOptions')
   t.strictSame(firstColumn(options), [...members.keys()])
   for (const [name, byDefault] of options) t.equal(plain(byDefault), members.get(plain(name))?.byDefault ?? 'none', `emit, ${name}: the default`)
@@ -134,13 +138,13 @@ t.test('the README has every member of fastify.wsEvents, and what they take and 
   const handleMembers = membersOf('HandleOptions')
   t.strictSame(firstColumn(handling), [...handleMembers.keys()])
   for (const [name, byDefault] of handling) t.equal(plain(byDefault), handleMembers.get(plain(name))?.byDefault ?? '', `handle, ${name}: the default`)
-  t.strictSame(firstColumn(table(heading, 'key of the result')), [...membersOf('EmitResult').keys()])
-  t.strictSame(firstColumn(table('### Counters', 'key')), statsPaths())
-  t.strictSame(firstColumn(table('## Message', 'key')), [...membersOf('Message').keys()])
+  t.strictSame(firstColumn(table(heading, 'key of the result', API)), [...membersOf('EmitResult').keys()])
+  t.strictSame(firstColumn(table('## Counters', 'key', API)), statsPaths())
+  t.strictSame(firstColumn(table('## Message', 'key', EVENTS)), [...membersOf('Message').keys()])
 })
 
-t.test('the README has what each store remembers, and its options', async t => {
-  const bounds = table('### How much is remembered', 'bound')
+t.test('the documents have what each store remembers, and its options', async t => {
+  const bounds = table('## How much is remembered', 'bound', STORES)
   t.strictSame(firstColumn(bounds), [...membersOf('Retention', 'lib/log/event-log.ts').keys()])
   const { retention: memory } = memoryStore()
   const { retention: lmdb } = lmdbStore('./data')
@@ -151,13 +155,13 @@ t.test('the README has what each store remembers, and its options', async t => {
   t.strictSame(redisStore('redis://localhost').retention, lmdb, 'they share a column')
   for (const [name, type] of [['memory', 'MemoryStoreOptions'], ['lmdb', 'LmdbStoreOptions'], ['redis', 'RedisStoreOptions']] as const) {
     const members = membersOf(type, `lib/stores/${name}/index.ts`)
-    const rows = table('## Stores', `option of \`${name}Store\``)
+    const rows = table('## The three stores', `option of \`${name}Store\``, STORES)
     t.strictSame(firstColumn(rows), [...members.keys()])
     for (const [option, byDefault] of rows) t.equal(bare(byDefault), members.get(plain(option))?.byDefault ?? '', `${type}, ${option}: the default`)
   }
 })
 
-t.test('the README has every option of the client', async t => {
+t.test('the documents have every option of the client', async t => {
   const members = membersOf('ConnectOptions', 'lib/client/index.ts')
   const rows = table('## With the client of this package', 'option of `connect`', RESUME)
   t.strictSame(firstColumn(rows), [...members.keys()])
@@ -177,8 +181,8 @@ t.test('the documents have what a client is told of resuming, and what a store m
   t.strictSame(named('## Write your own store', 'member'), [...membersOf('Store', store).keys(), ...membersOf('OpenStore', store).keys()])
 })
 
-t.test('the README has every error, with its status and whether to retry', async t => {
-  const rows = table('## Errors', 'code')
+t.test('the documents have every error, with its status and whether to retry', async t => {
+  const rows = table('# Errors', 'code', ERRORS)
   t.strictSame(firstColumn(rows).toSorted(), Object.keys(errors).toSorted())
   for (const [code, status, retry, where] of rows) {
     const name = plain(code) as ErrorName
@@ -206,10 +210,10 @@ t.test('the README has every route', async t => {
   }
 })
 
-t.test('the README has every event, in both spellings', async t => {
+t.test('the documents have every event, in both spellings', async t => {
   const { events } = new Catalogue(evolutionEvents)
   const described = (name: string): string => evolutionEvents[name as keyof typeof evolutionEvents].description ?? ''
-  t.strictSame(table('## Events', 'on the wire').map(row => row.map(plain)), events.map(({ name, constant }) => [name, constant, described(name)]))
+  t.strictSame(table('## Events', 'on the wire', EVENTS).map(row => row.map(plain)), events.map(({ name, constant }) => [name, constant, described(name)]))
 })
 
 /** The anchors of a document's headings. */
@@ -277,8 +281,7 @@ for (const heading of ['## The protocol', '## With the client of this package'])
 t.test('the server with a durable store runs as pasted', async t => {
   const before = "import Fastify from 'fastify'\nimport wsEvents from 'fastify-ws-events'\nconst fastify = Fastify()\n"
   const after = "\nawait fastify.wsEvents.set('acme', { enabled: true })\nconsole.log((await fastify.wsEvents.emit('acme', 'call', 1)).routes, fastify.wsEvents.stats().log.records)\nawait fastify.close()\n"
-  const stores = section(README, '## Stores')
-  const directory = folder(t, [['server.mjs', before + block(stores.slice(0, stores.indexOf('### ')), 'js') + after]], packages())
+  const directory = folder(t, [['server.mjs', before + block(section(STORES, '## The three stores'), 'js') + after]], packages())
   const server = new Program(t, process.execPath, ['server.mjs'], { cwd: directory })
   t.equal(await server.ended, 0)
   t.strictSame(server.lines, ["[ '/acme' ] 1"])

@@ -8,7 +8,7 @@ import { register } from '../helpers/register.js'
 const names = Object.keys(evolutionEvents)
 const constants = names.map(name => name.replace(/[.-]/g, '_').toUpperCase())
 
-t.test('catalogue, routes, README and AsyncAPI name the same events', async t => {
+t.test('catalogue, routes, docs/events.md and AsyncAPI name the same events', async t => {
   const fastify = await register(t, {}, async fastify => { await fastify.register(swagger, { openapi: { info: { title: 'test', version: '1' } } }) })
   await fastify.ready()
 
@@ -21,7 +21,7 @@ t.test('catalogue, routes, README and AsyncAPI name the same events', async t =>
   const [, listed = ''] = /One or more of ([A-Z_, ]+)/.exec(described) ?? []
   t.strictSame(listed.split(', '), constants)
 
-  const rows = [...section(read('README.md'), '## Events').matchAll(/^\| `([\w.-]+)` \| `([A-Z_]+)` \|/gm)].map(([, name, constant]) => [name, constant])
+  const rows = [...section(read('docs/events.md'), '## Events').matchAll(/^\| `([\w.-]+)` \| `([A-Z_]+)` \|/gm)].map(([, name, constant]) => [name, constant])
   t.strictSame(rows.sort(), names.map((name, index) => [name, constants[index]]).sort())
 })
 

@@ -1,4 +1,4 @@
-/** The HTTP status of each code of the table, from README.md's table of errors. */
+/** The HTTP status of each code of the table, from docs/errors.md's table. */
 export const CODES: Readonly<Record<string, number>> = {
   FORBIDDEN: 403,
   INSTANCE_DISABLED: 403,

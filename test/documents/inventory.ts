@@ -151,6 +151,7 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
   },
 
   'docs/stores.md': {
+    ...PAGES['docs/stores.md'],
     '### PostgreSQL': ['test/stores/postgres-configs.test.ts', 'test/stores/postgres-configs.test.ts', 'test/stores/postgres-configs.test.ts'],
     '## Write your own store': [compiles('export type All = [ConfigStore, EventLog, OpenOptions, OpenStore, Store]\n')]
   },

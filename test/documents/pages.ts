@@ -4,11 +4,12 @@ import type { Socket } from 'socket.io-client'
 import { openPage, startChromium, withoutChromium } from '../helpers/chromium.js'
 import { admitted, connect, disconnected, refused } from '../helpers/client.js'
 import { eventually } from '../helpers/latch.js'
+import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { startServer } from '../helpers/server.js'
-import { KEY, startAcme } from './acme.js'
+import { EMITS, KEY, startAcme } from './acme.js'
 import { evaluate, Screen } from './evaluate.js'
 import { curlStreams, phpStream } from './streams.js'
-import { at, closing, ioOf, runs, type Stories } from './story.js'
+import { at, closing, compiles, ioOf, next, runs, type Stories } from './story.js'
 
 /** The stories of the pages that a user of the plugin reads beside the README. */
 export const PAGES: Readonly<Record<string, Stories>> = {
@@ -113,5 +114,67 @@ export const PAGES: Readonly<Record<string, Stories>> = {
     '## With the client of this package': ['test/docs.test.ts'],
 
     '## In Python': ['test/resume/python.test.ts']
+  },
+
+  'docs/events.md': {
+    '## Message': [runs(async (t, { code }) => {
+      const { fastify, url } = await startAcme(t, { serverUrl: 'https://api.example.com' })
+      const socket = await admitted(connect(t, `${url}/acme`))
+      const documented = JSON.parse(code) as { id: string, data: unknown, date_time: string, sender: string }
+      const arrived = next(socket, 'messages.upsert')
+      await fastify.wsEvents.emit('acme', 'messages.upsert', documented.data, { sender: documented.sender, dateTime: documented.date_time })
+      const { id, ...message } = await arrived
+      const { id: documentedId, ...rest } = documented
+      t.strictSame(Object.entries(message), Object.entries(rest), 'in this order, too')
+      t.equal(id.length, documentedId.length)
+    })],
+
+    '## Events': [runs(async (t, { code }) => {
+      const fastify = closing(t, Fastify())
+      await evaluate(code, { fastify })
+      await t.rejects(fastify.wsEvents.emit('acme', 'order.paid', { id: 42 }), { code: 'FST_ERR_WS_EVENTS_INVALID_DATA' })
+      for (const event of ['order.note', 'ORDER_NOTE', 'messages.upsert']) await t.resolves(fastify.wsEvents.emit('acme', event, 'any'))
+    })],
+
+    '## TypeScript': [compiles(EMITS), compiles(EMITS)]
+  },
+
+  'docs/socketio.md': {
+    '# Your own Socket.IO server': [runs(async (t, { code }) => {
+      const fastify = closing(t, Fastify())
+      await evaluate(code, { fastify })
+      await fastify.listen({ port: 0, host: '127.0.0.1' })
+      const url = `http://127.0.0.1:${(fastify.server.address() as AddressInfo).port}`
+      await fastify.wsEvents.set('acme', { enabled: true })
+      await t.rejects(fastify.wsEvents.set('chat', { enabled: true }), { code: 'FST_ERR_WS_EVENTS_HOST_NAMESPACE' })
+      const [chat, acme] = await Promise.all([connect(t, `${url}/chat`), connect(t, `${url}/acme`)].map(admitted))
+      const arrived = next(acme as Socket, 'call')
+      await fastify.wsEvents.emit('acme', 'call', 1)
+      t.equal((await arrived).data, 1)
+      await fastify.close()
+      t.notOk(chat?.connected)
+    })]
+  },
+
+  'docs/stores.md': {
+    '## The three stores': ['test/docs.test.ts'],
+
+    '## Many nodes': [runs(async (t, { code }) => {
+      const redis = await startRedis(t)
+      const nodes = await Promise.all([0, 1].map(async () => {
+        const fastify = closing(t, Fastify())
+        await evaluate(code.replace('redis://localhost', redis.url), { fastify })
+        await fastify.listen({ port: 0, host: '127.0.0.1' })
+        return fastify
+      }))
+      const [first, second] = nodes
+      if (first === undefined || second === undefined) throw new Error('two nodes were made')
+      await first.wsEvents.set('acme', { enabled: true })
+      const socket = connect(t, `http://127.0.0.1:${(first.server.address() as AddressInfo).port}/acme`)
+      const arrived = next(socket, 'call')
+      await admitted(socket)
+      await second.wsEvents.emit('acme', 'call', 'from the other node')
+      t.equal((await arrived).data, 'from the other node')
+    }, withoutRedis)]
   }
 }

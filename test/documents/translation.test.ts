@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { blocks, read } from '../helpers/documents.js'
-import { inPortuguese, TRANSLATED } from './translated.js'
+import { ENGLISH_FROM, inPortuguese, TRANSLATED } from './translated.js'
 
 /** What must be the same in both languages, of a piece of text. */
 interface Facts {
@@ -52,7 +52,8 @@ function sections (markdown: string): Section[] {
 }
 
 for (const document of TRANSLATED) {
-  const [english, portuguese] = [document, inPortuguese(document)].map(read) as [string, string]
+  const [whole, portuguese] = [document, inPortuguese(document)].map(read) as [string, string]
+  const english = upTo(ENGLISH_FROM[document], whole)
   const [inEnglish, found] = [english, portuguese].map(sections) as [Section[], Section[]]
 
   t.test(`${inPortuguese(document)} has the headings of ${document}, in their order and level`, async t => {
@@ -72,6 +73,14 @@ for (const document of TRANSLATED) {
       sameFacts(t, found[index], wanted)
     })
   }
+}
+
+/** A text up to a heading, which must be there; the whole of it without one. */
+function upTo (heading: string | undefined, text: string): string {
+  if (heading === undefined) return text
+  const at = text.indexOf(`\n${heading}\n`)
+  if (at === -1) throw new Error(`there is no "${heading}"`)
+  return text.slice(0, at)
 }
 
 function sameFacts (t: Test, found: Section | undefined, wanted: Section): void {
