@@ -13,8 +13,9 @@ import { optionSchemas } from '../lib/options.js'
 import { lmdbStore } from '../lib/stores/lmdb/index.js'
 import { redisStore } from '../lib/stores/redis/index.js'
 import { memoryStore } from '../lib/stores/memory/index.js'
+import { commands } from './documents/shell.js'
 import { losesNothing } from './helpers/cuts.js'
-import { atPort, block, files, folder, read, root, section } from './helpers/documents.js'
+import { atPort, block, blocks, files, folder, read, root, section } from './helpers/documents.js'
 import { answered } from './helpers/latch.js'
 import { freePort, Program } from './helpers/program.js'
 
@@ -114,6 +115,13 @@ t.test('the documents have every option, with its variable and its default', asy
   }
 })
 
+t.test('the README has every option, with the default that docs/options.md has', async t => {
+  const defaults = (rows: string[][], column: number): Array<[string, string | undefined]> => rows.map(row => [plain(row[0]), row[column]])
+  const known = new Map(defaults(table('## Options', 'option', OPTIONS), 2))
+  known.set('limits', '[limits](docs/options.md#limits)')
+  t.strictSame(new Map(defaults(table('## Options', 'option'), 1)), known)
+})
+
 t.test('the documents have every limit, with its default', async t => {
   const { properties } = optionSchemas.limits
   const rows = table('## Limits', 'limit', OPTIONS)
@@ -129,6 +137,7 @@ t.test('the documents have every limit, with its default', async t => {
 
 t.test('the documents have every member of fastify.wsEvents, and what they take and give', async t => {
   const heading = '## `fastify.wsEvents`'
+  t.strictSame(firstColumn(table(heading, 'member')), firstColumn(table(heading, 'member', API)), 'the README and docs/api.md have the same')
   t.strictSame(firstColumn(table(heading, 'member', API)).map(cell => cell.replace(/\(.*/, '')), [...membersOf('WsEvents').keys()])
   const options = table(heading, 'option of `emit`', API)
   const members = membersOf('EmitOptions')
@@ -159,6 +168,12 @@ t.test('the documents have what each store remembers, and its options', async t 
     t.strictSame(firstColumn(rows), [...members.keys()])
     for (const [option, byDefault] of rows) t.equal(bare(byDefault), members.get(plain(option))?.byDefault ?? '', `${type}, ${option}: the default`)
   }
+})
+
+t.test('the README has how long each store keeps events', async t => {
+  const [, memory = '', ...others] = table('## Stores', '').find(([what]) => what === 'keeps by default') ?? []
+  t.equal(memory, `${memoryStore().retention.maxAge / 60_000} minutes`)
+  for (const [index, { retention }] of [lmdbStore('./data'), redisStore('redis://localhost')].entries()) t.equal(others[index], `${retention.maxAge / 3_600_000} hours`)
 })
 
 t.test('the documents have every option of the client', async t => {
@@ -216,6 +231,16 @@ t.test('the documents have every event, in both spellings', async t => {
   t.strictSame(table('## Events', 'on the wire', EVENTS).map(row => row.map(plain)), events.map(({ name, constant }) => [name, constant, described(name)]))
 })
 
+t.test('the README can be read at once, and opens with both doors', async t => {
+  for (const [file, most, doors] of [['README.md', 3000, ['#quick-start', 'docs/evolution.md']], ['README.pt-BR.md', 3300, ['docs/evolution.pt-BR.md', '#início-rápido']]] as const) {
+    const text = read(file)
+    const { length } = text.trim().split(/\s+/)
+    t.ok(length <= most, `${file} has ${length} words: what is over ${most} belongs into a page of docs/`)
+    const top = text.split('\n').slice(0, 15).join('\n')
+    for (const door of doors) t.ok(top.includes(`](${door})`), `${file}: ${door}`)
+  }
+})
+
 /** The anchors of a document's headings. */
 const anchorsOf = (text: string): string[] =>
   [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-'))
@@ -244,12 +269,12 @@ t.test('what the documents link to and name is there', async t => {
 const QUICK_START = section(README, '## Quick start')
 
 function installLine (): string {
-  const line = /^npm install .*$/m.exec(QUICK_START)?.[0]
-  if (line === undefined) throw new Error('the quick start installs nothing')
+  const line = /^npm install .*$/m.exec(section(README, '## Install'))?.[0]
+  if (line === undefined) throw new Error('the README installs nothing')
   return line
 }
 
-/** The packages that the quick start installs. */
+/** The packages that the README installs. */
 const packages = (): string[] => installLine().split(' ').slice(2)
 
 /** The server listens before it sets the instance, and a client that comes in between is refused. */
@@ -268,9 +293,27 @@ t.test('the quick start runs as pasted', async t => {
   t.equal(client.lines[0], 'hello')
 })
 
-for (const heading of ['## The protocol', '## With the client of this package']) {
-  t.test(`the client of "${heading}" resumes with nothing missing`, async t => {
-    const [[name, code] = ['', '']] = files(section(RESUME, heading))
+t.test('the tenants with keys run as pasted', async t => {
+  const text = section(README, '## Tenants with keys')
+  const port = await freePort()
+  const directory = folder(t, [...files(text)].map(([name, code]) => [name, atPort(code, port)]), packages())
+  const inOrder = blocks(README).filter(({ heading, language }) => heading === '## Tenants with keys' && language === 'sh').flatMap(({ code }) => commands(code))
+  const [server = '', put = '', client = '', ...more] = inOrder.map(({ command }) => command)
+  t.strictSame(more, [])
+  const comments = inOrder.at(-1)?.comments
+  const run = (command: string) => new Program(t, 'bash', ['-c', command.replace(/^((?:\w+=\S+ )?)/, '$1 exec ').replace(/^ /, '')], { cwd: directory })
+  await run(server).printed(lines => lines.some(line => line.includes('Server listening')))
+  const set = run(atPort(put.replace('curl ', 'curl -sS '), port))
+  t.equal(await set.ended, 0)
+  t.match(JSON.parse(set.lines.join('')), { instance: 'acme', enabled: true })
+  const both = run(client)
+  await both.printed(lines => comments?.every(comment => lines.includes(comment)) === true)
+  t.strictSame([...new Set(both.lines)].toSorted(), comments?.toSorted(), 'and nothing else')
+})
+
+for (const [document, text, heading] of [['README.md', README, '## Resume'], ['docs/resume.md', RESUME, '## The protocol'], ['docs/resume.md', RESUME, '## With the client of this package']] as const) {
+  t.test(`the client of ${document}, "${heading}", resumes with nothing missing`, async t => {
+    const [[name, code] = ['', '']] = files(section(text, heading))
     await losesNothing(t, port => {
       const directory = folder(t, [[name, atPort(code, port)]], packages())
       return new Program(t, process.execPath, [name], { cwd: directory })
