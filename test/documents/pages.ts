@@ -136,7 +136,7 @@ export const PAGES: Readonly<Record<string, Stories>> = {
       for (const event of ['order.note', 'ORDER_NOTE', 'messages.upsert']) await t.resolves(fastify.wsEvents.emit('acme', event, 'any'))
     })],
 
-    '## TypeScript': [compiles(EMITS), compiles(EMITS)]
+    '## TypeScript': [compiles(EMITS)]
   },
 
   'docs/socketio.md': {
