@@ -3,6 +3,7 @@ export const TRANSLATED: readonly string[] = [
   'README.md',
   'docs/api.md',
   'docs/clients.md',
+  'docs/deployment.md',
   'docs/errors.md',
   'docs/events.md',
   'docs/http.md',
@@ -10,7 +11,8 @@ export const TRANSLATED: readonly string[] = [
   'docs/options.md',
   'docs/resume.md',
   'docs/socketio.md',
-  'docs/stores.md'
+  'docs/stores.md',
+  'docs/troubleshooting.md'
 ]
 
 /** Where a document ends in Portuguese: what comes from this heading on is there in English alone. */
