@@ -21,7 +21,7 @@ const MEANINGS = {
  * @param {Refusal} refusal what a refused client gets as `err.data` of `connect_error`
  */
 export function describeRefusal (where, { code, message, retry }) {
-  const meaning = MEANINGS[code.replace('FST_ERR_WS_EVENTS_', '')] ?? 'See the errors in the README.'
+  const meaning = MEANINGS[code.replace('FST_ERR_WS_EVENTS_', '')] ?? 'See docs/errors.md.'
   return [
     `Refused at ${where}`,
     `  code     ${code}`,

@@ -8,6 +8,7 @@ export const TRANSLATED: readonly string[] = [
   'docs/events.md',
   'docs/http.md',
   'docs/keys.md',
+  'docs/migrating-from-evolution.md',
   'docs/options.md',
   'docs/resume.md',
   'docs/socketio.md',

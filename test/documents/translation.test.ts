@@ -47,7 +47,7 @@ function sectionOf (text: string): Section {
 
 /** The sections of a document, without its code. */
 function sections (markdown: string): Section[] {
-  const text = markdown.replaceAll(/^```.*\n[\s\S]*?^```$/gm, '')
+  const text = markdown.replaceAll(/^ *```.*\n[\s\S]*?^ *```$/gm, '')
   return text.split(/^(?=#+ )/m).map(sectionOf)
 }
 
