@@ -565,8 +565,9 @@ export interface WsEventsOptions {
   socketio?: SocketIOOption | undefined
   /**
    * What a connection keeps of its handshake once its client is in. `'release'`: headers, query, URL, method and
-   * address, which `socket.request` has then under their names, and not the request; `'keep'`: the request.
-   * @default 'release' on a server of ours without namespaces, middlewares or listeners of the host's, else 'keep'
+   * address, which `socket.request` has then under their names, and not the request; `'keep'`: the request. Left out,
+   * it is released on a server of ours that has no namespaces, middlewares and listeners but the plugin's.
+   * @default 'release' or 'keep'
    */
   handshakeRequest?: HandshakeRequestOption | undefined
   /**

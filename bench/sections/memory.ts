@@ -5,7 +5,7 @@ import { type Report, shown } from '../lib/report.js'
 import { median, medianRatio } from '../lib/statistics.js'
 import { type PeerName, peerTitles } from '../peers/peer.js'
 
-const LIMIT = 1.05
+const LIMIT = 0.95
 
 interface Footprint {
   /** Bytes a connection, of what JavaScript holds, and of what the operating system counts. */
