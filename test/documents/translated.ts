@@ -10,6 +10,7 @@ export const TRANSLATED: readonly string[] = [
   'docs/keys.md',
   'docs/migrating-from-evolution.md',
   'docs/options.md',
+  'docs/publishing.md',
   'docs/resume.md',
   'docs/socketio.md',
   'docs/stores.md',
