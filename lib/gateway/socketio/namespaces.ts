@@ -130,6 +130,12 @@ export class Namespaces {
     setImmediate(() => { this.#deleteIfEmpty(entry) })
   }
 
+  /** Socket.IO has removed a client from its namespace: later than its release where its connection ends first. */
+  removed ({ nsp }: Socket): void {
+    const entry = this.#entries.get(nsp.name)
+    if (entry !== undefined) setImmediate(() => { this.#deleteIfEmpty(entry) })
+  }
+
   #deleteIfEmpty (entry: Entry): void {
     const { namespace } = entry
     if (this.#entries.get(namespace.name) !== entry) return

@@ -201,9 +201,11 @@ export class Sockets {
   }
 
   #left (socket: Socket, word: string): void {
+    const { services: { namespaces } } = this.#parts
     const session = SocketSession.of(socket)
-    if (session?.reason === 'replaced') this.#parts.services.namespaces.release(socket)
+    if (session?.reason === 'replaced') namespaces.release(socket)
     else session?.close('left', { word })
+    namespaces.removed(socket)
     if (!this.#closing) this.#parts.idle.watch(socket)
   }
 
