@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
+import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import type { EventLog, StreamName } from '../../lib/log/event-log.js'
 import type { OpenStore } from '../../lib/stores/store.js'
@@ -68,6 +71,35 @@ t.test('what Redis keeps', { skip: withoutRedis }, async t => {
     t.ok(Number(floor?.split('-')[0]) <= Number(oldest?.[0].split('-')[0]))
     await node.log.drained()
     assertTold(watcher, ids.slice(1))
+  })
+
+  t.test('is loaded in parts: few entries more than are asked for, because each may be large', async t => {
+    const { node, other, entries } = await startPlace(t)
+    const start = await node.log.append(['acme'], recordOf(0))
+    const ids = await appendMany(node.log, ['acme'], 100, { pad: 10_000 })
+    // By hand: that of ioredis takes the first line for an answer where much goes on.
+    const monitor = connectTcp(redis.port, '127.0.0.1')
+    t.teardown(() => { monitor.destroy() })
+    let loaded = 0
+    let seen: (text?: string) => void = () => {}
+    createInterface(monitor).on('line', line => {
+      const [command = '', key, , , , count] = [...line.matchAll(/"([^"]*)"/g)].map(([, text]) => text)
+      if (command.toLowerCase() === 'xrange' && key === entries) loaded += Number(count)
+      if (command.toLowerCase() === 'echo') seen(key)
+    })
+    monitor.write('MONITOR\r\n')
+    await once(monitor, 'data')
+    for (const [bytes, most] of [[1, 1], [25_000, 7], [100_000, 31]] as const) {
+      loaded = 0
+      const page = await other.log.read('acme', start, bytes)
+      // The monitor tells what was before it by then. Tests beside this one have no such text.
+      const isSeen = new Promise<void>(resolve => { seen = text => { if (text === entries) resolve() } })
+      await commands.echo(entries)
+      await isSeen
+      t.ok(page.length > 0 && page.length * 10_000 <= Math.max(bytes, 11_000), `${page.length} entries for ${bytes} bytes`)
+      t.ok(loaded > 0 && loaded <= most, `${loaded} are loaded for ${bytes} bytes`)
+    }
+    t.strictSame(await idsAfter(other.log, 'acme', start), ids)
   })
 
   t.test('is not many more than maxBytes', async t => {

@@ -341,9 +341,10 @@ elseif redis.call('EXISTS', KEYS[2]) == 0 then
 end
 if floor ~= '' and isAfter(floor, after) then return answer('gap') end
 
-local wanted, found, bytes, from = tonumber(ARGV[3]), {}, 0, '(' .. after
-while true do
-  local page = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', 32)
+-- An entry may be very large: no more of them are loaded at once than have been found so far.
+local wanted, found, bytes, from, count = tonumber(ARGV[3]), {}, 0, '(' .. after, 1
+while bytes < wanted or #found == 0 do
+  local page = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', count)
   for _, entry in ipairs(page) do
     if not isReturned(entry[1]) then
       bytes = bytes + #entry[2][2]
@@ -353,8 +354,10 @@ while true do
     end
     from = '(' .. entry[1]
   end
-  if #page < 32 then return answer(found) end
+  if #page < count then break end
+  count = math.min(32, 2 * count)
 end
+return answer(found)
 `
 
 /**
