@@ -9,7 +9,7 @@ const coded = (name: string, message: string, statusCode: number) =>
 
 /**
  * Every error of this package, by its code without the prefix. Each is a class made with `@fastify/error`, so an
- * error has `code`, `statusCode` and `message`; compare with `instanceof` or by `code`.
+ * error has `code`, `statusCode` and `message`; compare with `instanceof` or by `code`. `docs/errors.md` lists them.
  */
 export const errors = withFormerNames('errors', {
   /**
@@ -108,7 +108,9 @@ export const errors = withFormerNames('errors', {
   CLOSED: coded('CLOSED', 'the server is shutting down', 503)
 } as const, RENAMED.errors)
 
+/** A code without its prefix. */
 export type ErrorName = keyof typeof errors
+/** An error of this package. */
 export type CodedError = InstanceType<(typeof errors)[ErrorName]>
 
 const names = new Map(Object.keys(errors).map(name => [`${CODE_PREFIX}${name}`, name as ErrorName]))

@@ -1,3 +1,9 @@
+/**
+ * The plugin, its errors and its types. It decorates `fastify.wsEvents`, a {@link WsEvents}. `Type`, `Static` and
+ * `TSchema` are exported too: they are those of `@sinclair/typebox`.
+ *
+ * @module fastify-ws-events
+ */
 import { Type } from '@sinclair/typebox'
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
@@ -331,14 +337,29 @@ export default wsEvents
 export { wsEvents, evolutionEvents, evolutionKeys, errors, Type }
 export type { Static, TSchema } from '@sinclair/typebox'
 export type { EvolutionKeysOptions } from './access/evolution-keys.js'
-export type { AsyncApiDocument, AsyncApiInfo } from './asyncapi/document.js'
+export type {
+  AsyncApiChannel,
+  AsyncApiDocument,
+  AsyncApiInfo,
+  AsyncApiMessage,
+  AsyncApiOperation,
+  AsyncApiReference,
+  AsyncApiServer,
+  JsonSchema
+} from './asyncapi/document.js'
 export type { DiagnosticsMessages, EmitTrace } from './diagnostics/messages.js'
 export type { EventDefinitions, EventSchema } from './events/catalogue.js'
+export type { SchemaData, TypeBoxSchema } from './events/schema-type.js'
 export type { CodedError, ErrorName } from './errors.js'
+export type { ClientSocket, SocketIOOption } from './gateway/socketio/option.js'
 export type { LogStats, Retention } from './log/event-log.js'
 export type { HostConfigs, Store, StoredConfig } from './stores/store.js'
 export type * from './types.js'
 
-// What `require` returns: the plugin itself, with everything else on it, as Fastify's own plugins have it.
+/**
+ * What `require` returns: the plugin itself, with everything else on it, as Fastify's own plugins have it.
+ *
+ * @hidden
+ */
 const cjs = Object.assign(wsEvents, { default: wsEvents, wsEvents, evolutionEvents, evolutionKeys, errors, Type })
 export { cjs as 'module.exports' }

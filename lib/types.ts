@@ -40,9 +40,13 @@ export type ConstantName<Name extends string> =
     : Name extends `${infer Start}-${infer Rest}` ? `${ConstantName<Start>}_${ConstantName<Rest>}`
       : Uppercase<Name>
 
-type DeclaredName = keyof EventTypes & string
-/** What else an event is called: Evolution's clients call one of them by an alias. */
-type SpellingOf<Name extends string> = ConstantName<Name> | (Name extends 'groups.update' ? 'GROUP_UPDATE' : never)
+/** The dotted names that {@link EventTypes} declares; `never` while it is empty. */
+export type DeclaredName = keyof EventTypes & string
+/**
+ * The other spellings of a dotted name: the constant one, and the alias that Evolution's clients use for one event.
+ */
+export type SpellingOf<Name extends string> =
+  ConstantName<Name> | (Name extends 'groups.update' ? 'GROUP_UPDATE' : never)
 
 /** What `emit` takes as an event's name: a declared one in either spelling, or any string while none is declared. */
 export type EventName = [DeclaredName] extends [never] ? string : DeclaredName | SpellingOf<DeclaredName>
@@ -100,6 +104,7 @@ export interface EmitResult {
   skipped?: SkipReason
 }
 
+/** Options of `emit`. */
 export interface EmitOptions {
   /**
    * Who sent it, such as a WhatsApp JID.
@@ -126,12 +131,15 @@ export interface Message<Data = unknown> {
   id: string
   /** The dotted name, as of the Socket.IO event. */
   event: string
+  /** The instance that the event is of. */
   instance: string
+  /** What `emit` was given. */
   data: Data
   /** The option `serverUrl`. */
   server_url: string | null
   /** ISO 8601, UTC. */
   date_time: string
+  /** Who sent it; `null` if `emit` was not told. */
   sender: string | null
   /** Only if `emit` was given one. */
   apikey?: string
@@ -144,15 +152,16 @@ export interface Message<Data = unknown> {
 export interface Ready {
   /** `null` at the root. */
   instance: string | null
+  /** The server's mode. */
   mode: Mode
   /** Whether the instance is enabled; always `true` at the root. */
   enabled: boolean
   /**
    * `true`: all that came after its id follows, and then what is live. `false`: that cannot be had any more, nothing
-   * is replayed, and it must load its state anew. `null`: it gave no id, so as to take part from now on.
+   * is replayed, and it must load its state anew. `null`: it gave no id, and gets what is published from now on.
    */
   recovered: boolean | null
-  /** The id that it brought if `recovered` is `true`, else the newest. */
+  /** The id that it gave if `recovered` is `true`, else the newest. */
   lastEventId: string
 }
 
@@ -166,8 +175,11 @@ export interface Position {
 
 /** A refusal as the client gets it, in `data` of its `connect_error`. */
 export interface Refusal {
+  /** Of an error of this package: `FST_ERR_WS_EVENTS_…`. */
   readonly code: string
+  /** The HTTP status of that error. */
   readonly statusCode: number
+  /** What is wrong and what to do, in English. */
   readonly message: string
   /** Whether a later try may succeed. */
   readonly retry: boolean
@@ -189,6 +201,7 @@ export interface ClientInfo {
   queuedBytes: number
 }
 
+/** Which clients to disconnect. At least one of the members is needed. */
 export interface DisconnectTarget {
   /** End the clients of this instance's namespace. */
   instance?: string | undefined
@@ -213,6 +226,7 @@ export interface HandlerRequest<Data = unknown> {
  */
 export type Handler<Data = unknown> = (request: HandlerRequest<Data>) => unknown
 
+/** Options of `handle`. */
 export interface HandleOptions<Schema extends EventSchema | undefined = undefined> {
   /**
    * What the data must be: a schema of TypeBox (`@sinclair/typebox` or `typebox`), of which the handler gets the type,
@@ -220,6 +234,7 @@ export interface HandleOptions<Schema extends EventSchema | undefined = undefine
    * @default any data
    */
   schema?: Schema
+  /** Called for each message whose data is valid. */
   handler: Handler<SchemaData<Schema>>
   /**
    * Milliseconds after which the client is told HANDLER_TIMEOUT; 0 is no limit.
@@ -263,7 +278,12 @@ export interface ClientStats {
   /** Clients refused, or disconnected with an error, by the code without its prefix. */
   refused: Record<string, number>
   /** Messages of clients: those that a handler was called with, and those that nothing handles or that were refused. */
-  received: { handled: number, dropped: number }
+  received: {
+    /** A handler was called. */
+    handled: number
+    /** There is no handler, or the message was refused. */
+    dropped: number
+  }
 }
 
 /** Counters of delivery, since the start. */
@@ -277,7 +297,14 @@ export interface DeliveryStats {
    * outcome: everything was replayed, a gap, or no id yet. A gap counts also for clients that were connected when it
    * came about.
    */
-  resumed: { recovered: number, gap: number, fresh: number }
+  resumed: {
+    /** All that was missed was replayed. */
+    recovered: number
+    /** Events were lost: the client was told to load its state anew. */
+    gap: number
+    /** The client gave no id yet. */
+    fresh: number
+  }
   /** Connections ended because too much waited for them. */
   slowConsumers: number
 }
@@ -320,6 +347,7 @@ export interface VerifyRequest {
   instance: string | null
   /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
   address: string | null
+  /** The headers of the request: of a route, or of the one that opened the connection. */
   headers: IncomingHttpHeaders
 }
 
@@ -341,7 +369,12 @@ export interface VerifyGrant {
   publish?: boolean | undefined
 }
 
+/** What `verify` answers: `true` grants everything that is asked for but publishing, `false` refuses the key. */
 export type VerifyAnswer = boolean | VerifyGrant
+/**
+ * Checks a key. It has 10 seconds. If it throws, rejects or takes longer, the caller gets VERIFY_FAILED and is told to
+ * try again.
+ */
 export type Verify = (request: VerifyRequest) => VerifyAnswer | Promise<VerifyAnswer>
 
 /** A global key, or several. */
@@ -355,6 +388,7 @@ export type HandshakeRequestOption = 'release' | 'keep'
 /** Which clients resume by the `pid` of Socket.IO's own client. */
 export type StockResumeOption = boolean | 'browsers'
 
+/** Which proxies to believe: all, addresses or CIDR blocks, or a function of the address and its distance in hops. */
 export type TrustProxy = boolean | string | readonly string[] | ((address: string, hop: number) => boolean)
 
 /** Bounds; `0` is no limit. They hold for the plugin's namespaces, not for the host's. */
@@ -453,11 +487,15 @@ export interface Limits {
  * compiled.
  */
 export interface MetricsRegistry {
+  /** Adds a metric. */
   registerMetric(metric: unknown): void
+  /** The metric of a name; `undefined` if there is none. */
   getSingleMetric(name: string): unknown
+  /** Removes the metric of a name. */
   removeSingleMetric(name: string): void
 }
 
+/** Options of the plugin. Each may be left out. */
 export interface WsEventsOptions {
   /**
    * `false`: no Socket.IO server; configs can be set and found, `emit` does nothing and says so.
@@ -471,12 +509,15 @@ export interface WsEventsOptions {
    */
   globalEvents?: boolean | undefined
   /**
-   * Serve Evolution API's clients as they are: its routes, and its manners at the root. `{ timeZone }` is the same, and
-   * names the IANA time zone of the Evolution API, such as `America/Sao_Paulo`: its webhooks carry local times, which
-   * are corrected by it. Left out, they stay as they come.
+   * Serve Evolution API's clients as they are: its routes, and its behaviour at the root. `{ timeZone }` is the same,
+   * and names the IANA time zone of the Evolution API, such as `America/Sao_Paulo`: its webhooks carry local times,
+   * which are corrected by it. Left out, they stay as they come.
    * @default false
    */
-  evolution?: boolean | { timeZone?: string | undefined } | undefined
+  evolution?: boolean | {
+    /** The IANA time zone of the Evolution API. */
+    timeZone?: string | undefined
+  } | undefined
   /**
    * The global key, a list, or a function that gives either, asked at each check, so that keys rotate without a
    * restart: opens the root, every instance and every route. The function has 10 seconds; while it fails, callers with
@@ -555,8 +596,13 @@ export interface WsEventsOptions {
    * @default { prefix: '' }
    */
   routes?: false | {
+    /** What the paths of the routes begin with. */
     prefix?: string | undefined
-    publish?: false | { bodyLimit?: number | undefined } | undefined
+    /** The routes that publish events; `false`: none. */
+    publish?: false | {
+      /** Bytes of a request body, 134217728 at most. */
+      bodyLimit?: number | undefined
+    } | undefined
   } | undefined
   /**
    * Options for the Socket.IO server, or the host's own `Server`.
@@ -594,7 +640,10 @@ export interface WsEventsOptions {
    * which must be installed. No other server may have its metrics there.
    * @default none
    */
-  metrics?: { registry: MetricsRegistry } | undefined
+  metrics?: {
+    /** The registry that the metrics are added to. */
+    registry: MetricsRegistry
+  } | undefined
   /**
    * Another environment, or `false` for none.
    * @default process.env
@@ -602,19 +651,22 @@ export interface WsEventsOptions {
   env?: false | Readonly<Record<string, string | undefined>> | undefined
 }
 
-/** `fastify.wsEvents` */
+/** What `fastify.wsEvents` is. */
 export interface WsEvents {
+  /** How the plugin serves: see the options `enabled` and `globalEvents`. */
   readonly mode: Mode
   /**
    * Sends an event of an instance to the clients that are entitled to it. The data is read during the call, and the
    * events of one instance arrive in the order of the calls, awaited or not.
    *
    * @param instance the instance's name
-   * @param event an event of the catalogue, in either spelling
-   * @param data what the clients get as `message.data`; `Buffer`s and typed arrays arrive as binary
+   * @param event an event of the catalogue, in either spelling: an {@link EventName}
+   * @param data what the clients get as `message.data`: the {@link EventData} of the event. `Buffer`s and typed arrays
+   *   arrive as binary
+   * @param options what else the message holds
    * @returns what became of it. A rejection is logged; not awaiting it is safe
-   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE and MESSAGE_TOO_LARGE (if anybody
-   *   was to get it), STORE_UNAVAILABLE, PENDING_FULL, CLOSED
+   * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE and MESSAGE_TOO_LARGE (if the event goes to a
+   *   namespace), LIMIT_REACHED, STORE_UNAVAILABLE, PENDING_FULL, CLOSED
    */
   emit<Name extends EventName>(
     instance: string,
@@ -625,26 +677,47 @@ export interface WsEvents {
   /**
    * Sets the config of an instance. Clients that are no longer entitled are disconnected.
    *
-   * @returns the config in force
-   * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, CLOSED
+   * @param instance the instance's name
+   * @param config whether it is served, and which events it sends
+   * @returns the effective config
+   * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, LIMIT_REACHED, STORE_UNAVAILABLE, CLOSED
    */
   set(instance: string, config: InstanceConfigInput): Promise<InstanceConfig>
-  /** The config of an instance, or `null` if it was never set. */
+  /**
+   * Finds the config of an instance.
+   *
+   * @param instance the instance's name
+   * @returns the effective config; `null` if it was never set
+   * @throws INVALID_NAME, STORE_UNAVAILABLE
+   */
   find(instance: string): Promise<InstanceConfig | null>
   /**
-   * Sends what was emitted before, disconnects the clients, and forgets the config.
+   * Sends what was emitted before, disconnects the instance's clients, and deletes its config and its history.
    *
-   * @returns whether there was one
+   * @param instance the instance's name
+   * @returns whether a config existed
+   * @throws INVALID_NAME, STORE_UNAVAILABLE, CLOSED
    */
   remove(instance: string): Promise<boolean>
-  /** The configs of all instances that were set, in no particular order. */
+  /**
+   * The configs of all instances that were set, in no particular order.
+   *
+   * @throws STORE_UNAVAILABLE
+   */
   list(): AsyncIterable<InstanceConfig>
-  /** The clients that are connected to this node: all, or those of one instance. */
+  /**
+   * The clients that are connected to this node.
+   *
+   * @param target left out: all of them; else those of the instance's namespace
+   * @param target.instance the instance's name
+   * @throws INVALID_NAME
+   */
   clients(target?: { instance?: string | undefined }): ClientInfo[]
   /**
    * Ends clients so that a stock client stays away until it is told to connect again. Where several nodes share the
    * store, on all of them: at once on this one.
    *
+   * @param target the clients of an instance's namespace, those that came with a key, or those that are both
    * @throws INVALID_DATA when neither an instance nor a key is named, INVALID_NAME; STORE_UNAVAILABLE when the other
    *   nodes could not be told
    */
@@ -656,10 +729,11 @@ export interface WsEvents {
    * HANDLER_TIMEOUT. Clients that ask for no acknowledgement are told nothing.
    *
    * @param event any name that the catalogue could have, in it or not
+   * @param options the handler, the schema of the data, and the timeout
    * @throws INVALID_OPTION for a name that cannot be, one that has a handler already, and options that cannot be
    */
   handle<Schema extends EventSchema | undefined = undefined>(event: string, options: HandleOptions<Schema>): void
-  /** Counters and gauges of this node. */
+  /** Counters since the start, and gauges, of this node. */
   stats(): Stats
   /**
    * The events, what clients may send, how they resume and how they bring a key, as an AsyncAPI 3.0.0 document. Made

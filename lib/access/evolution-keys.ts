@@ -53,8 +53,9 @@ interface Short {
   readonly expiresAt: number
 }
 
+/** Options of `evolutionKeys`. */
 export interface EvolutionKeysOptions {
-  /** Of the Evolution API, such as `http://evolution:8080`. */
+  /** The URL of the Evolution API, without a user and password, such as `http://evolution:8080`. */
   readonly url: string
   /**
    * Milliseconds for which an answer holds, at most.
@@ -65,7 +66,12 @@ export interface EvolutionKeysOptions {
    * Told when Evolution cannot be asked, and when it can again.
    * @default none
    */
-  readonly logger?: { warn (message: string): void, info (message: string): void } | undefined
+  readonly logger?: {
+    /** Evolution cannot be asked. */
+    warn (message: string): void
+    /** It can be asked again. */
+    info (message: string): void
+  } | undefined
 }
 
 /**
@@ -76,7 +82,9 @@ export interface EvolutionKeysOptions {
  * last hour stays good. A key that it has accepted is taken back after three refusals over five minutes, because
  * Evolution also refuses good keys while its database is away. Keys are kept as hashes.
  *
- * @throws INVALID_OPTION
+ * @param options where Evolution is, and how long an answer holds
+ * @returns a function for the option `verify`
+ * @throws INVALID_OPTION when `url` or `ttl` cannot be used
  */
 export function evolutionKeys (options: EvolutionKeysOptions): Verify {
   const { url, ttl = TTL, logger } = options

@@ -2,6 +2,7 @@
  * The parts of an AsyncAPI 3 document that this package writes. Source: the specification, asyncapi.com, version 3.0.0.
  */
 
+/** A reference within the document. */
 export interface AsyncApiReference {
   readonly $ref: string
 }
@@ -9,12 +10,14 @@ export interface AsyncApiReference {
 /** A JSON Schema, as plain JSON. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown }
 
+/** What the document says of itself. */
 export interface AsyncApiInfo {
   readonly title: string
   readonly version: string
   readonly description?: string
 }
 
+/** Where clients connect. */
 export interface AsyncApiServer {
   readonly host: string
   readonly protocol: string
@@ -24,6 +27,7 @@ export interface AsyncApiServer {
   readonly security: readonly AsyncApiReference[]
 }
 
+/** A namespace of Socket.IO, or a path. */
 export interface AsyncApiChannel {
   readonly address: string
   readonly title: string
@@ -32,6 +36,7 @@ export interface AsyncApiChannel {
   readonly messages: Readonly<Record<string, AsyncApiReference>>
 }
 
+/** What the server sends or receives in a channel. */
 export interface AsyncApiOperation {
   /** What the server does. */
   readonly action: 'send' | 'receive'
@@ -41,6 +46,7 @@ export interface AsyncApiOperation {
   readonly reply?: { readonly channel: AsyncApiReference, readonly messages: readonly AsyncApiReference[] }
 }
 
+/** An event. */
 export interface AsyncApiMessage {
   /** Of the Socket.IO event. */
   readonly name: string
@@ -49,7 +55,7 @@ export interface AsyncApiMessage {
   readonly payload: JsonSchema
 }
 
-/** An AsyncAPI 3 document, as plain JSON. */
+/** An AsyncAPI 3 document, as plain JSON. The AsyncAPI 3.0.0 specification says what each field means. */
 export interface AsyncApiDocument {
   readonly asyncapi: '3.0.0'
   readonly info: AsyncApiInfo

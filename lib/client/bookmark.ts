@@ -3,7 +3,9 @@
  * browser may forbid even to look at it, give `{ getItem: key => localStorage.getItem(key), setItem: … }`.
  */
 export interface IdStorage {
+  /** The text that is kept under a name; `null` or `undefined` if there is none. */
   getItem: (key: string) => string | null | undefined | Promise<string | null | undefined>
+  /** Keeps a text. If it returns a promise, the next one is written after that. */
   setItem: (key: string, value: string) => unknown
 }
 

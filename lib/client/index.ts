@@ -1,3 +1,8 @@
+/**
+ * A client for Node and browsers that resumes after each reconnect. It needs `socket.io-client`.
+ *
+ * @module fastify-ws-events/client
+ */
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import type { EventData, EventTypes, Message, Position, Ready, Refusal } from '../types.js'
 import { Bookmark, type IdStorage } from './bookmark.js'
@@ -9,6 +14,7 @@ export type ClientEventName = [keyof EventTypes] extends [never] ? string : keyo
 
 /** What keeps a client from going on. Of a refusal, `data` says why. */
 export interface ClientError extends Error {
+  /** The refusal; left out where the server has not refused the client. */
   data?: Refusal
 }
 
@@ -92,6 +98,12 @@ export class EventsClient {
   #retryTimer: ReturnType<typeof setTimeout> | undefined
   #isClosed = false
 
+  /**
+   * As {@link connect}.
+   *
+   * @param url as for socket.io-client's `io()`
+   * @param options what to get, and where to resume
+   */
   constructor (url: string, options: ConnectOptions = {}) {
     const {
       apikey,
@@ -131,13 +143,19 @@ export class EventsClient {
    * Adds a handler. Add those that must miss nothing in the same turn as `connect()`: what nobody handles has passed.
    *
    * @param event its dotted name
+   * @param handler called with each message of the event
    * @returns a function that takes the handler out again
    */
   on<Name extends ClientEventName>(event: Name, handler: (message: Message<EventData<Name>>) => unknown): () => void {
     return this.#add(event, handler)
   }
 
-  /** Adds a handler of all events, called before those of one. Returns a function that takes it out again. */
+  /**
+   * Adds a handler of all events, called before those of one.
+   *
+   * @param handler called with each message
+   * @returns a function that takes the handler out again
+   */
   onAny (handler: (message: Message) => unknown): () => void {
     return this.#add(ANY, handler)
   }
@@ -261,6 +279,8 @@ export class EventsClient {
  * and resumes after it at each reconnect.
  *
  * @param url as for socket.io-client's `io()`
+ * @param options what to get, and where to resume
+ * @returns a client that connects by itself
  */
 export function connect (url: string, options?: ConnectOptions): EventsClient {
   return new EventsClient(url, options)

@@ -15,11 +15,14 @@ export interface DiagnosticsMessages {
     code: string
     /** What it asked for: `null` is the root; an excerpt of what is no name of an instance. */
     instance: string | null
+    /** As `trustProxy` tells; `null` where there is none. */
     address: string | null
   }
   /** A client that was in is gone. */
   'fastify-ws-events:disconnect': {
+    /** `null` at the root. */
     instance: string | null
+    /** As `trustProxy` tells; `null` where there is none. */
     address: string | null
     /** Socket.IO's, such as `transport close`, or why the server closed the session, such as `removed`. */
     reason: string
@@ -28,7 +31,9 @@ export interface DiagnosticsMessages {
   'fastify-ws-events:slow': {
     /** Of the namespaces that it is in; `null` is the root. */
     instances: Array<string | null>
+    /** As `trustProxy` tells; `null` where there is none. */
     address: string | null
+    /** Bytes that wait for it. */
     queuedBytes: number
   }
 }
@@ -40,6 +45,7 @@ export interface DiagnosticsMessages {
 export interface EmitTrace {
   /** As the caller gave it, if that was a text, and no more than its beginning. */
   instance: string
+  /** The event's name, in the same way. */
   event: string
   /** Of a call that was accepted, from `asyncStart` on. */
   result?: EmitResult

@@ -4,7 +4,8 @@ import { Type } from '@sinclair/typebox'
 const event = (description: string) => Type.Unknown({ description })
 
 /**
- * The events of Evolution API, by the names that its clients listen to. Spread it to extend it:
+ * The events of Evolution API, by the names that its clients listen to; `docs/events.md` lists them. Spread it to
+ * extend it:
  * `events: { ...evolutionEvents, 'order.paid': Type.Object({ id: Type.String() }) }`.
  */
 export const evolutionEvents = {

@@ -5,12 +5,15 @@
  */
 import type { Static, TSchema } from '@sinclair/typebox'
 
-/** A schema of `typebox` 1.x, also by its own `TSchema`, which says nothing. */
+/** A schema of `typebox` 1.x. Its own type `TSchema` is one too, and gives data of the type `unknown`. */
 export interface TypeBoxSchema {
+  /** The name of its kind, such as `Object`. */
   readonly '~kind'?: unknown
+  /** The type of its data, where that was given by hand. */
   readonly '~unsafe'?: unknown
 }
 
+/** @inline */
 type Named = Readonly<Record<string, unknown>>
 type Evaluated<Type> = { [Key in keyof Type]: Type[Key] } & {}
 
@@ -70,7 +73,10 @@ type DataOf<Type, Defs> =
     : Type extends { '~kind': infer Kind } ? KindOf<Kind, Type, Defs>
       : unknown
 
-/** The type of data by its schema: `unknown` where a plain JSON Schema says it, or `true`. */
+/**
+ * The type of the data that a schema describes: `unknown` for a plain JSON Schema and for `true`. `DataOf` is not
+ * exported: it reads the schemas of `typebox` 1.x.
+ */
 export type SchemaData<Schema> = Schema extends TSchema ? Static<Schema> : DataOf<Schema, Record<never, never>>
 
 /** A JSON Schema: made by any version of TypeBox or by `z.toJSONSchema()`, or written by hand. */

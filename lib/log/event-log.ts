@@ -12,6 +12,7 @@ export type StreamName = string | null
 
 /** An event as a log keeps it. */
 export interface LogRecord {
+  /** The instance that the event is of. */
   readonly instance: string
   /** Its dotted name. */
   readonly event: string
@@ -55,24 +56,30 @@ export type LogListener = (entry: LogEntry) => void
  */
 export type GapListener = (head: string) => void
 
+/** What `watch` of a log gives. */
 export interface Watch {
   /**
    * Resolves when nothing more can be missed. Left out where that is so at once, and nobody has to wait. Rejects with
    * STORE_UNAVAILABLE when the store is closed before.
    */
   readonly ready?: Promise<void> | undefined
+  /** Ends it: the listeners are not called any more. */
   close(): void
 }
 
 /** What a log holds now. */
 export interface LogStats {
+  /** Streams that have events. */
   readonly streams: number
+  /** Events, counted in each of their streams. */
   readonly records: number
+  /** Their bytes. */
   readonly bytes: number
 }
 
 /** A table of idempotency keys. Tables of one name are one table, and have the same bounds. */
 export interface KeyTable {
+  /** Its name. */
   readonly name: string
   /** Keys that it has at most. One more is refused: none goes before its time. */
   readonly maxKeys: number
@@ -82,7 +89,9 @@ export interface KeyTable {
 
 /** What is to be done once for a key. */
 export interface OnceRequest {
+  /** Where the key is kept. */
   readonly table: KeyTable
+  /** The idempotency key. */
   readonly key: string
   /** What the request was: the same key with another one is a conflict. */
   readonly fingerprint: string
@@ -91,7 +100,12 @@ export interface OnceRequest {
   /** Whether it takes the place of what is kept under its key. */
   readonly replaces?: boolean | undefined
   /** Nothing is done where what is kept under this key has an answer greater than `after`. */
-  readonly fence?: { readonly key: string, readonly after: string } | undefined
+  readonly fence?: {
+    /** Another key of the table. */
+    readonly key: string
+    /** What its answer is compared with, as strings. */
+    readonly after: string
+  } | undefined
 }
 
 /**
@@ -100,16 +114,23 @@ export interface OnceRequest {
  */
 export type OnceResult =
   | {
+    /** Whether it was done now or before. */
     readonly outcome: 'appended' | 'repeated'
     /** Of each event; `null` for one that no stream wants. */
     readonly ids: ReadonlyArray<string | null>
+    /** The answer that is kept with the key. */
     readonly answer: string
   }
-  | { readonly outcome: 'conflict' | 'fenced' | 'full' }
+  | {
+    /** Why nothing was done. */
+    readonly outcome: 'conflict' | 'fenced' | 'full'
+  }
 
 /** An event, and the streams that it is for. */
 export interface LogAppend {
+  /** The streams that it is for. */
   readonly streams: readonly StreamName[]
+  /** The event. */
   readonly record: LogRecord
 }
 
@@ -178,10 +199,15 @@ export interface EventLog {
   /** Resolves when everything that was appended before is told, or has failed. */
   drained(): Promise<void>
 
+  /** What the log holds now. */
   stats(): LogStats
 }
 
-/** Bytes of an event, as retention counts them. */
+/**
+ * Bytes of an event, as retention counts them.
+ *
+ * @param record an event
+ */
 export function sizeOf ({ rest, event, instance, attachments }: LogRecord): number {
   return attachments.reduce((sum, { length }) => sum + length, rest.length + event.length + instance.length)
 }

@@ -34,6 +34,7 @@ export const sequenceOf = (id: string): number => parseInt(id.slice(TIME, TIME +
 /** Whether a text has the form of an id, of whichever log. */
 export const isId = (text: string): boolean => FORMAT.test(text)
 
+/** Options of {@link Ids}. */
 export interface IdsOptions {
   /** Six base-36 digits; left out: a new one. */
   readonly epoch?: string
@@ -49,6 +50,7 @@ export interface IdsOptions {
  * other's events apart.
  */
 export class Ids {
+  /** What ends each id: six base-36 digits. */
   readonly epoch: string
   readonly #now: () => number
   #time = -1
@@ -56,6 +58,7 @@ export class Ids {
   #timeDigits = ''
   #last: string
 
+  /** @param options the epoch, the newest id so far, and the clock */
   constructor ({ epoch = newEpoch(), after, now = Date.now }: IdsOptions = {}) {
     this.epoch = epoch
     this.#now = now
@@ -71,6 +74,7 @@ export class Ids {
     return this.#last
   }
 
+  /** Makes an id, greater than all before. */
   next (): string {
     const now = this.#now()
     if (now > this.#time) this.#start(now)

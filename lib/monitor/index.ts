@@ -1,3 +1,8 @@
+/**
+ * The monitor: a page that shows the stream of events.
+ *
+ * @module fastify-ws-events/monitor
+ */
 import { Type } from '@sinclair/typebox'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import { errors } from '../errors.js'

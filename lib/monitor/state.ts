@@ -11,36 +11,63 @@ const MOST = 1000
 const MOST_SKIPPED = 100
 
 const instance = Type.Object({
+  /** Its name. */
   instance: Type.String(),
-  set: Type.Boolean({ description: 'Whether it has a config of its own' }),
+  /** Whether it has a config of its own. */
+  set: Type.Boolean(),
+  /** Whether it is served. */
   enabled: Type.Boolean(),
-  events: Type.Array(Type.String(), { description: 'In the spelling MESSAGES_UPSERT' }),
-  clients: Type.Integer({ description: 'On this node' }),
-  head: Type.String({ description: 'The id of its newest event; empty where nothing is watched' })
+  /** The events that it sends, in the spelling `MESSAGES_UPSERT`. */
+  events: Type.Array(Type.String()),
+  /** Its clients on this node. */
+  clients: Type.Integer(),
+  /** The id of its newest event; empty where nothing is watched. */
+  head: Type.String()
 })
 
 const skipped = Type.Object({
-  reason: Type.String({ description: 'unknown-event, invalid-name, removed' }),
-  name: Type.String({ description: 'Of the event for unknown-event, else of the instance' }),
+  /** `unknown-event`, `invalid-name` or `removed`. */
+  reason: Type.String(),
+  /** Of the event for `unknown-event`, else of the instance. */
+  name: Type.String(),
+  /** How many there were. */
   count: Type.Integer(),
-  last: Type.String({ description: 'When the newest of them came' })
+  /** When the newest of them came: ISO 8601, UTC. */
+  last: Type.String()
 })
 
 export const stateSchema = Type.Object({
+  /** How the plugin serves. */
   mode: Type.Union([Type.Literal('disabled'), Type.Literal('traditional'), Type.Literal('global')]),
-  path: Type.Union([Type.String(), Type.Null()], { description: 'Of the Socket.IO server' }),
-  routes: Type.Union([Type.String(), Type.Null()], {
-    description: 'Prefix of the routes that set an instance; null: there are none'
+  /** The path of the Socket.IO server; `null`: there is none. */
+  path: Type.Union([Type.String(), Type.Null()]),
+  /** The prefix of the routes that set an instance; `null`: there are none. */
+  routes: Type.Union([Type.String(), Type.Null()]),
+  /** The catalogue, in dotted names, as far as the key may see it. */
+  events: Type.Array(Type.String()),
+  /** The root. */
+  root: Type.Object({
+    /** Its clients on this node. */
+    clients: Type.Integer(),
+    /** The id of its newest event; empty where nothing is watched. */
+    head: Type.String()
   }),
-  events: Type.Array(Type.String(), { description: 'The catalogue, in dotted names, as far as the key may see it' }),
-  root: Type.Object({ clients: Type.Integer(), head: Type.String() }),
+  /** The instances, by name, each as `{ instance, set, enabled, events, clients, head }`. */
   instances: Type.Array(instance),
-  more: Type.Boolean({ description: 'Whether there are instances that are not listed' }),
-  skipped: Type.Array(skipped, {
-    description: 'Webhooks of Evolution that this node has skipped, the newest first; empty for a limited key'
-  })
-}, { description: 'What the monitor shows beside the stream' })
+  /** Whether there are instances that are not listed. */
+  more: Type.Boolean(),
+  /**
+   * Webhooks of Evolution that this node has skipped, the newest first, each as `{ reason, name, count, last }`. Empty
+   * for a limited key.
+   */
+  skipped: Type.Array(skipped)
+})
 
+/**
+ * What the route `/state` of the monitor answers.
+ *
+ * @interface
+ */
 export type MonitorState = Static<typeof stateSchema>
 type Listed = Static<typeof instance>
 

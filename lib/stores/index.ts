@@ -1,4 +1,8 @@
-/** `fastify-ws-events/stores`: where events are remembered and configs kept, and what it takes to write another. */
+/**
+ * Stores for the option `store`, and the interfaces that a store of your own implements.
+ *
+ * @module fastify-ws-events/stores
+ */
 export { type LmdbStoreOptions, lmdbStore } from './lmdb/index.js'
 export { type MemoryStoreOptions, memoryStore } from './memory/index.js'
 export { type IoredisClient, type RedisStoreOptions, redisStore } from './redis/index.js'
@@ -7,11 +11,15 @@ export { sizeOf } from '../log/event-log.js'
 export type {
   EventLog,
   GapListener,
+  KeyTable,
+  LogAppend,
   LogEntry,
   LogListener,
   LogPage,
   LogRecord,
   LogStats,
+  OnceRequest,
+  OnceResult,
   Retention,
   StreamName,
   Watch

@@ -2,6 +2,7 @@ import type { EventLog, Retention } from '../log/event-log.js'
 
 /** The config of an instance as it is stored. */
 export interface StoredConfig {
+  /** Whether the instance is served. */
   readonly enabled: boolean
   /** Constant names, `MESSAGES_UPSERT`; `null` for all, those of a later catalogue too. */
   readonly events: readonly string[] | null
@@ -19,6 +20,7 @@ export interface StoredConfig {
 
 /** What a config is to be. */
 export interface ConfigChange {
+  /** Whether the instance is to be served. */
   readonly enabled: boolean
   /** Constant names, `MESSAGES_UPSERT`; `null` for all, those of a later catalogue too. */
   readonly events: readonly string[] | null
@@ -58,6 +60,7 @@ export interface ConfigStore {
   watch?(changed: (name: string | null, removed?: string) => void): void
 }
 
+/** @inline */
 type MaybePromise<T> = T | Promise<T>
 
 /** A host's own place for configs, on its own database: as a {@link ConfigStore}, but every answer may come at once. */
@@ -76,23 +79,29 @@ export interface HostConfigs {
 
 /** Where a store says what happens to it. */
 export interface StoreLogger {
+  /** Something that may pass. */
   warn(details: object, message: string): void
+  /** Something that needs somebody to look at it. */
   error(details: object, message: string): void
 }
 
 /** What may wait for a store that is away; 0 is no limit. */
 export interface PendingLimits {
+  /** Events. */
   readonly pendingEvents: number
+  /** Their bytes. */
   readonly pendingBytes: number
 }
 
 export const UNLIMITED: PendingLimits = { pendingEvents: 0, pendingBytes: 0 }
 
+/** What a store is opened with. */
 export interface OpenOptions {
   /** What the user asked for, with the store's own {@link Store.retention} where nothing was said. */
   readonly retention: Retention
   /** For a store that can be away. Left out: no limit. */
   readonly limits?: PendingLimits | undefined
+  /** Where the store says what happens to it. */
   readonly logger: StoreLogger
 }
 
@@ -124,7 +133,9 @@ export interface Peers {
 
 /** A store that is open. */
 export interface OpenStore {
+  /** Where events are kept. */
   readonly log: EventLog
+  /** Where configs are kept. */
   readonly configs: ConfigStore
   /** Where several processes share the store. */
   readonly peers?: Peers | undefined

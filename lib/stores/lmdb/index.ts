@@ -18,6 +18,7 @@ import { Streams } from './streams.js'
 import { Trimmer } from './trim.js'
 import { upgrade } from './upgrade.js'
 
+/** Options of `lmdbStore`. */
 export interface LmdbStoreOptions {
   /** A directory, from where the process was started. It is made if need be; one process at a time has it. */
   readonly path: string
@@ -42,7 +43,12 @@ export interface LmdbStoreOptions {
 const HOUR = 60 * 60 * 1000
 const MIB = 1024 * 1024
 
-/** Remembers events and configs in a file of LMDB. Needs the package `lmdb`. */
+/**
+ * Keeps events and configs in a file of LMDB, for one process at a time. It needs the package `lmdb`. Events are kept
+ * for 24 hours, at most 100,000 and 64 MiB of each stream, unless the option `retention` says otherwise.
+ *
+ * @param options a directory, or more
+ */
 export function lmdbStore (options: string | LmdbStoreOptions): Store {
   const { path, flush = false, maxTotalBytes = 8192 * MIB, now = Date.now } =
     typeof options === 'string' ? { path: options } : options

@@ -5,6 +5,7 @@ import { MemoryLog } from './log.js'
 const MINUTE = 60_000
 const MiB = 1024 * 1024
 
+/** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /**
    * Bytes of all streams together. When they are more, those that hold the most are shortened.
@@ -18,7 +19,12 @@ export interface MemoryStoreOptions {
   readonly now?: (() => number) | undefined
 }
 
-/** Remembers events and keeps configs in this process; both end with it. */
+/**
+ * Keeps events and configs in this process; both end with it. Events are kept for 2 minutes, at most 10,000 and 8 MiB
+ * of each stream, unless the option `retention` says otherwise.
+ *
+ * @param options left out: the defaults
+ */
 export function memoryStore (options: MemoryStoreOptions = {}): Store {
   // Not in the parameter: its declaration would name what is internal.
   const { maxTotalBytes = 256 * MiB, now = Date.now } = options

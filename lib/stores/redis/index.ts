@@ -5,9 +5,11 @@ import { openRedis } from './open.js'
 
 /** `Redis` or `Cluster` of ioredis. Not by their types, because those who use another store need not have it. */
 export interface IoredisClient {
+  /** Makes another client with the same options. */
   duplicate(): unknown
 }
 
+/** Options of `redisStore`. */
 export interface RedisStoreOptions {
   /** Where Redis is: `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
   readonly url?: string | undefined
@@ -31,7 +33,9 @@ const HOUR = 60 * 60 * 1000
 const MIB = 1024 * 1024
 
 /**
- * Remembers events and configs in Redis (6.2 or later) or Valkey, for any number of nodes. Needs the package `ioredis`.
+ * Keeps events and configs in Redis (6.2 or later) or Valkey, for any number of nodes. It needs the package `ioredis`.
+ * Events are kept for 24 hours, at most 100,000 and 64 MiB of each stream, unless the option `retention` says
+ * otherwise.
  *
  * @param options an address, or more
  */
