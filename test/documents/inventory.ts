@@ -129,6 +129,10 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
     '## A message, or a list': [curlPublish, phpPublish, pythonPublish]
   },
 
+  'docs/reference.md': {
+    '### EventTypes': [compiles(), compiles()]
+  },
+
   'docs/scaling.md': {
     '## How many nodes, how many Redis': [runs(async (t, { code }) => {
       const nodes = await Promise.all(['first', 'second'].map(async node => {
