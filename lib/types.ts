@@ -96,7 +96,7 @@ export type WebhookSkip = 'unknown-event' | 'invalid-name' | 'removed'
 
 /** What became of an `emit`. */
 export interface EmitResult {
-  /** The message's id; `null` when nobody was there and nothing remembers it. */
+  /** The message's id; `null` when nothing stores the event, so that no client gets it. */
   id: string | null
   /** The namespaces that are entitled to the event, with clients or without, such as `['/', '/acme']`. */
   routes: string[]
@@ -157,8 +157,9 @@ export interface Ready {
   /** Whether the instance is enabled; always `true` at the root. */
   enabled: boolean
   /**
-   * `true`: all that came after its id follows, and then what is live. `false`: that cannot be had any more, nothing
-   * is replayed, and it must load its state anew. `null`: it gave no id, and gets what is published from now on.
+   * `true`: all events after the id that it gave follow, and then live ones. `false`: some of these events are lost.
+   * Nothing is replayed, and the client must load its state anew. `null`: it gave no id, and gets what is published
+   * from now on.
    */
   recovered: boolean | null
   /** The id that it gave if `recovered` is `true`, else the newest. */
@@ -169,7 +170,7 @@ export interface Ready {
  * The content of the event `ws.position`, for a client that gave `auth.lastEventId` and has had no event for a while.
  */
 export interface Position {
-  /** It has had everything up to here. */
+  /** The client has received everything up to this id. */
   lastEventId: string
 }
 
@@ -189,7 +190,7 @@ export interface Refusal {
 export interface ClientInfo {
   /** `null` at the root. */
   instance: string | null
-  /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
+  /** The client's address, as `trustProxy` resolves it; `null` where there is none (a Unix socket). */
   address: string | null
   /** When it connected to the namespace. */
   since: Date
@@ -345,7 +346,7 @@ export interface VerifyRequest {
   apikey: string | null
   /** `null` for the root. */
   instance: string | null
-  /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
+  /** The caller's address, as `trustProxy` resolves it; `null` where there is none (a Unix socket). */
   address: string | null
   /** The headers of the request: of a route, or of the one that opened the connection. */
   headers: IncomingHttpHeaders
@@ -358,8 +359,9 @@ export interface VerifyGrant {
   /** Events in either spelling, `messages.*` allowed; left out: all. */
   events?: readonly string[] | undefined
   /**
-   * Milliseconds after which it is asked again for a client that is in. A key that then opens nothing any more ends
-   * it at once, and a narrower grant narrows what it gets; left out: never. A route is asked for at each request.
+   * Milliseconds after which `verify` is asked again for a connected client. If it refuses the key then, the client is
+   * disconnected at once; a narrower grant narrows what it gets. Left out: never. For routes, `verify` is asked at each
+   * request.
    */
   ttl?: number | undefined
   /**
@@ -476,7 +478,7 @@ export interface Limits {
    */
   pendingEvents: number
   /**
-   * Their bytes.
+   * Bytes of the events that may wait while the store is away; then `emit` rejects with PENDING_FULL.
    * @default 67108864
    */
   pendingBytes: number
@@ -498,7 +500,7 @@ export interface MetricsRegistry {
 /** Options of the plugin. Each may be left out. */
 export interface WsEventsOptions {
   /**
-   * `false`: no Socket.IO server; configs can be set and found, `emit` does nothing and says so.
+   * `false`: there is no Socket.IO server. Configs can be set and found; `emit` sends nothing, and its result says so.
    * Environment: `WEBSOCKET_ENABLED`.
    * @default true
    */

@@ -12,13 +12,13 @@ export type { EventTypes, IdStorage, Message, Position, Ready, Refusal }
 /** The dotted names of the events that are declared; any text while none is. */
 export type ClientEventName = [keyof EventTypes] extends [never] ? string : keyof EventTypes & string
 
-/** What keeps a client from going on. Of a refusal, `data` says why. */
+/** A refusal of the server, of which `data` says why, or a failure of `apikey` or `storage`. */
 export interface ClientError extends Error {
   /** The refusal; left out where the server has not refused the client. */
   data?: Refusal
 }
 
-/** All that `io()` of socket.io-client takes, but for `auth`; and: */
+/** Options of `connect`: all that `io()` of socket.io-client takes but for `auth`, and the following. */
 export interface ConnectOptions extends Partial<Omit<ManagerOptions & SocketOptions, 'auth'>> {
   /**
    * The key, or a function that is asked for it at each connect, so that a token can be renewed.

@@ -2,11 +2,11 @@ import type { EmitResult } from '../types.js'
 
 /** What each channel tells, by its name. */
 export interface DiagnosticsMessages {
-  /** A client is in. */
+  /** A client was admitted. */
   'fastify-ws-events:connect': {
     /** `null` at the root. */
     instance: string | null
-    /** As `trustProxy` tells; `null` where there is none (a Unix socket). */
+    /** The client's address, as `trustProxy` resolves it; `null` where there is none (a Unix socket). */
     address: string | null
   }
   /** A client was refused, or disconnected because of what it sends or because its key is not valid any more. */
@@ -15,14 +15,14 @@ export interface DiagnosticsMessages {
     code: string
     /** What it asked for: `null` is the root; an excerpt of what is no name of an instance. */
     instance: string | null
-    /** As `trustProxy` tells; `null` where there is none. */
+    /** The client's address; `null` where there is none. */
     address: string | null
   }
-  /** A client that was in is gone. */
+  /** A client that had been admitted is gone. */
   'fastify-ws-events:disconnect': {
     /** `null` at the root. */
     instance: string | null
-    /** As `trustProxy` tells; `null` where there is none. */
+    /** The client's address; `null` where there is none. */
     address: string | null
     /** Socket.IO's, such as `transport close`, or why the server closed the session, such as `removed`. */
     reason: string
@@ -31,7 +31,7 @@ export interface DiagnosticsMessages {
   'fastify-ws-events:slow': {
     /** Of the namespaces that it is in; `null` is the root. */
     instances: Array<string | null>
-    /** As `trustProxy` tells; `null` where there is none. */
+    /** The client's address; `null` where there is none. */
     address: string | null
     /** Bytes that wait for it. */
     queuedBytes: number

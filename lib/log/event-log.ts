@@ -36,11 +36,11 @@ export interface LogEntry extends LogRecord {
  * stream is kept even if it alone has more than `maxBytes`.
  */
 export interface Retention {
-  /** Milliseconds. */
+  /** Age of an event at most, in milliseconds. */
   readonly maxAge: number
-  /** Records. */
+  /** Events of a stream at most. */
   readonly maxEvents: number
-  /** Bytes. */
+  /** Bytes of a stream's events at most. */
   readonly maxBytes: number
 }
 
@@ -73,7 +73,7 @@ export interface LogStats {
   readonly streams: number
   /** Events, counted in each of their streams. */
   readonly records: number
-  /** Their bytes. */
+  /** Bytes of these events. */
   readonly bytes: number
 }
 
@@ -186,7 +186,9 @@ export interface EventLog {
    * that were given, or one that came later was dropped or not remembered. That a stream has been quiet is no gap,
    * however long.
    *
+   * @param stream the stream to read
    * @param after any text, as a client gave it
+   * @param maxBytes about how many bytes of events to return
    */
   read(stream: StreamName, after: string, maxBytes: number): LogPage | Promise<LogPage>
 

@@ -7,8 +7,8 @@ export interface StoredConfig {
   /** Constant names, `MESSAGES_UPSERT`; `null` for all, those of a later catalogue too. */
   readonly events: readonly string[] | null
   /**
-   * Where other processes change configs too: another one each time that a name is set which had no config. Who was
-   * served under the one before has nothing to do with the new instance.
+   * Where other processes change configs too: another text each time that a name is set which had no config. Clients
+   * of the former generation have nothing to do with the new instance.
    */
   readonly generation?: string | undefined
   /**
@@ -87,9 +87,9 @@ export interface StoreLogger {
 
 /** What may wait for a store that is away; 0 is no limit. */
 export interface PendingLimits {
-  /** Events. */
+  /** Events that may wait. */
   readonly pendingEvents: number
-  /** Their bytes. */
+  /** Bytes of the events that may wait. */
   readonly pendingBytes: number
 }
 
@@ -111,7 +111,7 @@ export interface StoreHealth {
   readonly available: boolean
   /** Events that wait to be remembered. */
   readonly pendingEvents: number
-  /** Their bytes. */
+  /** Bytes of the events that wait. */
   readonly pendingBytes: number
 }
 
@@ -120,8 +120,9 @@ export interface Peers {
   /**
    * Sends a text to all of them.
    *
-   * @returns when the store has it
-   * @throws STORE_UNAVAILABLE
+   * @param message the text
+   * @returns resolves when the store has it
+   * @throws STORE_UNAVAILABLE when the store cannot be reached
    */
   tell(message: string): Promise<void>
   /**
