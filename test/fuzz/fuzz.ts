@@ -59,8 +59,8 @@ const MOST_TIMES = 8
 const ROOM = 24 * 1024 * 1024
 /** How long may be left what an attack has opened, in ms: a polling client that vanished has its ping timeout. */
 const SETTLED = 25_000
-/** How long one session may take, in ms. */
-const ENDS_WITHIN = 60_000
+/** How long one session may take, in ms: a few seconds on idle cores. */
+const ENDS_WITHIN = 300_000
 /** How long the server may do nothing but one thing, in ms of the processor. */
 const LONGEST_TURN = 4000
 /** To look again, in ms, whether anything is left. */

@@ -1,7 +1,8 @@
 /**
  * What a connection keeps of the HTTP request that it began with. Socket.IO keeps all of it for as long as the
- * connection lives, which is a fifth of what an idle connection costs. Here is what this package knows of who holds a
- * request in Socket.IO and Engine.IO; test/gateway/handshake-request.test.ts fails when a new version changes it.
+ * connection lives, which is about a tenth of what an idle connection holds. Here is what this package knows of who
+ * holds a request in Socket.IO and Engine.IO; test/gateway/handshake-request.test.ts fails when a new version changes
+ * it.
  */
 import { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
