@@ -180,6 +180,45 @@ async function checkQuickStart () {
   }
 }
 
+/** `example/tenants`, by the commands of its README, in an empty folder. */
+async function tenants () {
+  const folder = join(directory, 'app-tenants')
+  mkdirSync(folder)
+  const { stdout: readme } = await run('tar', ['-xzOf', tarball(), 'package/example/tenants/README.md'])
+  const [prepare, [add, connect], [pay]] = [...readme.matchAll(/^```sh\n(.*?)^```/gms)].map(([, code]) => code.trim().split(/\n+/))
+  const serve = prepare.pop()
+  const port = String(await freePort())
+  let key = 'KEY'
+  const here = command => command.replace('fastify-ws-events socket', `${tarball()} socket`).replace('8080', port).replace(/\bKEY\b/, key)
+  const shell = async command => (await run('bash', ['-c', here(command)], { cwd: folder })).stdout
+  const start = command => new Program('bash', ['-c', here(command)], { cwd: folder, env: { ...process.env, PORT: port }, detached: true })
+
+  for (const command of [...prepare, 'npx tsc', 'npx tsx --test app.test.ts']) await shell(command)
+  const server = start(serve)
+  try {
+    await server.prints(/^http:/m, 20)
+    key = JSON.parse(await shell(add)).key
+    const first = start(connect)
+    try {
+      await first.prints(/^connected to acme$/m, 20)
+      const { id } = JSON.parse(await shell(pay))
+      await first.prints(/^order 1 is paid: 9\.9$/m, 20)
+      while (readFileSync(join(folder, 'last-event-id-of-acme'), 'utf8') !== id) await sleep(10)
+    } finally {
+      await first.interrupt()
+    }
+    await shell(pay.replace('"1"', '"2"'))
+    const second = start(connect)
+    try {
+      await second.prints(/^connected to acme\norder 2 is paid: 9\.9$/m, 20)
+    } finally {
+      await second.interrupt()
+    }
+  } finally {
+    await server.interrupt()
+  }
+}
+
 /** As a newcomer does, in an empty folder: npx brings Fastify along. */
 async function bin () {
   const empty = join(directory, 'empty')
@@ -433,6 +472,6 @@ async function pnpm () {
   assert.equal(stdout, 'FST_ERR_WS_EVENTS_INVALID_DATA\n')
 }
 
-const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, bin, serve, types, bundle, pnpm }
+const checks = { contents, install, load, durable, 'many-nodes': manyNodes, 'quick-start': checkQuickStart, tenants, bin, serve, types, bundle, pnpm }
 assert.ok(Object.hasOwn(checks, check) && existsSync(directory), `usage: package-check.js ${Object.keys(checks).join('|')} DIRECTORY`)
 await checks[check]()
