@@ -171,7 +171,10 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
       const directory = folder(t, files(read('docs/testing-your-app.md')), ['fastify', 'fastify-ws-events', 'socket.io-client'])
       const run = new Program(t, process.execPath, [...args, '--test-reporter=tap'], { cwd: directory })
       t.equal(await run.ended, 0, run.lines.join('\n'))
-      t.ok(run.lines.includes('# pass 7'))
+      t.ok(run.lines.includes('# pass 8'))
+    })],
+    '## After a restart of the server': [runs((t, { code }) => {
+      t.ok([...files(read('docs/testing-your-app.md')).values()].includes(code), 'it is run with the others')
     })]
   },
 
