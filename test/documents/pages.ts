@@ -1,9 +1,13 @@
 import Fastify from 'fastify'
+import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { Socket } from 'socket.io-client'
 import { openPage, startChromium, withoutChromium } from '../helpers/chromium.js'
 import { admitted, connect, disconnected, refused } from '../helpers/client.js'
+import { atPort, folder } from '../helpers/documents.js'
 import { eventually } from '../helpers/latch.js'
+import { Program } from '../helpers/program.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { startServer } from '../helpers/server.js'
 import { EMITS, KEY, startAcme } from './acme.js'
@@ -111,7 +115,24 @@ export const PAGES: Readonly<Record<string, Stories>> = {
   'docs/resume.md': {
     '## The protocol': ['test/docs.test.ts'],
 
-    '## With the client of this package': ['test/docs.test.ts'],
+    '## With the client of this package': ['test/docs.test.ts', runs(async (t, { code }) => {
+      const { fastify, port } = await startServer(t, { defaultConfig: { enabled: true } })
+      const directory = folder(t, [['restart.mjs', atPort(code, port)]], ['fastify-ws-events', 'socket.io-client'])
+      const start = (): Program => new Program(t, process.execPath, ['restart.mjs'], { cwd: directory })
+      const first = start()
+      await first.whileItRuns(eventually(() => fastify.wsEvents.stats().clients.inInstances === 1))
+      const { id } = await fastify.wsEvents.emit('acme', 'call', 1)
+      await first.printed(lines => lines.includes('call 1'))
+      // It is kept after the line was printed.
+      await eventually(() => readFileSync(join(directory, 'acme.id'), 'utf8') === id)
+      await first.end()
+      await fastify.wsEvents.emit('acme', 'call', 2)
+      const second = start()
+      await second.printed(lines => lines.length > 0)
+      await fastify.wsEvents.emit('acme', 'call', 3)
+      await second.printed(lines => lines.includes('call 3'))
+      t.strictSame(second.lines, ['call 2', 'call 3'])
+    })],
 
     '## In Python': ['test/resume/python.test.ts']
   },
