@@ -43,6 +43,7 @@ import { addEvolutionRoutes } from './routes/evolution.js'
 import { addInstanceRoutes } from './routes/instance.js'
 import { withoutQuery } from './routes/log.js'
 import { addPublishRoute, type PublishParts } from './routes/publish.js'
+import { RefusedPublishers } from './routes/refused-publishers.js'
 import { routeSchemas } from './routes/schemas.js'
 import { addWebhookRoutes } from './routes/webhooks.js'
 import { Shutdown } from './plugin/shutdown.js'
@@ -317,7 +318,12 @@ async function addPublishing (
   { catalogue, configs, emitter, counters, logger }: RouteNeeds,
   parts: Pick<PublishParts, 'prefix' | 'guard' | 'schemas' | 'logSerializers' | 'bodyLimit'>
 ): Promise<void> {
-  const common = { ...parts, rate: new PublishRate(limits.publishPerSecond), bodies: new Bodies(MAX_BODIES) }
+  const common = {
+    ...parts,
+    rate: new PublishRate(limits.publishPerSecond),
+    refusals: new RefusedPublishers(logger),
+    bodies: new Bodies(MAX_BODIES)
+  }
   await addPublishRoute(fastify, { ...common, intake: new Intake(emitter, counters) })
   if (!evolution) return
   if (!emitter.keepsKeys) {

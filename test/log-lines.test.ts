@@ -26,6 +26,7 @@ const enabled: WsEventsOptions = { defaultConfig: { enabled: true } }
 const seen: LogLine[] = []
 
 interface Logged extends TestServer {
+  readonly lines: readonly LogLine[]
   /** Resolves to the first line of a text. */
   readonly line: (msg: RegExp) => Promise<LogLine>
 }
@@ -34,7 +35,7 @@ async function start (t: Test, options: WsEventsOptions = {}): Promise<Logged> {
   const { lines, fastify } = recordLog('debug')
   const server = await startServer(t, { ...enabled, ...options }, { fastify })
   t.teardown(() => { seen.push(...lines.filter(({ plugin }) => plugin === 'fastify-ws-events')) })
-  return { ...server, line: async msg => await eventually(() => lines.find(line => msg.test(line.msg))) }
+  return { ...server, lines, line: async msg => await eventually(() => lines.find(line => msg.test(line.msg))) }
 }
 
 /** A store whose log does some things in its own way. */
@@ -275,6 +276,28 @@ t.test('webhooks that are skipped, or cannot be taken', async t => {
   t.match(await line(/^a webhook cannot be taken/), { level: LEVELS.warn })
   await (await fetch(at)).text()
   t.match(await line(/^a webhook came as GET/), { level: LEVELS.warn })
+})
+
+t.test('webhooks and events over HTTP that are refused for their key, once a minute for an address', async t => {
+  const { url, line, lines } = await start(t, { evolution: true, trustProxy: '127.0.0.1', apikey: 'the-key', verify: ({ apikey }) => apikey !== null && { publish: true, instances: ['other'] } })
+  const post = async (path: string, apikey: string, address: string): Promise<number> => {
+    const response = await fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': address, ...(apikey !== '' && { apikey }) },
+      body: JSON.stringify({ event: 'call', instance: 'acme', data: null, date_time: '2026-01-02T03:04:05.678Z' })
+    })
+    await response.text()
+    return response.status
+  }
+  const refusals = (lines: readonly LogLine[]): LogLine[] => lines.filter(({ msg }) => msg.startsWith('publishing refused'))
+  for (let time = 0; time < 3; time++) t.equal(await post('/webhook/evolution/call', '', '198.51.100.1'), 401)
+  t.match(await line(/^publishing refused/), { level: LEVELS.warn, code: 'FST_ERR_WS_EVENTS_UNAUTHORIZED', route: '/webhook/evolution/:event', instance: null, address: '198.51.100.1' })
+  t.equal(await post('/webhook/evolution', 'another-key', '198.51.100.2'), 403, 'its body names an instance that the key may not publish for')
+  t.equal(await post('/webhook/evolution', 'the-key', '198.51.100.3'), 200)
+  t.match(refusals(lines).map(({ address, instance, code }) => [address, instance, code]), [
+    ['198.51.100.1', null, 'FST_ERR_WS_EVENTS_UNAUTHORIZED'],
+    ['198.51.100.2', 'acme', 'FST_ERR_WS_EVENTS_FORBIDDEN']
+  ])
 })
 
 t.test('a store without idempotency keys', async t => {

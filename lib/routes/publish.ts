@@ -8,12 +8,14 @@ import type { Bodies } from './bodies.js'
 import { authorizePublisher, type Guard, type Publisher } from './caller.js'
 import type { RouteParts } from './instance.js'
 import { documented } from './openapi.js'
+import type { RefusedPublishers } from './refused-publishers.js'
 import { compilers, eitherForm } from './validation.js'
 
 /** What the routes are made with by which somebody publishes. */
 export interface PublishParts extends Pick<RouteParts, 'prefix' | 'guard' | 'schemas' | 'logSerializers'> {
   readonly intake: Intake
   readonly rate: PublishRate
+  readonly refusals: RefusedPublishers
   readonly bodies: Bodies
   /** In bytes; `null`: the route's own default. */
   readonly bodyLimit: number | null
@@ -27,8 +29,8 @@ interface Headers { 'idempotency-key'?: string }
 
 /** `POST /instance/:name/events`: one message, or a list of them. */
 export async function addPublishRoute (fastify: FastifyInstance, parts: PublishParts): Promise<void> {
-  const { prefix, guard, schemas, logSerializers, intake, rate, bodies, bodyLimit } = parts
-  const publishers = new Publishers(guard, rate)
+  const { prefix, schemas, logSerializers, intake, bodies, bodyLimit } = parts
+  const publishers = new Publishers(parts)
   // A context of its own, for a parser of its own: what a host has set for JSON may drop the body's bytes.
   await fastify.register(async context => {
     const hashes = readJson(context)
@@ -63,12 +65,14 @@ export async function addPublishRoute (fastify: FastifyInstance, parts: PublishP
 export class Publishers {
   readonly #guard: Guard
   readonly #rate: PublishRate
+  readonly #refusals: RefusedPublishers
   // Map(request -> who it is from)
   readonly #admitted = new WeakMap<FastifyRequest, Publisher>()
 
-  constructor (guard: Guard, rate: PublishRate) {
+  constructor ({ guard, rate, refusals }: Pick<PublishParts, 'guard' | 'rate' | 'refusals'>) {
     this.#guard = guard
     this.#rate = rate
+    this.#refusals = refusals
   }
 
   /**
@@ -78,7 +82,7 @@ export class Publishers {
    * @throws LIMIT_REACHED, UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED, CLOSED
    */
   async admit (request: FastifyRequest, instance: string | null): Promise<void> {
-    const publisher = await authorizePublisher(this.#guard, request.raw, instance)
+    const publisher = await this.#authorize(request, instance)
     try {
       this.#rate.take(publisher.key)
     } catch (error) {
@@ -86,6 +90,21 @@ export class Publishers {
       throw error
     }
     this.#admitted.set(request, publisher)
+  }
+
+  async #authorize (request: FastifyRequest, instance: string | null): Promise<Publisher> {
+    try {
+      return await authorizePublisher(this.#guard, request.raw, instance)
+    } catch (error) {
+      this.refused(error, request, instance)
+      throw error
+    }
+  }
+
+  /** Logs that a request was refused, if that is for its key. */
+  refused (error: unknown, request: FastifyRequest, instance: string | null): void {
+    const { headers, socket } = request.raw
+    this.#refusals.add(error, request, instance, this.#guard.access.peer(headers, socket.remoteAddress).address)
   }
 
   /** Counts the events of a request that was let in. */

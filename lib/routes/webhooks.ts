@@ -39,12 +39,13 @@ export async function addWebhookRoutes (fastify: FastifyInstance, parts: Webhook
 
 function addWebhookRoute (
   context: FastifyInstance,
-  { guard, rate, bodies, bodyLimit, logSerializers, intake, logger }: WebhookParts,
+  parts: WebhookParts,
   hashes: BodyHashes,
   url: string,
   schema: PublishParts['schemas']['webhook' | 'webhookByEvent']
 ): void {
-  const publishers = new Publishers(guard, rate)
+  const { bodies, bodyLimit, logSerializers, intake, logger } = parts
+  const publishers = new Publishers(parts)
   context.route<{ Body: EvolutionWebhook }>({
     method: 'POST',
     url,
@@ -61,7 +62,9 @@ function addWebhookRoute (
     handler: async (request, reply) => {
       const instances = publishers.instancesOf(request)
       if (instances?.has(request.body.instance.normalize('NFC')) === false) {
-        throw new errors.FORBIDDEN(`publishing for the instance "${request.body.instance}"`)
+        const error = new errors.FORBIDDEN(`publishing for the instance "${request.body.instance}"`)
+        publishers.refused(error, request, instanceIn(request.body))
+        throw error
       }
       const result = await intake.take(request.body, hashes.of(request))
       return await reply.code('id' in result ? 200 : SKIPPED).send(result)
