@@ -108,6 +108,31 @@ t.test('the .env of the server beside it, and every line to change in Evolution,
   t.match(parseEnv(report('.env', {})), { EVOLUTION_TIME_ZONE: 'America/Sao_Paulo' })
 })
 
+t.test('beside an Evolution API, whichever port that has, the server has another one, in all three places', async t => {
+  const ports: ReadonlyArray<readonly [env: Record<string, string>, evolution: string, ours: string]> = [
+    [{}, '8080', '8081'],
+    [{ SERVER_PORT: '8080' }, '8080', '8081'],
+    [{ SERVER_PORT: '8081' }, '8081', '8082'],
+    [{ SERVER_URL: 'http://localhost:8081' }, '8081', '8082'],
+    [{ SERVER_PORT: '8081', SERVER_URL: 'http://localhost:8082' }, '8082', '8083']
+  ]
+  for (const [env, evolution, ours] of ports) {
+    const text = report('.env', env)
+    t.match(parseEnv(text), { PORT: ours, EVOLUTION_API_URL: `http://localhost:${evolution}`, WEBHOOK_GLOBAL_URL: `http://x:YOUR_PUBLISH_KEY@localhost:${ours}/webhook/evolution` }, JSON.stringify(env))
+    t.match(call(text), `process.env.PORT ?? ${ours}`)
+  }
+})
+
+t.test('what is only for an application of your own comes after what is for serve', async t => {
+  const text = report('.env', { WEBSOCKET_ENABLED: 'true', TZ: 'America/Bahia', SERVER_PORT: '8081' })
+  const [serve = '', own = ''] = text.split('IN A FASTIFY APPLICATION OF YOUR OWN')
+  for (const heading of [...Object.values(HEADINGS), 'Events and configs end with the process', '  TZ\n', 'listen']) t.notMatch(serve, heading, heading)
+  t.match(own, /Events are on.*enabled: true/)
+  t.match(own, /EVOLUTION_TIME_ZONE does the work/)
+  t.match(report('.env', {}, 'pt'), /WEBSOCKET_PUBLISH_KEY=SUA_CHAVE_DE_PUBLICACAO/)
+  t.notMatch(report('.env', { WEBHOOK_GLOBAL_ENABLED: 'true', WEBHOOK_GLOBAL_URL: WEBHOOK }, 'pt'), 'YOUR_')
+})
+
 t.test('it says which slot for a webhook is taken, by its host alone', async t => {
   t.match(report('.env', {}), /The global webhook is free/)
   const taken = report('.env', { WEBHOOK_GLOBAL_ENABLED: 'true', WEBHOOK_GLOBAL_URL: `'${WEBHOOK}'` })

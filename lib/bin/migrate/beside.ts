@@ -2,10 +2,8 @@ import { evolutionEvents } from '../../events/evolution.js'
 import { type Env, isUnderstood } from './variables.js'
 import type { Texts } from './texts.js'
 
-/** A key that is not invented here: terminals and logs are read by others. */
-const PUBLISH_KEY = 'YOUR_PUBLISH_KEY'
-/** Where a server listens beside an Evolution API, whose own port is 8080. */
-export const PORT = 8081
+/** Where a server may listen beside an Evolution API. The documents have the first one. */
+const PORTS = ['8081', '8082', '8083']
 
 /** Events that no global webhook carries: never emitted, or sent to the webhook of their instance alone. */
 const NOT_GLOBAL: ReadonlySet<string> = new Set([
@@ -22,9 +20,10 @@ export function envBeside (env: Env, texts: Texts): string {
     `# ${texts.keyOfEvolution}`,
     'AUTHENTICATION_API_KEY=',
     `# ${texts.publishKey}`,
-    `WEBSOCKET_PUBLISH_KEY=${PUBLISH_KEY}`,
+    `WEBSOCKET_PUBLISH_KEY=${texts.publishKeyHere}`,
     `EVOLUTION_API_URL=${url}`,
-    `PORT=${PORT}`,
+    `# ${texts.port}`,
+    `PORT=${portBeside(env)}`,
     `WEBSOCKET_GLOBAL_EVENTS=${String(env.WEBSOCKET_GLOBAL_EVENTS === 'true')}`,
     `# ${env.TZ === undefined ? texts.timeZoneOfImage : texts.timeZone}`,
     `EVOLUTION_TIME_ZONE=${timeZone(env.TZ)}`
@@ -46,7 +45,7 @@ export function changesInEvolution (env: Env, texts: Texts): string {
   return [
     `# ${texts.globalWebhook}`,
     'WEBHOOK_GLOBAL_ENABLED=true',
-    `WEBHOOK_GLOBAL_URL=http://x:${PUBLISH_KEY}@localhost:${PORT}/webhook/evolution`,
+    `WEBHOOK_GLOBAL_URL=http://x:${texts.publishKeyHere}@localhost:${portBeside(env)}/webhook/evolution`,
     'WEBHOOK_GLOBAL_WEBHOOK_BY_EVENTS=false',
     `# ${texts.eventsOn}`,
     ...global.map(event => `${variableOf(event)}=true${isOn(event) ? `   # ${texts.already}` : ''}`),
@@ -69,6 +68,12 @@ export function evolutionUrl ({ SERVER_URL: url, SERVER_PORT: port, SERVER_TYPE:
   const isUrl = url !== undefined && isUnderstood('SERVER_URL', url) && new URL(url).username === ''
   if (isUrl) return url.replace(/\/$/, '')
   return `${type === 'https' ? 'https' : 'http'}://localhost:${/^\d+$/.test(port ?? '') ? String(port) : '8080'}`
+}
+
+/** A port that neither the Evolution API of the file nor its address has. */
+export function portBeside (env: Env): string {
+  const taken = [env.SERVER_PORT, new URL(evolutionUrl(env)).port]
+  return PORTS.find(port => !taken.includes(port)) ?? ''
 }
 
 /** That of the file; where it says none, that of Evolution's image. */

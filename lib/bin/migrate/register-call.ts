@@ -1,5 +1,5 @@
 import { splitList } from '../../access/addresses.js'
-import { evolutionUrl, PORT } from './beside.js'
+import { evolutionUrl, portBeside } from './beside.js'
 import { type Env, isUnderstood } from './variables.js'
 
 /**
@@ -21,7 +21,7 @@ export function registerCall (file: string, env: Env): string {
       .map(line => `  ${line}`)
       .join(',\n'),
     '})',
-    `await fastify.listen({ host: '0.0.0.0', port: Number(process.env.PORT ?? ${PORT}) })`
+    `await fastify.listen({ host: '0.0.0.0', port: Number(process.env.PORT ?? ${portBeside(env)}) })`
   ].join('\n')
 }
 

@@ -155,7 +155,10 @@ function judgeEnabled (value: string | undefined): Finding {
   return judgeSwitch(
     'WEBSOCKET_ENABLED',
     value,
-    both('Events are on.', 'Os eventos estão ligados.'),
+    both(
+      'Events are on. This server reads the same file: if you write false there for Evolution, give the plugin enabled: true.',
+      'Os eventos estão ligados. Este servidor lê o mesmo arquivo: se você escrever false nele para a Evolution, passe enabled: true ao plugin.'
+    ),
     both('Events are off. Set it to true to switch them on.', 'Os eventos estão desligados. Use true para ligá-los.')
   )
 }
@@ -216,8 +219,8 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   SERVER_PORT: {
     here: 'listen({ port })',
     judge: noEffect(both(
-      'The plugin does not listen, your application does: see listen in the call below.',
-      'Quem escuta é a sua aplicação, não o plugin: veja listen na chamada abaixo.'
+      'It is Evolution\'s port. Your application listens at its own: see listen in the call below.',
+      'É a porta da Evolution. A sua aplicação escuta na própria porta: veja listen na chamada abaixo.'
     ))
   },
   SERVER_TYPE: { here: 'Fastify({ https })', judge: noEffect(TLS) },
@@ -259,8 +262,8 @@ export const VARIABLES: Readonly<Record<string, Variable>> = {
   TZ: {
     here: '',
     judge: noEffect(both(
-      'date_time is true UTC in every time zone. Evolution writes local time and marks it as UTC.',
-      'O date_time é UTC de verdade em qualquer fuso. A Evolution escreve a hora local e a marca como UTC.'
+      'What your application emits has the true UTC in date_time, in every time zone. With serve, EVOLUTION_TIME_ZONE does the work: it is filled in above.',
+      'O que a sua aplicação emite tem o UTC de verdade em date_time, em qualquer fuso. Com o serve, quem faz isso é EVOLUTION_TIME_ZONE, já preenchida acima.'
     ))
   }
 }
