@@ -2,6 +2,7 @@ import Fastify from 'fastify'
 import { parseEnv } from 'node:util'
 import type { Socket } from 'socket.io-client'
 import { report } from '../../lib/bin/migrate/report.js'
+import { evolutionEvents } from '../../lib/events/evolution.js'
 import { VARIABLES } from '../../lib/bin/serve/settings.js'
 import { withoutOpenssl } from '../access/certificate.js'
 import { deployNginx } from '../access/deployment.js'
@@ -22,7 +23,7 @@ import { TROUBLESHOOTING } from './troubleshooting.js'
 const ELSEWHERE = '127.0.0.2'
 
 /** The page for people who run Evolution API, in either language. */
-const besideEvolution = (steps: string, own: string): Stories => ({
+const besideEvolution = (steps: string, ways: string, own: string): Stories => ({
   [steps]: [runs((t, { code }) => {
     const [, ...variables] = [...code.matchAll(/(?:^|\s)([A-Z_]+)=/g)].map(([, name = '']) => name)
     t.strictSame(variables.filter(name => !VARIABLES.includes(name)), [])
@@ -30,6 +31,12 @@ const besideEvolution = (steps: string, own: string): Stories => ({
   }), runs((t, { code }) => {
     const changes = report('.env', {})
     for (const name of Object.keys(parseEnv(code))) t.match(changes, `${name}=`)
+  })],
+  // Evolution answers this one: what is checked is that it can be read, and that the receiver is ours.
+  [ways]: [runs((t, { code }) => {
+    const { webhook } = JSON.parse(/-d '(.*)'$/m.exec(code)?.[1] ?? '') as { webhook: { events: string[] } }
+    t.match(webhook, { enabled: true, url: 'http://localhost:8081/webhook/evolution', headers: { apikey: /PUBLI/ } })
+    for (const event of webhook.events) t.ok(evolutionEvents[event.toLowerCase().replace('_', '.') as keyof typeof evolutionEvents], event)
   })],
   [own]: [runs(async (t, { code }) => {
     const { fastify: server } = await evaluate(code.replace("'lmdb:./data'", "'memory:'").replace("host: '0.0.0.0', port: 8081", "host: '127.0.0.1', port: 0"), {}, ['fastify'])
@@ -74,8 +81,8 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
     })]
   },
 
-  'docs/evolution.md': besideEvolution('## Ten minutes', '## Your own Fastify instead'),
-  'docs/evolution.pt-BR.md': besideEvolution('## Dez minutos', '## Ou o seu próprio Fastify'),
+  'docs/evolution.md': besideEvolution('## Ten minutes', '## Which events come by which way', '## Your own Fastify instead'),
+  'docs/evolution.pt-BR.md': besideEvolution('## Dez minutos', '## Quais eventos vêm por onde', '## Ou o seu próprio Fastify'),
 
   'docs/metrics.md': {
     '## Metrics': ['test/metrics/documents.test.ts'],

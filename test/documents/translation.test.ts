@@ -64,7 +64,8 @@ for (const document of TRANSLATED) {
   })
 
   t.test(`${inPortuguese(document)} has the code of ${document}`, async t => {
-    const codeOf = (markdown: string): Array<[string, string]> => blocks(markdown).map(({ language, code }) => [language, code])
+    // `migrate` is asked to speak Portuguese.
+    const codeOf = (markdown: string): Array<[string, string]> => blocks(markdown).map(({ language, code }) => [language, code.replace('migrate --lang pt ', 'migrate ')])
     t.strictSame(codeOf(portuguese), codeOf(english))
   })
 

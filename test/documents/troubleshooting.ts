@@ -4,8 +4,11 @@ import type { WsEventsOptions } from '../../lib/index.js'
 import { withoutOpenssl } from '../access/certificate.js'
 import { deployNginx } from '../access/deployment.js'
 import { admitted, connect, disconnected, refused } from '../helpers/client.js'
+import { BIN } from '../bin/run.js'
+import { folder } from '../helpers/documents.js'
+import { EvolutionDouble } from '../helpers/evolution/double.js'
 import { withoutNginx } from '../helpers/nginx.js'
-import { freePort } from '../helpers/program.js'
+import { freePort, Program } from '../helpers/program.js'
 import { startServer } from '../helpers/server.js'
 import { evaluate, Screen } from './evaluate.js'
 import { curls } from './shell.js'
@@ -61,7 +64,46 @@ const server: Story = runs(async (t, { code }) => {
   t.strictSame(await asked(t, code, { enabled: false }, { config: on }), ['[] disabled'])
 })
 
+/** `serve` beside a double of Evolution, with the keys that the document has. */
+async function beside (t: Test): Promise<string> {
+  const evolution = new EvolutionDouble('YOUR_GLOBAL_KEY', { acme: 'TOKEN_OF_ACME' })
+  t.teardown(async () => { await evolution.close() })
+  const [evolutionUrl, port] = [await evolution.listen(), await freePort()]
+  const env = { HOST: '127.0.0.1', PORT: String(port), AUTHENTICATION_API_KEY: 'YOUR_GLOBAL_KEY', WEBSOCKET_PUBLISH_KEY: 'YOUR_PUBLISH_KEY', EVOLUTION_API_URL: evolutionUrl, WEBSOCKET_SHUTDOWN_DELAY_MS: '0' }
+  const program = new Program(t, process.execPath, [BIN, 'serve'], { cwd: folder(t, []), env })
+  await program.printed(lines => lines.some(line => line.includes('Server listening')))
+  return `http://127.0.0.1:${port}`
+}
+
+const webhook = (url: string, key?: string): Promise<Response> => fetch(`${url}/webhook/evolution`, {
+  method: 'POST',
+  headers: { 'content-type': 'application/json', ...(key !== undefined && { authorization: `Basic ${Buffer.from(`x:${key}`).toString('base64')}` }) },
+  body: JSON.stringify({ event: EVENT, instance: 'acme', data: 1, date_time: '2026-01-02T03:04:05.678Z' })
+})
+
+/** Where the document has `serve`. */
+const SERVE = 'http://localhost:8081'
+
 export const TROUBLESHOOTING: Stories = {
+  '## Beside an Evolution API: nothing arrives': [runs(async (t, { code }) => {
+    const url = await beside(t)
+    await curls(t, code, { [SERVE]: url })
+    t.equal((await webhook(url)).status, 401)
+    t.equal((await webhook(url, 'another')).status, 403)
+    const { status, text } = { status: (await fetch(`${url}/instance/acme/websocket`, { headers: { apikey: 'YOUR_GLOBAL_KEY' } })).status, text: await (await webhook(url, 'YOUR_PUBLISH_KEY')).text() }
+    t.equal(status, 404, 'while events flow')
+    t.match(text, /^\{"id":"\w+","routes":\["\/acme"\]\}$/)
+  }), runs(async (t, { code }) => {
+    const url = await beside(t)
+    await (await webhook(url, 'YOUR_PUBLISH_KEY')).text()
+    await curls(t, code, { [SERVE]: url })
+  }), runs(async (t, { code }) => {
+    const url = await beside(t)
+    await curls(t, code.replace('--max-time 60', '--max-time 2'), { [SERVE]: url })
+    const ask = async (apikey: string): Promise<number> => (await fetch(`${url}/instance/acme/events`, { headers: { apikey, accept: 'text/event-stream' } })).status
+    t.equal(await ask('another'), 403)
+  })],
+
   '## 1. Ask both sides': [client, server],
 
   '## 2. The name that you listen to': [runs(async (t, { code }) => {
