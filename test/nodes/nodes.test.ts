@@ -88,6 +88,18 @@ test('a client resumes on a node that starts after all had happened', async t =>
   t.strictSame(datas(await after.inbox.got(1)), [1])
 })
 
+test('a client of a quiet instance resumes on a node where it has no other client, while others are busy', async t => {
+  const { a, b } = await startNodes(t, { globalEvents: true })
+  const before = await resume(t, `${a.url}/acme`, '')
+  emitAll(a, [0])
+  const [first] = await before.inbox.got(1)
+  emitAll(a, upTo(10), 'busy')
+  const after = await resume(t, `${b.url}/acme`, first?.id)
+  t.match(after.ready, { recovered: true, lastEventId: first?.id })
+  emitAll(a, [1])
+  t.strictSame(datas(await after.inbox.got(1)), [1])
+})
+
 test('an instance that is set on one node is served by the other, and sends the events that were set', async t => {
   const { a, b } = await startNodes(t, { defaultConfig: undefined })
   t.equal((await outcomeOf(connect(t, `${b.url}/acme`))).word, 'NOT_SET')

@@ -95,8 +95,8 @@ export class RedisLog implements EventLog {
       }
       // What was read must not be delivered once more afterwards.
       await stream.whenDelivered(newest)
-      if (entries.length > 0 || stream.deliveredThrough <= after) return entries
-      // Something was delivered meanwhile.
+      if (entries.length > 0 || stream.newestDelivered <= last) return entries
+      // Something was delivered meanwhile that Redis did not have when it was read.
       const page = this.#recent(stream, after, maxBytes)
       if (page !== undefined) return page
     }

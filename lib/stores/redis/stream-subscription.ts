@@ -120,6 +120,11 @@ export class StreamSubscription {
     return this.#confirmed
   }
 
+  /** The newest event that was delivered, or where delivery began. */
+  get newestDelivered (): string {
+    return this.#newestDelivered
+  }
+
   /** Redis has said that there is no event between what was delivered and an id. */
   confirm (id: string): void {
     if (id > this.#confirmed) this.#confirmed = id

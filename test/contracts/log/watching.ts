@@ -32,6 +32,28 @@ export const watching: readonly LogTest[] = [
     }
   },
   {
+    name: 'a stream that is watched after its last event can be read from that on, though others have had events since',
+    async show ({ log }) {
+      for (const stream of ['acme', null]) {
+        // A store may remember what somebody has watched for, and no other streams.
+        const first = await follow(log, stream)
+        first.close()
+        const ids = await appendAll(log, [stream], records(3))
+        await appendAll(log, ['other'], records(3))
+        const { told, close } = await follow(log, stream)
+        await assertRead(log, stream, ids[2] ?? '', [], 'nothing has come since')
+        await assertRead(log, stream, ids[0] ?? '', ids.slice(1), 'what came in between')
+        // By a reader that comes while nothing was delivered to those that watch.
+        await appendAll(log, ['other'], records(3))
+        await assertRead(log, stream, ids[2] ?? '', [], 'nothing has come since, once more')
+        const next = await appendAll(log, [stream], records(1))
+        await assertRead(log, stream, ids[2] ?? '', next, 'and then one has')
+        sameList(idsOf(told), next, 'told')
+        close()
+      }
+    }
+  },
+  {
     name: 'what is told can be read: the listener itself finds it',
     async show ({ log }) {
       const found: Array<readonly [LogEntry, LogPage | Promise<LogPage>]> = []
