@@ -297,6 +297,17 @@ const FAULTS: Readonly<Record<string, Readonly<Record<string, Breaks>>>> = {
       }
     }
   },
+  'a stream that is watched after its last event can be read from that on, though others have had events since': {
+    'has a gap where the watch began after it': {
+      log (log) {
+        const { readNow } = log
+        log.readNow = (stream, after, maxBytes) => {
+          const page = readNow(stream, after, maxBytes)
+          return page.length === 0 && after !== log.disk.newest ? 'gap' : page
+        }
+      }
+    }
+  },
   'what is told can be read: the listener itself finds it': {
     'tells before it can be read': {
       log (log) {
