@@ -12,9 +12,10 @@ const PLAN = { seed: SEED, nodes: 3, clients: 100, roots: 0, instances: 10, rate
 // To start, and to wait for what may be lost.
 t.setTimeout((SECONDS * 2 + 600) * 1000)
 
-function check (t: Test, { tally, faults, losses, resolved, untold, deliveries, returns, repeated, rejected, surprises }: Outcome): void {
+function check (t: Test, { tally, arrivals, faults, losses, resolved, untold, deliveries, returns, repeated, rejected, surprises }: Outcome): void {
   const happened = Object.entries({ ...tally, returns, ...faults }).map(([what, count]) => `${count} ${what}`).join(', ')
   t.comment(`seed ${SEED}: ${resolved} events and ${untold} that were not told of, ${deliveries} deliveries, ${repeated} replayed that clients had held back, ${happened}`)
+  if (arrivals.includes(false)) t.comment(`the newest events arrived in time: ${arrivals.join(', ')}`)
   for (const loss of losses) t.comment(loss)
   t.strictSame(faults, { lost: 0, doubled: 0, outOfOrder: 0, strange: 0, gaps: 0 })
   t.strictSame([...new Set(surprises)], [], 'nobody was refused or sent away')

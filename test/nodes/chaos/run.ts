@@ -26,6 +26,8 @@ interface Plan {
 
 export interface Outcome {
   readonly tally: Tally
+  /** Whether every client had its newest event in time: after the last fault, and after one more event for each instance. */
+  readonly arrivals: boolean[]
   readonly faults: Faults
   /** What is known of the events that were lost. */
   readonly losses: string[]
@@ -51,16 +53,21 @@ function newestOf ({ instance }: Roamer, fleet: Fleet, instances: number): strin
   return fleet.resolved.reduce((newest, [number, id]) => (instance === null || instanceOf(number, instances) === instance) && id > newest ? id : newest, '')
 }
 
-/** Waits until every client has the newest of its events, and no longer than for one that is lost. */
-async function arrival (clients: readonly Roamer[], fleet: Fleet, instances: number): Promise<void> {
+/**
+ * Waits until every client has the newest of its events, and no longer than for one that is lost.
+ *
+ * @returns whether every client has it
+ */
+async function arrival (clients: readonly Roamer[], fleet: Fleet, instances: number): Promise<boolean> {
   const waiting = new AbortController()
   const arrived = Promise.all(clients.map(async client => {
     const newest = newestOf(client, fleet, instances)
     await client.until(() => (client.ids.at(-1) ?? '') >= newest)
-  }))
-  const lost = sleep(PATIENCE, undefined, { signal: waiting.signal }).catch(() => {})
-  await Promise.race([arrived, lost])
+  })).then(() => true)
+  const lost = sleep(PATIENCE, false, { signal: waiting.signal }).catch(() => false)
+  const isComplete = await Promise.race([arrived, lost])
   waiting.abort()
+  return isComplete
 }
 
 /** Emits on all nodes while nodes, Redis and connections come and go, and tells what the clients have seen. */
@@ -82,13 +89,14 @@ export async function runChaos (t: Scope, redis: RedisServer, options: WsEventsO
   const field: Battlefield = { fleet, redis, clients, pause, until: performance.now() + seconds * 1000 }
   const tally = await rage(field, draw)
   await fleet.stop()
-  await arrival(clients, fleet, instances)
+  const arrivals = [await arrival(clients, fleet, instances)]
   // What came too often, or was never told, would have come before these.
   await fleet.last()
-  await arrival(clients, fleet, instances)
+  arrivals.push(await arrival(clients, fleet, instances))
   const truth = truthOf(fleet.resolved, clients)
   return {
     tally,
+    arrivals,
     faults: judgeAll(clients, truth, instances),
     losses: describeLosses(clients, truth, new Set(fleet.resolved.map(([number]) => number)), instances),
     resolved: fleet.resolved.length,

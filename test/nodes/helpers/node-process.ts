@@ -13,6 +13,9 @@ const FIXTURE = fileURLToPath(new URL('../../fixtures/node-server.ts', import.me
 /** Where a bundle finds the packages that it imports. */
 const WITHIN = fileURLToPath(new URL('../../../.tap/', import.meta.url))
 
+/** What a line of an answer begins with; all others tell of an event. */
+const ANSWER = 'answer '
+
 /** The program of a node as one file in plain JavaScript, which is loaded in a tenth of the time. */
 export async function bundleNode (t: Scope): Promise<string> {
   mkdirSync(WITHIN, { recursive: true })
@@ -40,12 +43,18 @@ export class NodeProcess {
     this.#process = spawn(process.execPath, ['--expose-gc', program], { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'ipc'] })
     t.teardown(async () => { await this.kill() })
     const lines = createInterface(this.#process.stdio[3] as Readable)
-    lines.on('line', line => {
-      const [what, number, text = ''] = line.split(' ')
-      this[what as 'resolved' | 'rejected'].set(Number(number), text)
-    })
-    this.#process.on('message', (answer: Answer) => { this.#calls.get(answer.call)?.(answer) })
+    lines.on('line', line => { this.#read(line) })
     this.#ended = Promise.all([once(this.#process, 'exit'), once(lines, 'close')])
+  }
+
+  #read (line: string): void {
+    if (line.startsWith(ANSWER)) {
+      const answer = JSON.parse(line.slice(ANSWER.length)) as Answer
+      this.#calls.get(answer.call)?.(answer)
+    } else {
+      const [outcome, number, text = ''] = line.split(' ')
+      this[outcome as 'resolved' | 'rejected'].set(Number(number), text)
+    }
   }
 
   /** Has it do something, and resolves to what that gives. */
