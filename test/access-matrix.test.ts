@@ -136,13 +136,13 @@ interface Cell {
   readonly expected: string
 }
 
-/** Each cell by one carrier over one transport, in turn; in test/long by every carrier over both. */
+/** Every second cell by one carrier over one transport, in turn; in test/long every cell by every carrier over both. */
 function cellsOf (table: string): Cell[] {
   const { heads, rows } = readTable(table)
   const ways = transports.flatMap(transport => carriers.map(carrier => ({ transport, carrier })))
   const cells = rows.flatMap(([namespace = '', ...outcomes]) =>
     outcomes.map((expected, index) => ({ namespace, key: heads[index + 1] ?? '', expected })))
-  return cells.flatMap((cell, index) => sampleOf(ways, ways.length, index).map(way => ({ ...way, ...cell })))
+  return sampleOf(cells, 2).flatMap((cell, index) => sampleOf(ways, ways.length, index).map(way => ({ ...way, ...cell })))
 }
 
 /** Tries a cell. Who is let in stays connected, and `heard` grows by the instances that it hears of. */

@@ -67,10 +67,10 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
   },
 
   'docs/deployment.md': {
-    '## The server behind a proxy': ['test/access/deployment.test.ts'],
+    '## The server behind a proxy': ['test/long/deployment.test.ts'],
     '## nginx': ['test/access/deployment.ts'],
     '## Caddy': ['test/access/deployment.ts'],
-    '## TLS without a proxy': ['test/access/deployment.test.ts'],
+    '## TLS without a proxy': ['test/long/deployment.test.ts'],
     '## Show that it is right': [runs(async (t, { code }) => {
       const { port } = await startServer(t, { apikey: 'YOUR_KEY', trustProxy: '127.0.0.1' })
       const { url, certificate: { certFile } } = await deployNginx(t, port)
@@ -163,7 +163,7 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
 
   'docs/stores.md': {
     ...PAGES['docs/stores.md'],
-    '### PostgreSQL': ['test/stores/postgres-configs.test.ts', 'test/stores/postgres-configs.test.ts', 'test/stores/postgres-configs.test.ts'],
+    '### PostgreSQL': ['test/long/postgres-configs.test.ts', 'test/long/postgres-configs.test.ts', 'test/long/postgres-configs.test.ts'],
     '## Write your own store': [compiles('export type All = [ConfigStore, EventLog, OpenOptions, OpenStore, Store]\n')]
   },
 

@@ -2,14 +2,13 @@ import type { Test } from 'tap'
 import { findProgram } from '../helpers/daemon.js'
 import { listen } from '../helpers/client.js'
 import { atPort, folder } from '../helpers/documents.js'
+import { php, withoutPhp } from '../helpers/php.js'
 import { Program } from '../helpers/program.js'
 import { startServer } from '../helpers/server.js'
 import { commands } from './shell.js'
 import { runs, type Story } from './story.js'
 
-const php = findProgram('php')
 const python = findProgram('python3')
-const withoutPhp = php === undefined && 'there is no PHP: apt-get install php-cli (Debian)'
 const withoutPython = python === undefined && 'there is no Python: apt-get install python3 (Debian)'
 
 /** A server that publishers may use, and a client of acme. */

@@ -1,16 +1,12 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { atPort, folder } from '../helpers/documents.js'
-import { findProgram } from '../helpers/daemon.js'
 import { eventually } from '../helpers/latch.js'
+import { php, withoutPhpCurl } from '../helpers/php.js'
 import { Program } from '../helpers/program.js'
 import { startServer } from '../helpers/server.js'
 import { commands } from './shell.js'
 import { runs, type Story } from './story.js'
-
-const php = findProgram('php')
-const withoutPhp: string | false = (php === undefined || spawnSync(php, ['-r', 'exit(extension_loaded("curl") ? 0 : 1);']).status !== 0) && 'there is no PHP with curl: apt-get install php-cli php-curl (Debian)'
 
 const ID = /\b0[0-9a-z]{18}\b/g
 /** What a stream says, but for what differs each time. */
@@ -61,4 +57,4 @@ export const phpStream: Story = runs(async (t, { code }) => {
   const second = run()
   await second.printed(lines => lines.includes('two'))
   t.strictSame(second.lines, ['two'])
-}, withoutPhp)
+}, withoutPhpCurl)

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { Message } from '../../lib/index.js'
 import { listen } from '../helpers/client.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
+import { IN_FULL } from '../helpers/sample.js'
 import { startServer } from '../helpers/server.js'
 import { enabled, hear, reached, UNLIMITED } from './setup.js'
 
@@ -48,6 +49,9 @@ for (const [name, { skip, store }] of Object.entries(STORES)) {
     await hear(t, server, 'acme', [inbox])
     t.equal(inbox.messages.length, fits.length + 2, 'of the others nothing came')
   })
+
+  // A few seconds each on the others: in test/long.
+  if (name !== 'memory' && !IN_FULL) continue
 
   t.test(`${name}: a message of 32 MiB, the default, arrives whole`, { skip }, async t => {
     const { messageBytes, ...others } = UNLIMITED

@@ -229,43 +229,46 @@ t.test('a removal that has failed is done when its webhook is repeated', async t
 })
 
 /** Eleven fit. */
-const WEBHOOKS = IN_FULL ? 50 : 14
+const WEBHOOKS = 50
 
-// Of the bodies 128 MiB are held at most; parsing and encoding add to that what the largest of them needs.
-t.test(`of ${WEBHOOKS} webhooks of 12 MB that come at once as many are read as 128 MiB hold, and the others when they are repeated`, { timeout: 120_000 }, async t => {
-  const lines: Line[] = []
-  const logger = { level: 'warn', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line) } } }
-  const server = await startServer(t, { evolution: true }, { fastify: { logger } })
-  const bodies: readonly Buffer[] = Array.from({ length: WEBHOOKS }, (empty, n) => Buffer.from(JSON.stringify(webhook({ data: { n: n + 100, base64: 'A'.repeat(12_000_000) } }))))
-  const fit = Math.floor(128 * MiB / (bodies[0]?.length ?? 1))
-  let due = bodies
-  while (due.length > 0) {
-    const refused: Buffer[] = []
-    const isEnough = latch()
-    const over = Math.max(0, due.length - fit)
-    if (over === 0) isEnough.open()
-    // Nobody sends more than a beginning before it is known who is to come again.
-    await Promise.all(due.map(async body => {
-      const sent = request({ port: server.port, host: '127.0.0.1', method: 'POST', path: PATH, agent: false, headers: { ...json, 'content-length': body.length } })
-      sent.write(body.subarray(0, 1000))
-      const response = once(sent, 'response') as Promise<[IncomingMessage]>
-      // A refused one is cut off.
-      sent.on('error', () => {})
-      let isRefused = false
-      void isEnough.opened.then(() => { if (!isRefused) sent.end(body.subarray(1000)) })
-      const [{ statusCode }] = await response
-      if (statusCode !== 200) {
-        t.equal(statusCode, 503)
-        isRefused = true
-        sent.destroy()
-        if (refused.push(body) === over) isEnough.open()
-      }
-    }))
-    t.equal(refused.length, over)
-    due = refused
-  }
-  t.equal(server.fastify.wsEvents.stats().publish.accepted, WEBHOOKS)
-  const refusals = lines.filter(({ msg }) => msg.includes('send it again later'))
-  t.ok(refusals.length >= WEBHOOKS - fit)
-  t.ok(refusals.every(({ level, err }) => level === 40 && err === undefined), 'a line each, without a stack')
-})
+// Of the bodies 128 MiB are held at most; parsing and encoding add to that what the largest of them needs. 600 MB are too
+// much while one works.
+if (IN_FULL) {
+  t.test(`of ${WEBHOOKS} webhooks of 12 MB that come at once as many are read as 128 MiB hold, and the others when they are repeated`, { timeout: 120_000 }, async t => {
+    const lines: Line[] = []
+    const logger = { level: 'warn', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line) } } }
+    const server = await startServer(t, { evolution: true }, { fastify: { logger } })
+    const bodies: readonly Buffer[] = Array.from({ length: WEBHOOKS }, (empty, n) => Buffer.from(JSON.stringify(webhook({ data: { n: n + 100, base64: 'A'.repeat(12_000_000) } }))))
+    const fit = Math.floor(128 * MiB / (bodies[0]?.length ?? 1))
+    let due = bodies
+    while (due.length > 0) {
+      const refused: Buffer[] = []
+      const isEnough = latch()
+      const over = Math.max(0, due.length - fit)
+      if (over === 0) isEnough.open()
+      // Nobody sends more than a beginning before it is known who is to come again.
+      await Promise.all(due.map(async body => {
+        const sent = request({ port: server.port, host: '127.0.0.1', method: 'POST', path: PATH, agent: false, headers: { ...json, 'content-length': body.length } })
+        sent.write(body.subarray(0, 1000))
+        const response = once(sent, 'response') as Promise<[IncomingMessage]>
+        // A refused one is cut off.
+        sent.on('error', () => {})
+        let isRefused = false
+        void isEnough.opened.then(() => { if (!isRefused) sent.end(body.subarray(1000)) })
+        const [{ statusCode }] = await response
+        if (statusCode !== 200) {
+          t.equal(statusCode, 503)
+          isRefused = true
+          sent.destroy()
+          if (refused.push(body) === over) isEnough.open()
+        }
+      }))
+      t.equal(refused.length, over)
+      due = refused
+    }
+    t.equal(server.fastify.wsEvents.stats().publish.accepted, WEBHOOKS)
+    const refusals = lines.filter(({ msg }) => msg.includes('send it again later'))
+    t.ok(refusals.length >= WEBHOOKS - fit)
+    t.ok(refusals.every(({ level, err }) => level === 40 && err === undefined), 'a line each, without a stack')
+  })
+}

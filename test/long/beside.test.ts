@@ -3,15 +3,19 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { VARIABLES } from '../../lib/bin/serve/settings.js'
+import { findProgram } from '../helpers/daemon.js'
 import { folder, read } from '../helpers/documents.js'
+import { withoutCurl } from '../helpers/event-stream.js'
 import { EvolutionDouble } from '../helpers/evolution/double.js'
 import { nginxDirectory, startWholeNginx, withoutNginx } from '../helpers/nginx.js'
+import { php, withoutPhpCurl } from '../helpers/php.js'
 import { freePort, Program } from '../helpers/program.js'
 import { startServer } from '../helpers/server.js'
 import { StockClient } from '../helpers/stock.js'
-import { BIN } from './run.js'
+import { BIN } from '../bin/run.js'
 
 const run = promisify(execFile)
+const python = findProgram('python3')
 const KEY = 'the-key-of-this-server'
 const PUBLISH_KEY = 'key/that publishes'
 const TOKEN = 'token-of-acme'
@@ -23,6 +27,12 @@ interface Service {
 }
 
 const { services } = parse(read('example/evolution/compose.yaml')) as { services: { evolution: Service, events: Service } }
+
+const PUBLISHERS = [['bash', 'publish.sh'], [php ?? '', 'publish.php'], [python ?? '', 'publish.py']] as const
+/** For the option `skip` of a test: `false`, or how to get what is missing. */
+const withoutPublishers = withoutCurl !== false
+  ? withoutCurl
+  : python === undefined ? 'there is no Python: apt-get install python3 (Debian)' : withoutPhpCurl
 
 /** As compose does with `${NAME:?}`. */
 const filledIn = (text: string, variables: Readonly<Record<string, string>>): string =>
@@ -83,19 +93,19 @@ t.test('the Dockerfile starts the same command, with the same health check', asy
   t.match(read('package.json'), '"fastify-ws-events": "./dist/bin/index.js"')
 })
 
-t.test('publishing by curl, PHP and Python, each once, however often it runs', async t => {
+t.test('publishing by curl, PHP and Python, each once, however often it runs', { skip: withoutPublishers }, async t => {
   const server = await startServer(t, { apikey: KEY, publishKey: PUBLISH_KEY, defaultConfig: { enabled: true } })
   const client = await StockClient.in(t, `${server.url}/acme`, { auth: { apikey: KEY } })
   const env = { PATH: process.env.PATH, URL: server.url, APIKEY: PUBLISH_KEY }
   for (let time = 0; time < 2; time++) {
-    for (const [program, file] of [['bash', 'publish.sh'], ['php', 'publish.php'], ['/usr/bin/python3', 'publish.py']] as const) {
+    for (const [program, file] of PUBLISHERS) {
       await run(program, [`example/publish/${file}`, 'acme'], { env })
     }
   }
   await server.fastify.wsEvents.emit('acme', 'call', 'last')
   const messages = await client.got(7)
   t.strictSame(messages.map(data => (data as { text?: string }).text ?? data), ['hello from curl', 'hello from PHP', { state: 'composing' }, 'hello from Python, 0', 'hello from Python, 1', 'hello from Python, 2', 'last'])
-  for (const [program, file] of [['bash', 'publish.sh'], ['php', 'publish.php'], ['/usr/bin/python3', 'publish.py']] as const) {
+  for (const [program, file] of PUBLISHERS) {
     await t.rejects(run(program, [`example/publish/${file}`, 'acme'], { env: { ...env, APIKEY: 'wrong' } }), `${file} fails loudly`)
   }
 })

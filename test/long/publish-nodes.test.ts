@@ -6,8 +6,8 @@ import type { WsEventsOptions } from '../../lib/index.js'
 import { listen } from '../helpers/client.js'
 import { type Answer, post } from '../helpers/publishing.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
-import { bundleNode, NodeProcess } from './helpers/node-process.js'
-import { newPrefix, storeAt } from './helpers/nodes.js'
+import { bundleNode, NodeProcess } from '../nodes/helpers/node-process.js'
+import { newPrefix, storeAt } from '../nodes/helpers/nodes.js'
 
 // A key, on nodes that are killed.
 

@@ -3,8 +3,8 @@ import { disconnected, listen } from '../helpers/client.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { datas, resume } from '../helpers/resume.js'
 import { startServer } from '../helpers/server.js'
-import { newPrefix, startNodes, storeAt } from './helpers/nodes.js'
-import { RedisProxy } from './helpers/redis-proxy.js'
+import { newPrefix, startNodes, storeAt } from '../nodes/helpers/nodes.js'
+import { RedisProxy } from '../nodes/helpers/redis-proxy.js'
 
 const test = (name: string, run: (t: Test) => Promise<void>): unknown => t.test(name, { skip: withoutRedis }, run)
 

@@ -12,9 +12,9 @@ import { outcomeOf } from '../helpers/outcome.js'
 import { freePort, Program } from '../helpers/program.js'
 import { datas } from '../helpers/resume.js'
 import { startServer, type TestServer } from '../helpers/server.js'
-import { attempt, type Target } from './attempt.js'
-import { makeCertificate, withoutOpenssl } from './certificate.js'
-import { deployCaddy, type DeployedProxy, DEPLOYMENT, deployNginx, nginxDocumented, withValues } from './deployment.js'
+import { attempt, type Target } from '../access/attempt.js'
+import { makeCertificate, withoutOpenssl } from '../access/certificate.js'
+import { deployCaddy, type DeployedProxy, DEPLOYMENT, deployNginx, nginxDocumented, withValues } from '../access/deployment.js'
 
 const KEY = 'a-secret/key+of=mine'
 const options: WsEventsOptions = { apikey: KEY, trustProxy: '127.0.0.1' }

@@ -10,7 +10,7 @@ import { KERNEL_BYTES } from '../helpers/kernel.js'
 import { heldBytes } from '../helpers/memory.js'
 import { startNetwork } from '../helpers/network.js'
 import { startServer, type TestServer } from '../helpers/server.js'
-import { enabled, reached, UNLIMITED } from './setup.js'
+import { enabled, reached, UNLIMITED } from '../limits/setup.js'
 
 // What may wait for clients that read slowly, or not at all: for one of them, and for all together.
 

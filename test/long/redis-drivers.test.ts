@@ -12,7 +12,7 @@ import type { IoredisClient } from '../../lib/stores/redis/index.js'
 import { makeCertificate, withoutOpenssl } from '../access/certificate.js'
 import { clusterPort, type RedisServer, startCluster, startRedis, startSentinel, withoutRedis } from '../helpers/redis.js'
 import { answered } from '../helpers/latch.js'
-import { assertServe, newPrefix, openNode } from './redis/nodes.js'
+import { assertServe, newPrefix, openNode } from '../stores/redis/nodes.js'
 
 const HOST = '127.0.0.1'
 const PASSWORD = 'p@ss:word'
