@@ -8,6 +8,10 @@ import { brotliCompressSync } from 'node:zlib'
 
 const { dependencies, optionalDependencies, peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
+// TypeBox is some 300 small modules: to load them takes longer than all other code of this package. So the build has it,
+// in one file. It stays a dependency for its types.
+const INLINED = '@sinclair/typebox'
+
 const common = {
   absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
   bundle: true,
@@ -18,7 +22,7 @@ const common = {
   sourcesContent: false,
   logLevel: 'warning',
   // Everything else, fastify-socket.io that is, becomes a part of the package.
-  external: Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })
+  external: Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }).filter(name => name !== INLINED)
 }
 
 // The page of the monitor, whole: nothing of it comes from elsewhere.

@@ -13,10 +13,11 @@ import { memory } from './sections/memory.js'
 import { metrics } from './sections/metrics.js'
 import { publishing } from './sections/publishing.js'
 import { stalled } from './sections/stalled.js'
+import { startup } from './sections/startup.js'
 
 await runProgram({
   command: 'npm run bench',
-  sections: { everyday, delivery, idle, memory, latency, stalled, instances, log, drops, flood, greed, metrics, publishing },
+  sections: { everyday, delivery, idle, memory, latency, stalled, instances, log, drops, flood, greed, metrics, publishing, startup },
   quick: 'fewer cells and shorter runs: about six minutes',
   file: quick => quick ? 'quick' : 'full',
   packages: ['fastify', 'socket.io', 'ws']
