@@ -1,7 +1,7 @@
 /** The process of a server that events are published to, told what to do by sections/publishing.ts. */
 import Fastify from 'fastify'
 import type { AddressInfo } from 'node:net'
-import wsEvents from '../../lib/index.js'
+import wsEvents from 'fastify-ws-events'
 import { Control } from './control.js'
 import { cpuMicroseconds } from './emission.js'
 import { EVENT, INSTANCE, payloads } from './payload.js'
