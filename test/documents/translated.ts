@@ -6,21 +6,22 @@ export const TRANSLATED: readonly string[] = [
   'docs/deployment.md',
   'docs/errors.md',
   'docs/events.md',
+  'docs/evolution.md',
+  'docs/getting-started.md',
   'docs/http.md',
   'docs/keys.md',
+  'docs/metrics.md',
   'docs/migrating-from-evolution.md',
+  'docs/operating.md',
   'docs/options.md',
+  'docs/privacy.md',
   'docs/publishing.md',
   'docs/resume.md',
   'docs/socketio.md',
   'docs/stores.md',
+  'docs/testing-your-app.md',
   'docs/troubleshooting.md'
 ]
-
-/** Where a document ends in Portuguese: what comes from this heading on is there in English alone. */
-export const ENGLISH_FROM: Readonly<Record<string, string>> = {
-  'docs/stores.md': '## Configs in your own database'
-}
 
 /** Where a document is in Portuguese. */
 export const inPortuguese = (document: string): string => document.replace(/\.md$/, '.pt-BR.md')
