@@ -73,7 +73,9 @@ function checkOne (t: Test, command: string): void {
   const variables = words.splice(0, words.findIndex(word => !/^[A-Z_]+=/.test(word))).map(word => word.split('=')[0] ?? '')
   const [program, verb = '', ...rest] = words
   if (program === 'npm' && verb === 'install') {
-    for (const name of rest) t.ok(name === manifest.name || (name in manifest.devDependencies && existsSync(join(root, 'node_modules', name))), `${command}: ${name}`)
+    for (const name of rest.filter(word => !word.startsWith('-'))) t.ok(name === manifest.name || (name in manifest.devDependencies && existsSync(join(root, 'node_modules', name))), `${command}: ${name}`)
+  } else if (program === 'npm' && (verb === 'init' || verb === 'pkg')) {
+    t.ok(/^npm (init -y|pkg set type=module)$/.test(command), command)
   } else if (program === 'npm' && verb === 'ci') {
     t.ok(existsSync(join(root, 'package-lock.json')), command)
   } else if (program === 'npm') {

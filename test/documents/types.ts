@@ -11,18 +11,23 @@ const parsed = new Map<string, ts.SourceFile | undefined>()
  *
  * @param code as it would stand in a file of test/
  */
-export function compilerSays (code: string): string[] {
-  const file = join(root, 'test/documents/block.mts')
+export const compilerSays = (code: string): string[] => compilerSaysOf([['block.mts', code]])
+
+/** What the compiler says to the files of a program. */
+export function compilerSaysOf (contents: ReadonlyArray<readonly [name: string, code: string]>): string[] {
+  const files = new Map(contents.map(([name, code]) => [join(root, 'test/documents', name), code]))
   const host = ts.createCompilerHost(options)
-  const { getSourceFile, fileExists } = host
-  host.fileExists = name => name === file || fileExists(name)
+  const { getSourceFile, fileExists, readFile } = host
+  host.fileExists = name => files.has(name) || fileExists(name)
+  host.readFile = name => files.get(name) ?? readFile(name)
   host.getSourceFile = (name, languageVersion, ...rest) => {
-    if (name === file) return ts.createSourceFile(name, code, languageVersion)
+    const code = files.get(name)
+    if (code !== undefined) return ts.createSourceFile(name, code, languageVersion)
     // Most of the time goes into reading, which need be done once.
     if (!parsed.has(name)) parsed.set(name, getSourceFile(name, languageVersion, ...rest))
     return parsed.get(name)
   }
-  const program = ts.createProgram({ rootNames: [file], options, host })
-  const source = program.getSourceFile(file)
-  return ts.getPreEmitDiagnostics(program, source).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+  const program = ts.createProgram({ rootNames: [...files.keys()], options: { ...options, allowImportingTsExtensions: true }, host })
+  const sources = [...files.keys()].map(name => program.getSourceFile(name))
+  return sources.flatMap(source => ts.getPreEmitDiagnostics(program, source)).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
 }
