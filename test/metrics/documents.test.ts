@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { collectDefaultMetrics } from 'prom-client'
 import t from 'tap'
-import { atPort, block, folder, read, section } from '../helpers/documents.js'
+import { parse as parseYaml } from 'yaml'
+import { atPort, block, folder, read, root, section } from '../helpers/documents.js'
 import { freePort, Program } from '../helpers/program.js'
 import { keepBusy, startMeasured } from './busy.js'
 import { metricOf, parse, type Scrape } from './exposition.js'
@@ -21,9 +24,9 @@ const { text, scrape } = await new Promise<{ text: string, scrape: Scrape }>(res
   })
 })
 
-const promtool = spawnSync('promtool', ['--version']).error === undefined
+const withoutPromtool = spawnSync('promtool', ['--version']).error !== undefined && 'promtool is missing: it is in the package prometheus of Debian, and in the archives of prometheus.io'
 
-t.test('promtool finds nothing to say of the metrics', { skip: promtool ? false : 'promtool is missing: it is in the package prometheus of Debian, and in the archives of prometheus.io' }, async t => {
+t.test('promtool finds nothing to say of the metrics', { skip: withoutPromtool }, async t => {
   const check = (input: string) => spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
   const { status, stdout, stderr } = check(text)
   t.equal(stdout + stderr, '')
@@ -128,17 +131,57 @@ t.test('the dashboard takes any data source, and its panels do not lie on each o
   t.ok(dashboard.panels.every(({ gridPos: { x, w } }) => x + w <= 24))
 })
 
-t.test('what the document says to alert on can be asked for', async t => {
-  const expressions = [...section(DOCUMENT, '### What to alert on').matchAll(/^\| [^|]+ \| `(.*?)` \|/gm)].map(([, expression = '']) => expression.replaceAll('\\|', '|'))
-  t.ok(expressions.length > 5)
-  for (const expression of expressions) {
-    t.not(asked(expression).length, 0, expression)
-    t.strictSame(faults(expression), [], expression)
-    for (const [, label = '', values = ''] of expression.matchAll(/(\w+)=~?"([^"]*)"/g)) {
-      const known = new Set(scrape.samples.map(({ labels }) => labels[label]))
-      for (const value of values.split('|')) t.ok(known.has(value), `${expression}: ${value}`)
-    }
+interface Rules {
+  readonly groups: ReadonlyArray<{ readonly name: string, readonly rules: readonly Rule[] }>
+}
+
+interface Rule {
+  readonly alert: string
+  readonly expr: string
+  readonly for?: string
+  readonly labels: { readonly severity: string }
+  readonly annotations: { readonly summary: string, readonly runbook: string }
+}
+
+const ALERTS = 'docs/prometheus/alerts.yml'
+const { groups } = parseYaml(read(ALERTS)) as Rules
+const rules = groups.flatMap(({ rules }) => rules)
+
+/** What is wrong with the values that an expression asks of labels: one that no scrape has. */
+function unknownValues (expression: string): string[] {
+  return [...expression.matchAll(/(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"/g)].flatMap(([, label = '', values = '']) => {
+    const known = new Set(scrape.samples.map(({ labels }) => labels[label]))
+    return values.split('|').filter(value => !known.has(value)).map(value => `${label} is never ${value}`)
+  })
+}
+
+t.test('the alerts ask for metrics, labels and values that there are', async t => {
+  t.ok(rules.length > 10)
+  for (const { alert, expr, annotations: { summary } } of rules) {
+    t.not(asked(expr).length, 0, alert)
+    t.strictSame(faults(expr), [], alert)
+    t.strictSame(unknownValues(expr), [], alert)
+    // What an expression groups by is what is left of its labels.
+    const grouped = [...expr.matchAll(/\bby \(([^)]*)\)/g)].map(([, labels = '']) => labels.split(/,\s*/))
+    for (const [, label = ''] of summary.matchAll(/\$labels\.(\w+)/g)) t.ok(grouped.length === 0 ? TARGET_LABELS.includes(label) : grouped.every(labels => labels.includes(label)), `${alert}: ${label}`)
   }
+  t.strictSame(unknownValues('x{code=~"FORBIDDEN|FORBIDEN"}'), ['code is never FORBIDEN'], 'a mistake is found')
+})
+
+t.test('each alert has its entry in the runbook, and each entry its alert', async t => {
+  for (const file of ['docs/operating.md', 'docs/operating.pt-BR.md'].filter(file => existsSync(join(root, file)))) {
+    t.strictSame([...read(file).matchAll(/^### (WsEvents\w+)$/gm)].map(([, name]) => name), rules.map(({ alert }) => alert), `${file}, in the same order`)
+  }
+  for (const { alert, labels: { severity }, annotations: { runbook } } of rules) {
+    t.equal(runbook, `docs/operating.md#${alert.toLowerCase()}`)
+    t.ok(['critical', 'warning'].includes(severity), alert)
+  }
+})
+
+t.test('promtool takes the alerts', { skip: withoutPromtool }, async t => {
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', join(root, ALERTS)], { encoding: 'utf8' })
+  t.equal(status, 0, stdout + stderr)
+  t.match(stdout, `${rules.length} rules found`)
 })
 
 t.test('the server of the document is scraped, and tells of a refusal as the document has it', async t => {
