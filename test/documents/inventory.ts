@@ -1,6 +1,9 @@
 import Fastify from 'fastify'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { Socket } from 'socket.io-client'
+import { parse as parseYaml } from 'yaml'
 import { report } from '../../lib/bin/migrate/report.js'
 import { evolutionEvents } from '../../lib/events/evolution.js'
 import { VARIABLES } from '../../lib/bin/serve/settings.js'
@@ -8,23 +11,28 @@ import { withoutOpenssl } from '../access/certificate.js'
 import { deployNginx } from '../access/deployment.js'
 import { admitted, connect, refused } from '../helpers/client.js'
 import { files, folder, read } from '../helpers/documents.js'
+import { eventually } from '../helpers/latch.js'
 import { nginxDirectory, startNginx, withoutNginx } from '../helpers/nginx.js'
 import { freePort, Program } from '../helpers/program.js'
+import { resume } from '../helpers/resume.js'
 import { startServer } from '../helpers/server.js'
 import { evaluate, Screen } from './evaluate.js'
+import { GETTING_STARTED } from './getting-started.js'
 import { curlPublish, phpPublish, pythonPublish } from './publishing.js'
 import { PAGES } from './pages.js'
 import { README } from './readme.js'
 import { curls } from './shell.js'
 import { at, closing, commands, compiles, ioOf, runs, type Stories } from './story.js'
-import { TROUBLESHOOTING } from './troubleshooting.js'
+import { beside, TROUBLESHOOTING } from './troubleshooting.js'
+
+const EVENT = 'messages.upsert'
 
 /** An address of this machine that the server of a test does not listen at. */
 const ELSEWHERE = '127.0.0.2'
 
-/** The page for people who run Evolution API, in either language. */
-const besideEvolution = (steps: string, ways: string, own: string): Stories => ({
-  [steps]: [runs((t, { code }) => {
+/** The page for people who run Evolution API. */
+const BESIDE_EVOLUTION: Stories = {
+  '## Ten minutes': [runs((t, { code }) => {
     const [, ...variables] = [...code.matchAll(/(?:^|\s)([A-Z_]+)=/g)].map(([, name = '']) => name)
     t.strictSame(variables.filter(name => !VARIABLES.includes(name)), [])
     t.match(code, /npx fastify-ws-events serve$/m)
@@ -33,16 +41,16 @@ const besideEvolution = (steps: string, ways: string, own: string): Stories => (
     for (const name of Object.keys(parseEnv(code))) t.match(changes, `${name}=`)
   })],
   // Evolution answers this one: what is checked is that it can be read, and that the receiver is ours.
-  [ways]: [runs((t, { code }) => {
+  '## Which events come by which way': [runs((t, { code }) => {
     const { webhook } = JSON.parse(/-d '(.*)'$/m.exec(code)?.[1] ?? '') as { webhook: { events: string[] } }
     t.match(webhook, { enabled: true, url: 'http://localhost:8081/webhook/evolution', headers: { apikey: /PUBLI/ } })
     for (const event of webhook.events) t.ok(evolutionEvents[event.toLowerCase().replace('_', '.') as keyof typeof evolutionEvents], event)
   })],
-  [own]: [runs(async (t, { code }) => {
+  '## Your own Fastify instead': [runs(async (t, { code }) => {
     const { fastify: server } = await evaluate(code.replace("'lmdb:./data'", "'memory:'").replace("host: '0.0.0.0', port: 8081", "host: '127.0.0.1', port: 0"), {}, ['fastify'])
     t.equal(closing(t, server).wsEvents.mode, 'traditional')
   })]
-})
+}
 
 /**
  * What runs each code block of each document. Whoever adds a block adds here how it is shown to be right: by a
@@ -81,8 +89,9 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
     })]
   },
 
-  'docs/evolution.md': besideEvolution('## Ten minutes', '## Which events come by which way', '## Your own Fastify instead'),
-  'docs/evolution.pt-BR.md': besideEvolution('## Dez minutos', '## Quais eventos vêm por onde', '## Ou o seu próprio Fastify'),
+  'docs/evolution.md': BESIDE_EVOLUTION,
+
+  'docs/getting-started.md': GETTING_STARTED,
 
   'docs/metrics.md': {
     '## Metrics': ['test/metrics/documents.test.ts'],
@@ -121,6 +130,18 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
     })]
   },
 
+  'docs/operating.md': {
+    '## Alerts': [runs(async (t, { code }) => {
+      const { rule_files: rules, scrape_configs: [job] } = parseYaml(code) as { rule_files: string[], scrape_configs: Array<{ authorization: { credentials: string }, static_configs: Array<{ targets: string[] }> }> }
+      t.strictSame(rules, ['alerts.yml'])
+      t.equal(job?.static_configs[0]?.targets.length, 2)
+      // Prometheus sends this with each scrape, and `serve` takes it: as `Authorization: Bearer`.
+      const address = await beside(t)
+      t.equal((await fetch(`${address}/metrics`, { headers: { authorization: 'Bearer YOUR_GLOBAL_KEY' } })).status, 200)
+      t.equal((await fetch(`${address}/metrics`)).status, 401)
+    })]
+  },
+
   'docs/performance.md': { '## Running it': [commands] },
 
   'docs/rate-limits.md': {
@@ -130,6 +151,30 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
       await fastify.ready()
     })],
     '## Routes': ['test/rate-limit.test.ts']
+  },
+
+  'docs/privacy.md': {
+    '### What is left in the store': [runs(async (t, { code }) => {
+      const cwd = folder(t, [['compact.mjs', code]], ['lmdb'])
+      const open = async (path: string) => await startServer(t, { store: `lmdb:${join(cwd, path)}`, defaultConfig: { enabled: true } })
+      const has = (path: string, text: string): boolean => readFileSync(join(cwd, path, 'data.mdb')).includes(text)
+      const { fastify: before } = await open('data')
+      const { id } = await before.wsEvents.emit('beta', EVENT, 'first')
+      for (let event = 0; event < 200; event++) await before.wsEvents.emit('acme', EVENT, 'of acme'.repeat(30))
+      await before.wsEvents.emit('beta', EVENT, 'second')
+      await before.wsEvents.remove('acme')
+      await eventually(() => before.wsEvents.stats().log.records === 2)
+      await before.close()
+      t.ok(has('data', 'of acme'), 'free pages keep their bytes')
+      const program = new Program(t, process.execPath, ['compact.mjs'], { cwd })
+      t.equal(await program.ended, 0)
+      t.notOk(has('data-new', 'of acme'))
+      const { url } = await open('data-new')
+      const { ready, inbox } = await resume(t, `${url}/beta`, String(id))
+      t.equal(ready.recovered, true)
+      const [message] = await inbox.got(1)
+      t.equal(message?.data, 'second')
+    })]
   },
 
   'docs/publishing.md': {

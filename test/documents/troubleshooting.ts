@@ -65,7 +65,7 @@ const server: Story = runs(async (t, { code }) => {
 })
 
 /** `serve` beside a double of Evolution, with the keys that the document has. */
-async function beside (t: Test): Promise<string> {
+export async function beside (t: Test): Promise<string> {
   const evolution = new EvolutionDouble('YOUR_GLOBAL_KEY', { acme: 'TOKEN_OF_ACME' })
   t.teardown(async () => { await evolution.close() })
   const [evolutionUrl, port] = [await evolution.listen(), await freePort()]
