@@ -79,7 +79,7 @@ export const BY_DOCUMENT: Readonly<Record<string, Stories>> = {
     '## nginx': ['test/access/deployment.ts'],
     '## Caddy': ['test/access/deployment.ts'],
     '## TLS without a proxy': ['test/long/deployment.test.ts'],
-    '## Show that it is right': [runs(async (t, { code }) => {
+    '## Check the configuration': [runs(async (t, { code }) => {
       const { port } = await startServer(t, { apikey: 'YOUR_KEY', trustProxy: '127.0.0.1' })
       const { url, certificate: { certFile } } = await deployNginx(t, port)
       await curls(t, code, { 'https://events.example.com': url }, { CURL_CA_BUNDLE: certFile })
