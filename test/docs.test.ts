@@ -153,7 +153,7 @@ t.test('the documents have every member of fastify.wsEvents, and what they take 
 })
 
 t.test('the documents have what each store remembers, and its options', async t => {
-  const bounds = table('## How much is remembered', 'bound', STORES)
+  const bounds = table('## How much is kept', 'bound', STORES)
   t.strictSame(firstColumn(bounds), [...membersOf('Retention', 'lib/log/event-log.ts').keys()])
   const { retention: memory } = memoryStore()
   const { retention: lmdb } = lmdbStore('./data')
