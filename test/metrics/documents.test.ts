@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { collectDefaultMetrics } from 'prom-client'
 import t from 'tap'
-import { parse as parseYaml } from 'yaml'
+import { parse as parseYaml, stringify } from 'yaml'
 import { atPort, block, folder, read, root, section } from '../helpers/documents.js'
 import { freePort, Program } from '../helpers/program.js'
 import { keepBusy, startMeasured } from './busy.js'
@@ -176,6 +176,70 @@ t.test('each alert has its entry in the runbook, and each entry its alert', asyn
     t.equal(runbook, `docs/operating.md#${alert.toLowerCase()}`)
     t.ok(['critical', 'warning'].includes(severity), alert)
   }
+})
+
+/** Series that have one alert fire, as promtool writes them: a value, and what it grows by each minute. */
+const FIRES: Readonly<Record<string, ReadonlyArray<readonly [series: string, values: string]>>> = {
+  WsEventsNoMetrics: [],
+  WsEventsStoreAway: [['ws_events_store_available', '0x40']],
+  WsEventsPending: [['ws_events_store_pending_events', '1001x40']],
+  WsEventsNotStored: [['ws_events_rejected_total{code="PENDING_FULL"}', '0+1x40']],
+  WsEventsRejected: [['ws_events_rejected_total{code="UNKNOWN_EVENT"}', '0+1x40']],
+  WsEventsSkipped: [['ws_events_skipped_total{reason="not-set"}', '0+1x40']],
+  WsEventsWebhooksSkipped: [['ws_events_webhooks_skipped_total{reason="unknown-event"}', '0+1x40']],
+  WsEventsDeliveryLate: [['ws_events_delivery_lag_seconds_bucket{le="1"}', '0+98x40'], ['ws_events_delivery_lag_seconds_bucket{le="2.5"}', '0+100x40'], ['ws_events_delivery_lag_seconds_bucket{le="+Inf"}', '0+100x40']],
+  WsEventsSlowClients: [['ws_events_slow_closes_total', '0+10x40']],
+  WsEventsGaps: [['ws_events_resumed_total{outcome="gap"}', '0+10x40']],
+  WsEventsReconnects: [['ws_events_admitted_total', '0+250x40'], ['ws_events_clients{namespace="instance"}', '200x40']],
+  WsEventsLimits: [['ws_events_limited_total{limit="connections"}', '0+1x40']],
+  WsEventsKeysRefused: [['ws_events_refused_total{code="FORBIDDEN"}', '0+70x40']],
+  WsEventsVerifyFails: [['ws_events_refused_total{code="VERIFY_FAILED"}', '0+1x40']]
+}
+
+/** Of a server that works: clients come and go, some are refused, and there was a deploy. */
+const WORKS = [
+  ['ws_events_store_available', '1x40'],
+  ['ws_events_store_pending_events', '10x40'],
+  ['ws_events_rejected_total{code="CLOSED"}', '0+5x40'],
+  ['ws_events_skipped_total{reason="filtered"}', '0+100x40'],
+  ['ws_events_webhooks_skipped_total{reason="removed"}', '0+1x40'],
+  ['ws_events_delivery_lag_seconds_bucket{le="0.5"}', '0+100x40'],
+  ['ws_events_delivery_lag_seconds_bucket{le="+Inf"}', '0+100x40'],
+  ['ws_events_slow_closes_total', '0+1x40'],
+  ['ws_events_resumed_total{outcome="gap"}', '0+1x40'],
+  ['ws_events_resumed_total{outcome="recovered"}', '0+500x40'],
+  ['ws_events_admitted_total', '0+500x40'],
+  ['ws_events_clients{namespace="instance"}', '1000x40'],
+  ['ws_events_limited_total{limit="queuedBytes"}', '0+1x40'],
+  ['ws_events_refused_total{code="FORBIDDEN"}', '0+1x40'],
+  ['ws_events_refused_total{code="NOT_SET"}', '0+90x40']
+] as const
+
+t.test('each alert fires for what it is there for, and none for a server that works', { skip: withoutPromtool }, async t => {
+  t.strictSame(Object.keys(FIRES), rules.map(({ alert }) => alert))
+  const input = (series: ReadonlyArray<readonly [string, string]>) => series.map(([name, values]) => ({
+    series: name.includes('{') ? name.replace('{', '{job="events",instance="a",') : `${name}{job="events",instance="a"}`,
+    values
+  }))
+  const scenario = (series: ReadonlyArray<readonly [string, string]>, firing: readonly string[]) => ({
+    interval: '1m',
+    input_series: input(series),
+    promql_expr_test: [{
+      expr: 'count by (alertname) (ALERTS{alertstate="firing"})',
+      eval_time: '35m',
+      exp_samples: firing.map(alert => ({ labels: `{alertname="${alert}"}`, value: 1 }))
+    }]
+  })
+  // Without that series everything else is silent, but that there are no metrics at all.
+  const available = (alert: string): ReadonlyArray<readonly [string, string]> =>
+    ['WsEventsNoMetrics', 'WsEventsStoreAway'].includes(alert) ? [] : [['ws_events_store_available', '1x40']]
+  const tests = [
+    scenario(WORKS, []),
+    ...Object.entries(FIRES).map(([alert, series]) => scenario([...available(alert), ...series], [alert]))
+  ]
+  const directory = folder(t, [['alerts.yml', read(ALERTS)], ['test.yml', stringify({ rule_files: ['alerts.yml'], evaluation_interval: '1m', tests })]])
+  const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'test.yml'], { cwd: directory, encoding: 'utf8' })
+  t.equal(status, 0, stdout + stderr)
 })
 
 t.test('promtool takes the alerts', { skip: withoutPromtool }, async t => {
