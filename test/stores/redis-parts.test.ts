@@ -11,9 +11,10 @@ import { Keys } from '../../lib/stores/redis/keys.js'
 import { type Appended, type AppendedBatch, Producer } from '../../lib/stores/redis/producer.js'
 import { idAt, positionOf } from '../../lib/stores/redis/position.js'
 import { scripts } from '../../lib/stores/redis/scripts.js'
+import { Writes } from '../../lib/stores/redis/writes.js'
 import { latch } from '../helpers/latch.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
-import { numberOf, recordOf, sameList } from './redis/nodes.js'
+import { numberOf, quiet, recordOf, sameList } from './redis/nodes.js'
 
 const EPOCH = 'abc123'
 const START = Date.UTC(2026, 0, 1)
@@ -303,6 +304,7 @@ function producerWith (answers: Answer[], limits = { pendingEvents: 0, pendingBy
     },
     joined: async () => { state.joins++ },
     isUp: () => state.isUp,
+    writes: new Writes(quiet),
     appended: () => {}
   })
   return { producer, batches, state, gate }

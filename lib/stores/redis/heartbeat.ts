@@ -1,9 +1,11 @@
 import type { StoreLogger } from '../store.js'
-import { isPassing } from './faults.js'
+import { isPassing, isWriteRefusal } from './faults.js'
 import type { StreamSubscriptions } from './stream-subscriptions.js'
 import type { Link } from './link.js'
 import { idAt } from './position.js'
+import type { Producer } from './producer.js'
 import type { Subscriber } from './subscriber.js'
+import type { Writes } from './writes.js'
 
 /** Between two beats, in ms. */
 const PERIOD = 1000
@@ -14,6 +16,8 @@ interface Parts {
   readonly link: Link
   readonly subscriber: Subscriber
   readonly subscriptions: StreamSubscriptions
+  readonly producer: Pick<Producer, 'count'>
+  readonly writes: Writes
   /** Where this node gets its own echoes. */
   readonly channel: string
   readonly logger: StoreLogger
@@ -47,6 +51,7 @@ export class Heartbeat {
     this.#isBeating = true
     try {
       await this.#send()
+      await this.#probeWrites()
       await subscriptions.checkForMissed()
     } catch (error) {
       if (!isPassing(error) && link.isUp) logger.error({ err: error }, 'Redis could not be asked how it is')
@@ -63,6 +68,18 @@ export class Heartbeat {
     if (performance.now() - this.#receivedAt < MAX_SILENCE) return
     this.#receivedAt = performance.now()
     subscriber.reconnect()
+  }
+
+  /** Events that wait are tried again by the producer. Where none do, nothing else would find that Redis writes again. */
+  async #probeWrites (): Promise<void> {
+    const { link, producer, writes } = this.#parts
+    if (!writes.isRefused || producer.count > 0) return
+    try {
+      await link.probeWrites()
+      writes.accepted()
+    } catch (error) {
+      if (!isWriteRefusal(error)) throw error
+    }
   }
 
   async #send (): Promise<number> {

@@ -1,9 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { errors } from '../../errors.js'
 import { inTime } from '../../host/in-time.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
-import { isPassing, isRefusal, OtherFormat, TooOld, unavailable } from './faults.js'
+import { isPassing, isRefusal, OtherFormat, staysJoined, TooOld, unavailable } from './faults.js'
 import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
 import { FORMAT, type Script, scripts } from './scripts.js'
@@ -159,7 +160,7 @@ export class Link {
       return await Promise.race([ask(), lost])
     } catch (error) {
       if (isPassing(error)) {
-        this.#lost()
+        if (!staysJoined(error)) this.#lost()
         throw error
       }
       throw unavailable(error)
@@ -174,14 +175,18 @@ export class Link {
    * @throws STORE_UNAVAILABLE
    */
   async ask<Answer> (ask: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
-    for (const end = performance.now() + PATIENCE; ;) {
-      await this.#joinedBy(end)
+    const end = performance.now() + PATIENCE
+    const left = (): number => Math.max(0, end - performance.now())
+    let failure: unknown
+    for (let failures = 0; ; failures++) {
+      if (failures > 1) await pause(Math.min(pauseBefore(failures - 2), left()))
+      await this.#joinedBy(end, failure)
       try {
-        return await this.#answered(
-          async () => await inTime(ask(this.#parts.client), Math.max(0, end - performance.now()))
-        )
+        // A question that takes too long is still waited for as a call: the connection is not lost by it.
+        return await inTime(this.#answered(async () => await ask(this.#parts.client)), left())
       } catch (error) {
         if (!isPassing(error)) throw error
+        failure = error
       }
     }
   }
@@ -191,16 +196,14 @@ export class Link {
     return await this.ask(async client => await runScript(client, script.sha, keys, args))
   }
 
-  async #joinedBy (end: number): Promise<void> {
+  /** @param failure what the call has failed with before */
+  async #joinedBy (end: number, failure?: unknown): Promise<void> {
+    const away = (): Error => unavailable(this.#failure ?? failure ?? new Error('it does not answer'))
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
-    if (performance.now() >= end) throw this.#away()
+    if (performance.now() >= end) throw away()
     if (this.#life !== null) return
     const until = Math.min(end, Math.max(this.#lostAt, this.#openedAt) + AWAY)
-    await inTime(this.joined(), Math.max(0, until - performance.now())).catch(() => { throw this.#away() })
-  }
-
-  #away (): Error {
-    return unavailable(this.#failure ?? new Error('it does not answer'))
+    await inTime(this.joined(), Math.max(0, until - performance.now())).catch(() => { throw away() })
   }
 
   /** Resolves when Redis can be asked; rejects when it is closed before. */
@@ -336,6 +339,12 @@ export class Link {
     if (this.isCurrent(life.epoch, life.name)) return
     this.#take(life)
     this.#whenJoined(life)
+  }
+
+  /** Writes what is there already. @throws as {@link run}, also when Redis refuses it */
+  async probeWrites (): Promise<void> {
+    if (this.#life === null) throw new Error('it is away')
+    await this.#answered(async () => await this.#parts.client.hset(this.#parts.keys.log, 'format', FORMAT))
   }
 
   /** Gives a connection up that does not answer at all. To be asked now and then, whatever else waits. */

@@ -11,12 +11,17 @@ import type {
   StreamName,
   Watch
 } from '../../log/event-log.js'
+import { errors } from '../../errors.js'
+import { inTime } from '../../host/in-time.js'
 import { epochOf, isId } from '../../log/ids.js'
 import type { StreamSubscription } from './stream-subscription.js'
 import type { StreamSubscriptions } from './stream-subscriptions.js'
 import type { Keys, StreamKeys } from './keys.js'
 import type { Producer } from './producer.js'
 import type { Reader } from './reader.js'
+
+/** How long a removal waits until what was appended before is stored, in ms. */
+const PATIENCE = 5000
 
 interface Parts {
   readonly keys: Keys
@@ -106,8 +111,11 @@ export class RedisLog implements EventLog {
     return this.#parts.subscriptions.subscribe(this.#parts.keys.stream(stream), listener, onGap)
   }
 
+  /** @throws STORE_UNAVAILABLE, also when Redis takes none of what was appended before */
   async remove (stream: StreamName): Promise<void> {
-    await this.#parts.producer.drained()
+    await inTime(this.#parts.producer.drained(), PATIENCE).catch((cause: unknown) => {
+      throw new errors.STORE_UNAVAILABLE('Redis has not taken what was emitted before', { cause })
+    })
     const newest = await this.#parts.remove(this.#parts.keys.stream(stream))
     if (newest !== undefined) this.#subscriptionOf(stream)?.dropThrough(newest)
   }

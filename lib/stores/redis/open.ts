@@ -17,6 +17,7 @@ import { Heartbeat } from './heartbeat.js'
 import { Reader } from './reader.js'
 import { scripts } from './scripts.js'
 import { Subscriber } from './subscriber.js'
+import { Writes } from './writes.js'
 
 /** How long the state of a stream without events is kept, in ms. A client that was away for longer gets a gap. */
 const KEPT_FOR = 30 * 24 * 60 * 60 * 1000
@@ -55,15 +56,17 @@ async function partsOf (
   const subscriber = new Subscriber(makeClient(ioredis, address))
   const reader = new Reader({ link, keys, keptFor, logger })
   const subscriptions = new StreamSubscriptions({ link, subscriber, reader, bounds: boundsWithin(retention), logger })
-  const heartbeat = new Heartbeat({ link, subscriber, subscriptions, channel: echo, logger })
+  const writes = new Writes(logger)
   const producer = new Producer({
     limits,
+    writes,
     append: async batch => await append({ link, keys, retention, keptFor, node }, batch),
     joined: async () => { await link.joined() },
     // While Redis can be asked it takes events, whether its publications are received or not.
     isUp: () => link.isUp && (link.life !== null || subscriptions.isReceiving),
     appended: (streams, id) => { for (const { entries } of streams) subscriptions.find(entries)?.appended(id) }
   })
+  const heartbeat = new Heartbeat({ link, subscriber, subscriptions, producer, writes, channel: echo, logger })
   const log = new RedisLog({
     keys,
     producer,
@@ -77,7 +80,7 @@ async function partsOf (
   })
   const configs = new RedisConfigStore(link, keys, node, logger)
   const peers = new RedisPeers(producer, subscriptions, keys.nodes)
-  return { keys, echo, link, subscriber, subscriptions, heartbeat, producer, log, configs, peers }
+  return { keys, echo, link, subscriber, subscriptions, heartbeat, writes, producer, log, configs, peers }
 }
 
 type Parts = Awaited<ReturnType<typeof partsOf>>
@@ -141,8 +144,8 @@ class OpenRedis {
   }
 
   health (): StoreHealth {
-    const { link, subscriptions, producer } = this.#parts
-    const available = link.isUp && subscriptions.isReceiving
+    const { link, subscriptions, producer, writes } = this.#parts
+    const available = link.isUp && subscriptions.isReceiving && !writes.isRefused
     return { available, pendingEvents: producer.count, pendingBytes: producer.bytes }
   }
 
@@ -151,9 +154,9 @@ class OpenRedis {
   }
 
   async #close (): Promise<void> {
-    const { link, subscriber, subscriptions, heartbeat, producer } = this.#parts
+    const { link, subscriber, subscriptions, heartbeat, producer, writes } = this.#parts
     // While Redis is away, appends cannot finish. The service has waited for them already, with a limit of its own.
-    if (link.isUp) await atMost(END, producer.drained())
+    if (link.isUp && !writes.isRefused) await atMost(END, producer.drained())
     producer.close()
     heartbeat.close()
     subscriptions.close()

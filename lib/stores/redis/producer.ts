@@ -4,10 +4,12 @@ import { encodedSize } from '../../log/codec.js'
 import type { LogRecord } from '../../log/event-log.js'
 import type { PendingLimits } from '../store.js'
 import { LONG_WAIT, TickClock } from '../tick-clock.js'
+import { pauseBefore } from './client.js'
 import { isPassing } from './faults.js'
 import type { KeyedRequest, RequestResult } from './keyed.js'
 import type { StreamKeys } from './keys.js'
 import { idAt } from './position.js'
+import type { Writes } from './writes.js'
 
 /** Events of a batch, and its bytes, at most one unit more: Redis does nothing else while it takes one. */
 const MAX_BATCH = 512
@@ -68,6 +70,7 @@ interface Parts {
   /** Resolves when Redis can be asked; rejects when it never will be. */
   readonly joined: () => Promise<void>
   readonly isUp: () => boolean
+  readonly writes: Pick<Writes, 'isRefused' | 'accepted' | 'failed'>
   /** Told what id an event has got, before its caller is. */
   readonly appended: (streams: readonly StreamKeys[], id: string) => void
 }
@@ -89,6 +92,8 @@ export class Producer {
   readonly #clock = new TickClock()
   #running: Promise<void> | null = null
   #closed: Error | null = null
+  /** Ends a pause before its time. */
+  #wake: () => void = () => {}
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -138,11 +143,11 @@ export class Producer {
     })
   }
 
-  /** What keeps an event from waiting: too much does already, and Redis is away. */
+  /** What keeps an event from waiting: too much does already, and Redis is away or refuses writes. */
   #full (bytes: number): Error | undefined {
-    const { limits, isUp } = this.#parts
+    const { limits, isUp, writes } = this.#parts
     const full = pendingFull(limits, this.count, this.#bytes + bytes)
-    return full !== undefined && (!isUp() || this.#waitedFor() > LONG_WAIT) ? full : undefined
+    return full !== undefined && (!isUp() || writes.isRefused || this.#waitedFor() > LONG_WAIT) ? full : undefined
   }
 
   /** For how long the oldest event has waited, in ms. */
@@ -204,18 +209,34 @@ export class Producer {
     for (const { resolve } of drained) resolve()
   }
 
-  /** As often as it takes. */
+  /** As often as it takes. The second time at once, because mostly a connection was lost, and then less and less often. */
   async #appendAtLast (batch: AppendedBatch): Promise<Appended> {
-    for (;;) {
+    const { append, joined, writes } = this.#parts
+    for (let failures = 0; ; failures++) {
+      if (failures > 1) await this.#pause(pauseBefore(failures - 2))
       if (this.#closed !== null) throw this.#closed
       try {
-        const appended = await this.#parts.append(batch)
-        if (appended !== null) return appended
+        const appended = await append(batch)
+        if (appended !== null) {
+          writes.accepted()
+          return appended
+        }
       } catch (error) {
+        writes.failed(error)
         if (!isPassing(error)) throw error
       }
-      await this.#parts.joined()
+      await joined()
     }
+  }
+
+  async #pause (ms: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   /** Resolves when everything that was pushed before is appended, or has failed. */
@@ -232,6 +253,7 @@ export class Producer {
     const waiting = this.#waiting.splice(0)
     this.#settled(waiting)
     for (const { reject } of waiting) reject(error)
+    this.#wake()
   }
 }
 
