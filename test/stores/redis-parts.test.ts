@@ -5,14 +5,18 @@ import { errors } from '../../lib/errors.js'
 import type { LogEntry, LogRecord } from '../../lib/log/event-log.js'
 import { epochOf, idFrom, isId, newEpoch } from '../../lib/log/ids.js'
 import { isPassing, isRefusal, unavailable } from '../../lib/stores/redis/faults.js'
+import type { Link } from '../../lib/stores/redis/link.js'
+import type { Reader } from '../../lib/stores/redis/reader.js'
 import { StreamSubscription } from '../../lib/stores/redis/stream-subscription.js'
+import { StreamSubscriptions } from '../../lib/stores/redis/stream-subscriptions.js'
+import type { Subscriber } from '../../lib/stores/redis/subscriber.js'
 import { decodeMessage, type Frame } from '../../lib/stores/redis/frame.js'
 import { Keys } from '../../lib/stores/redis/keys.js'
 import { type Appended, type AppendedBatch, Producer } from '../../lib/stores/redis/producer.js'
 import { idAt, positionOf } from '../../lib/stores/redis/position.js'
 import { scripts } from '../../lib/stores/redis/scripts.js'
 import { Writes } from '../../lib/stores/redis/writes.js'
-import { latch } from '../helpers/latch.js'
+import { eventually, latch } from '../helpers/latch.js'
 import { startRedis, withoutRedis } from '../helpers/redis.js'
 import { numberOf, quiet, recordOf, sameList } from './redis/nodes.js'
 
@@ -218,7 +222,7 @@ t.test('a stream that is subscribed to', async t => {
     stream.dropThrough(idOf(11))
     t.equal(stream.after(idOf(10), 1000), undefined, 'what was removed')
     sameList(stream.after(idOf(11), 1000)?.map(numberOf) ?? [], [12], 'what was not')
-    stream.trimRecent(idOf(60_000))
+    stream.watermarkMoved(idOf(60_000))
     t.equal(stream.after(idOf(11), 1000), undefined, 'what is not recent')
     t.strictSame(stream.after(idOf(12), 1000), [])
   })
@@ -234,12 +238,55 @@ t.test('a stream that is subscribed to', async t => {
     stream.confirm(idOf(60))
     t.strictSame(numbers, [1, 2])
     for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined)
-    stream.trimRecent(idOf(60_000))
+    stream.watermarkMoved(idOf(60_000))
     for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined, 'also when nothing is recent')
     t.strictSame(stream.after(idOf(55), 1000), [])
     stream.receive(frameOf([61], 60), SMALL)
     for (const lost of [3, 40]) t.equal(stream.after(idOf(lost), 1000), undefined)
     sameList(stream.after(idOf(55), 1000)?.map(numberOf) ?? [], [61], 'recent')
+  })
+
+  t.test('says nothing from memory of an event that was told before its life of the log was joined', async t => {
+    const { stream, numbers } = subscribedFrom(0, { id: '' })
+    // The life began at 50, and 51 has overtaken the answer that says so.
+    stream.receive(frameOf([51], 0), SMALL)
+    stream.resetRecent(idOf(50))
+    t.strictSame(numbers, [51])
+    t.equal(stream.after(idOf(50), 1000), undefined)
+    t.strictSame(stream.after(idOf(51), 1000), [])
+  })
+
+  t.test('knows whether what is held back goes on from what was told', async t => {
+    const { stream } = subscribedFrom(0)
+    stream.fallBehind()
+    t.equal(stream.isBufferNext(EPOCH), false, 'nothing is held back')
+    stream.receive(frameOf([3, 4], 2), SMALL)
+    t.equal(stream.isBufferNext(EPOCH), false)
+    stream.deliver([entryOf(1), entryOf(2)])
+    t.equal(stream.isBufferNext(EPOCH), true)
+    t.equal(stream.isBufferNext('other1'), false)
+    stream.receive(frameOf([6], 5), SMALL)
+    t.equal(stream.isBufferNext(EPOCH), false, 'there is a hole further on')
+    stream.deliver([entryOf(3), entryOf(4), entryOf(5)])
+    t.equal(stream.isBufferNext(EPOCH), true)
+    stream.receive(frameOf([7]), SMALL)
+    t.equal(stream.isBufferNext(EPOCH), false, 'it does not say what was before')
+  })
+
+  t.test('lets who has read an event go on when Redis says that there is none, or it is caught up', async t => {
+    const watermark = { id: '' }
+    const { stream } = subscribedFrom(0, watermark)
+    const confirmed = stream.whenDelivered(idOf(1))
+    stream.confirm(idOf(1))
+    await confirmed
+    stream.fallBehind()
+    watermark.id = idOf(5)
+    const waiting = [stream.whenDelivered(idOf(5)), stream.whenDelivered(idOf(6))]
+    t.equal(stream.caughtUp(EPOCH), true)
+    await waiting[0]
+    watermark.id = idOf(6)
+    stream.watermarkMoved(idOf(6))
+    await waiting[1]
   })
 
   t.test('lets who has read an event wait until it is told, and no longer than that', async t => {
@@ -283,6 +330,73 @@ t.test('a stream that is subscribed to', async t => {
       sameList(numbers, Array.from({ length: newest }, (empty, at) => at + 1), 'told')
       return gaps.length === 0
     }))
+  })
+})
+
+/** Subscriptions whose Redis is played by the test. */
+function subscriptionsWith (reader: Pick<Reader, 'read' | 'behind'>) {
+  const life = { epoch: EPOCH, name: '7.abc', last: idOf(0) }
+  const link = { life, isUp: true, saw () {}, isCurrent: () => true, rejoin () {} } as unknown as Link
+  const subscriber = { subscribe: async () => {}, unsubscribe: async () => {} } as unknown as Subscriber
+  const subscriptions = new StreamSubscriptions({ link, subscriber, reader: reader as Reader, bounds: { maxEvents: 100, maxBytes: 1_000_000 }, logger: quiet })
+  subscriptions.connected()
+  subscriptions.logJoined(life)
+  return subscriptions
+}
+
+t.test('streams that were missed', async t => {
+  const [busyKeys, quietKeys, newKeys] = [keys.stream('busy'), keys.stream('quiet'), keys.stream('new')]
+
+  t.test('a stream in which something is new after every read is live soon, and keeps no other one waiting', async t => {
+    let newest = 0
+    let reads = 0
+    const numbers: number[] = []
+    const publish = (): void => {
+      newest++
+      subscriptions.receive(busyKeys.entries, published([[0, recordOf(newest)]], { before: `${START + newest - 1}-0`, first: `${START + newest}-0` }))
+    }
+    const subscriptions: StreamSubscriptions = subscriptionsWith({
+      behind: async streams => ({ last: idOf(newest), behind: streams.map(({ keys }) => keys === busyKeys && newest > 0) }),
+      read: async () => {
+        reads++
+        const entries = Array.from({ length: newest - numbers.length }, (empty, at) => entryOf(numbers.length + 1 + at))
+        const found = { entries, newest: idOf(newest), last: idOf(newest) }
+        publish()
+        return found
+      }
+    })
+    t.teardown(() => { subscriptions.close() })
+    const watches = [subscriptions.subscribe(busyKeys, entry => { numbers.push(numberOf(entry)) }), subscriptions.subscribe(quietKeys, () => {})]
+    await Promise.all(watches.map(async ({ ready }) => { await ready }))
+    subscriptions.lost()
+    newest = 3
+    subscriptions.connected()
+    await eventually(() => reads > 50 || [busyKeys, quietKeys].every(({ entries }) => subscriptions.find(entries)?.state === 'live'))
+    t.ok(reads < 5, `${reads} reads`)
+    publish()
+    t.strictSame(numbers, Array.from({ length: newest }, (empty, at) => at + 1))
+  })
+
+  t.test('who comes meanwhile does not wait until all that a stream has missed is read', async t => {
+    let reads = 0
+    const PAGES = 100
+    const subscriptions = subscriptionsWith({
+      behind: async streams => ({ last: idOf(PAGES), behind: streams.map(({ keys }) => keys === busyKeys) }),
+      read: async () => {
+        if (++reads === 3) subscriptions.subscribe(newKeys, () => {}).ready?.then(() => { readsWhenReady = reads }, () => {})
+        return { entries: reads > PAGES ? [] : [entryOf(reads)], newest: idOf(PAGES), last: idOf(PAGES) }
+      }
+    })
+    let readsWhenReady = 0
+    t.teardown(() => { subscriptions.close() })
+    const watch = subscriptions.subscribe(busyKeys, () => {})
+    await watch.ready
+    subscriptions.lost()
+    subscriptions.find(busyKeys.entries)?.skipTo(idOf(0))
+    subscriptions.connected()
+    await eventually(() => subscriptions.find(busyKeys.entries)?.state === 'live' && readsWhenReady > 0)
+    t.equal(reads, PAGES + 1)
+    t.ok(readsWhenReady < 10, `after ${readsWhenReady} reads`)
   })
 })
 

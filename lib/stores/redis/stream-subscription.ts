@@ -98,7 +98,7 @@ export class StreamSubscription {
     this.#bounds = bounds
   }
 
-  /** Whether Redis had more than was delivered when it was asked last. */
+  /** Whether Redis had more than was delivered, or may have had, when it was asked last. */
   isSuspect = false
 
   get state (): 'starting' | 'live' | 'behind' {
@@ -127,7 +127,9 @@ export class StreamSubscription {
 
   /** Redis has said that there is no event between what was delivered and an id. */
   confirm (id: string): void {
-    if (id > this.#confirmed) this.#confirmed = id
+    if (id <= this.#confirmed) return
+    this.#confirmed = id
+    this.#settle()
   }
 
   /** Whether there is an event that was not delivered yet. */
@@ -222,8 +224,27 @@ export class StreamSubscription {
   #settle (): void {
     if (this.#waiters.length === 0) return
     const waiters = this.#waiters
-    this.#waiters = waiters.filter(({ through }) => through > this.#confirmed)
-    for (const { through, resolve } of waiters) if (through <= this.#confirmed) resolve()
+    const delivered = this.deliveredThrough
+    this.#waiters = waiters.filter(({ through }) => through > delivered)
+    for (const { through, resolve } of waiters) if (through <= delivered) resolve()
+  }
+
+  /**
+   * Whether what is buffered goes on from what was delivered, without a hole: each publication names the event before it.
+   * Then nothing more has to be read. In a busy stream there would be something new after every read.
+   *
+   * @param epoch that of the log
+   */
+  isBufferNext (epoch: string): boolean {
+    const buffered = this.#buffered?.filter(frame => frame.epoch === epoch) ?? NOTHING
+    let through = this.#confirmed
+    for (const { before, entries } of buffered) {
+      // Without a name it is not known what was before.
+      if (before === '' || before > through) return false
+      const newest = entries.at(-1)?.id ?? ''
+      if (newest > through) through = newest
+    }
+    return buffered.length > 0
   }
 
   /**
@@ -240,6 +261,7 @@ export class StreamSubscription {
     this.#bufferedBytes = 0
     this.#state = 'live'
     for (const frame of buffered ?? []) if (frame.epoch === epoch) this.#deliverFrame(frame)
+    this.#settle()
     return true
   }
 
@@ -285,11 +307,14 @@ export class StreamSubscription {
   /** The log is in another life from an id on. Of what came before, Redis alone knows what is left. */
   resetRecent (start: string): void {
     this.#recent = undefined
-    this.#newestDelivered = start
+    // Events of that life may have been received before this node has joined it.
+    const isOfIt = epochOf(this.#newestDelivered) === epochOf(start)
+    if (!isOfIt || start > this.#newestDelivered) this.#newestDelivered = start
   }
 
-  /** Drops events that are not recent any more. */
-  trimRecent (newest: string): void {
+  /** Everything that was published up to an id has been received. Drops events that are not recent any more. */
+  watermarkMoved (newest: string): void {
+    this.#settle()
     this.#recent?.dropBefore(leastIdAt(timeOf(newest) - MAX_RECENT_AGE))
     if (this.#recent?.size === 0) this.#recent = undefined
   }

@@ -112,7 +112,7 @@ export class StreamSubscriptions {
   /** Everything that was published up to an id has been received. */
   advanceWatermark (id: string): void {
     this.#watermark.id = id
-    for (const stream of this.#streams.values()) stream.trimRecent(id)
+    for (const stream of this.#streams.values()) stream.watermarkMoved(id)
   }
 
   receive (channel: string, content: Buffer): void {
@@ -210,6 +210,10 @@ export class StreamSubscriptions {
     return false
   }
 
+  /**
+   * Subscribes to what was asked for, and reads a page of each stream that is behind. What is left is done by the next
+   * call: a stream of which much was missed keeps no other one waiting.
+   */
   async #workOnce (): Promise<void> {
     // In a later tick: clients that come together are subscribed together.
     await nextTurn()
@@ -235,20 +239,22 @@ export class StreamSubscriptions {
   }
 
   async #catchUp (streams: readonly StreamSubscription[], connection: number): Promise<void> {
+    await this.#compare(streams.filter(({ isSuspect }) => !isSuspect), connection)
+    for (const stream of streams) if (stream.isSuspect) await this.#readPage(stream, connection)
+  }
+
+  /** Finds out which streams have missed nothing, and has them go on. */
+  async #compare (streams: readonly StreamSubscription[], connection: number): Promise<void> {
+    if (streams.length === 0) return
     const { last, behind } = await this.#parts.reader.behind(
       streams.map(({ keys, confirmed }) => ({ keys, after: confirmed }))
     )
     await nextTurn()
+    this.#checkConnection(connection)
     for (const [at, stream] of streams.entries()) {
       if (behind[at] === false) stream.confirm(last)
-      if (behind[at] !== false || !this.#finished(stream, connection)) await this.#readMissed(stream, connection)
+      stream.isSuspect = behind[at] !== false || !stream.caughtUp(epochOf(last))
     }
-  }
-
-  /** @throws Error when the connection was lost meanwhile */
-  #finished (stream: StreamSubscription, connection: number): boolean {
-    this.#checkConnection(connection)
-    return stream.caughtUp(epochOf(stream.confirmed))
   }
 
   /** @throws Error when it is not the connection of now */
@@ -256,15 +262,18 @@ export class StreamSubscriptions {
     if (!this.#isConnected || this.#connection !== connection) throw new Error('the connection was lost')
   }
 
-  async #readMissed (stream: StreamSubscription, connection: number): Promise<void> {
-    for (;;) {
-      const { entries, last } = await this.#parts.reader.read(stream.keys, stream.confirmed, PAGE_BYTES)
-      // In a tick of its own: what is delivered now must not come between another read and what follows it.
-      await nextTurn()
-      if (entries === 'gap') stream.skipTo(last)
-      else stream.deliver(entries)
-      if (entries.length === 0 && this.#finished(stream, connection)) return
-    }
+  /** Reads some of what a stream has missed. If that was all, or what is buffered goes on from there, it is live. */
+  async #readPage (stream: StreamSubscription, connection: number): Promise<void> {
+    const { entries, last } = await this.#parts.reader.read(stream.keys, stream.confirmed, PAGE_BYTES)
+    // In a tick of its own: what is delivered now must not come between another read and what follows it.
+    await nextTurn()
+    if (entries === 'gap') stream.skipTo(last)
+    else if (entries.length === 0) stream.confirm(last)
+    else stream.deliver(entries)
+    this.#checkConnection(connection)
+    const epoch = epochOf(last)
+    const isAll = entries.length === 0 || stream.isBufferNext(epoch)
+    stream.isSuspect = !isAll || !stream.caughtUp(epoch)
   }
 
   close (): void {
