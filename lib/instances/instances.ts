@@ -45,6 +45,8 @@ export class Instances {
   readonly #byDefault: EffectiveConfig | null
   // Map(name -> its effective config)
   readonly #effective = new Map<string, EffectiveConfig>()
+  // Map(name without an effective config -> why its stored one cannot be read)
+  readonly #unreadable = new Map<string, string>()
   // Map(name -> the last change under way)
   readonly #changes = new Map<string, Promise<unknown>>()
   /** Names that are to be read again, by a turn that has not begun. */
@@ -119,7 +121,9 @@ export class Instances {
       if (!changed.has(name)) this.#effective.delete(name)
     }
     for (const [name, config] of stored) {
-      if (!changed.has(name)) this.#effective.set(name, this.#effectiveOf(config))
+      if (changed.has(name)) continue
+      if (config.unreadable === undefined) this.#effective.set(name, this.#effectiveOf(config))
+      else this.#unreadable.set(name, config.unreadable)
     }
     await Promise.all([...changed].map(async name => { await this.refresh(name) }))
     this.#isLoaded = true
@@ -156,6 +160,13 @@ export class Instances {
 
   async #follow (name: string, stored: StoredConfig | null): Promise<void> {
     const before = this.#effective.get(name)
+    if (stored?.unreadable !== undefined) {
+      // Who is served stays so: that is better than nothing, and the store has logged what to do.
+      const isServed = before !== undefined || (this.#isLoaded && this.#byDefault !== null)
+      if (!isServed) this.#unreadable.set(name, stored.unreadable)
+      return
+    }
+    this.#unreadable.delete(name)
     if (stored === null) {
       if (this.#effective.delete(name)) this.#listener?.instanceGone(name)
       return
@@ -178,12 +189,22 @@ export class Instances {
     return this.#effective.get(name)?.since ?? ''
   }
 
-  /** How an instance stands towards a client, or towards an event if one is given. */
+  /**
+   * How an instance stands towards a client, or towards an event if one is given.
+   *
+   * @throws STORE_UNAVAILABLE where its config cannot be read
+   */
   status (name: string, event?: EventType): InstanceStatus {
     const config = this.#effective.get(name) ?? this.#byDefault
+    if (this.#unreadable.size > 0) this.#checkReadable(name, this.#unreadable.get(name))
     if (config === null) return 'not-set'
     if (!config.enabled) return 'instance-disabled'
     return event !== undefined && !includes(config.events, event) ? 'filtered' : 'served'
+  }
+
+  /** @throws STORE_UNAVAILABLE */
+  #checkReadable (name: string, unreadable: string | undefined): void {
+    if (unreadable !== undefined) throw new errors.STORE_UNAVAILABLE(`instance "${excerpt(name)}": ${unreadable}`)
   }
 
   /** @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT */
@@ -195,17 +216,21 @@ export class Instances {
       // What another node has emitted while it removed an instance of this name is not the past of this one.
       if (before === null && this.#byDefault === null) await this.#history.remove(name)
       const since = before === null ? this.#history.head(null) : before.since
-      const config = this.#effectiveOf(await this.#store.set(name, { ...given, since }))
+      const stored = await this.#store.set(name, { ...given, since })
+      this.#checkReadable(name, stored.unreadable)
+      const config = this.#effectiveOf(stored)
+      this.#unreadable.delete(name)
       this.#effective.set(name, config)
       await this.#listener?.configChanged(name)
       return { config: this.#shown(name, config), created: before === null }
     })
   }
 
-  /** @throws INVALID_NAME */
+  /** @throws INVALID_NAME, STORE_UNAVAILABLE */
   async find (instance: string): Promise<InstanceConfig | null> {
     const name = instanceName(instance)
     const stored = await this.#store.get(name)
+    this.#checkReadable(name, stored?.unreadable)
     return stored === null ? null : this.#shown(name, this.#effectiveOf(stored))
   }
 
@@ -221,7 +246,9 @@ export class Instances {
         // The config last: whoever is interrupted can call again, and nobody inherits a past by its name.
         await this.#listener?.instanceRemoved(name)
         await this.#history.remove(name)
-        return await this.#store.delete(name)
+        const hadConfig = await this.#store.delete(name)
+        this.#unreadable.delete(name)
+        return hadConfig
       } catch (err) {
         if (before !== undefined) this.#effective.set(name, before)
         throw err

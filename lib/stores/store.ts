@@ -16,6 +16,11 @@ export interface StoredConfig {
    * those of a former instance of that name.
    */
   readonly since?: string | undefined
+  /**
+   * Why it cannot be read, and what to do; the other members say nothing then. Its instance is not available until it
+   * is set again or removed, and all others are served.
+   */
+  readonly unreadable?: string | undefined
 }
 
 /** What a config is to be. */

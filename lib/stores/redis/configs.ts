@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { errors } from '../../errors.js'
 import type { ConfigChange, ConfigStore, StoredConfig, StoreLogger } from '../store.js'
+import { runScript } from './client.js'
 import type { Keys } from './keys.js'
 import type { Link } from './link.js'
 import { idAt } from './position.js'
-import { scripts } from './scripts.js'
+import { type Script, scripts } from './scripts.js'
+
+/** What was read of a config. */
+interface Known {
+  /** As it is kept; `null`: it is deleted. */
+  readonly kept: string | null
+  /** The number of the command that has read it. */
+  readonly command: number
+}
 
 /** Configs that are read at once when they are listed, and put back at once. */
 const PAGE = 500
@@ -23,10 +31,14 @@ export class RedisConfigStore implements ConfigStore {
   /** Of this process. */
   readonly #node: string
   readonly #logger: StoreLogger
-  // Map(name -> config as it is kept)
-  readonly #known = new Map<string, string>()
-  /** For each list that is being read, the names that this node has changed or read since it was asked for. */
-  readonly #listings = new Set<Set<string>>()
+  // Map(name -> what was read last)
+  readonly #known = new Map<string, Known>()
+  /** The number of the newest command. Redis executes them in their order, but lists are read over many of them. */
+  #commands = 0
+  /** Lists that are being read. */
+  #listings = 0
+  // Map(name -> the damaged text that was logged)
+  readonly #damaged = new Map<string, string>()
   #restoring: Promise<void> | null = null
   /** What the hash is called that is known. */
   #hash = ''
@@ -42,76 +54,101 @@ export class RedisConfigStore implements ConfigStore {
 
   /** @throws STORE_UNAVAILABLE */
   async get (name: string): Promise<StoredConfig | null> {
-    const [kept, hash] = await this.#link.ask(async client => await client.hmget(this.#key, name, ''))
+    let command = 0
+    const [kept = null, hash] = await this.#link.ask(async client => {
+      command = ++this.#commands
+      return await client.hmget(this.#key, name, '')
+    })
     // In another hash than before it is missing because Redis has lost it.
-    if (kept !== null && kept !== undefined) this.#know(name, kept)
-    else if (hash === this.#hash) this.#know(name, null)
-    return kept === null || kept === undefined ? null : parsed(name, kept)
+    if (kept !== null || hash === this.#hash) this.#know(name, kept, command)
+    return kept === null ? null : this.#parsed(name, kept)
   }
 
   /** @throws STORE_UNAVAILABLE */
-  async set (name: string, { enabled, events, keepEvents = false }: ConfigChange): Promise<StoredConfig> {
-    const kept = String(
-      await this.#link.askScript(
-        scripts.setConfig,
-        [this.#key, this.#root],
-        [this.#node, name, String(enabled), JSON.stringify(events), randomUUID(), String(keepEvents)]
-      )
-    )
-    this.#know(name, kept)
-    return parsed(name, kept)
+  async set (name: string, change: ConfigChange): Promise<StoredConfig> {
+    const config = await this.#set(name, change)
+    // The list that was kept is what is damaged.
+    const isDamaged = config.unreadable !== undefined && change.keepEvents === true
+    return isDamaged ? await this.#set(name, { ...change, keepEvents: false }) : config
+  }
+
+  async #set (name: string, { enabled, events, keepEvents = false }: ConfigChange): Promise<StoredConfig> {
+    const args = [this.#node, name, String(enabled), JSON.stringify(events), randomUUID(), String(keepEvents)]
+    const { answer, command } = await this.#run(scripts.setConfig, [this.#key, this.#root], args)
+    this.#know(name, String(answer), command)
+    return this.#parsed(name, String(answer))
   }
 
   /** @throws STORE_UNAVAILABLE */
   async delete (name: string): Promise<boolean> {
-    const count = await this.#link.askScript(scripts.deleteConfig, [this.#key], [this.#node, name])
-    this.#know(name, null)
-    return count === 1
+    const { answer, command } = await this.#run(scripts.deleteConfig, [this.#key], [this.#node, name])
+    this.#know(name, null, command)
+    return answer === 1
   }
 
-  #know (name: string, kept: string | null): void {
-    for (const newer of this.#listings) newer.add(name)
-    if (kept === null) this.#known.delete(name)
-    else this.#known.set(name, kept)
+  /** @returns what a script has answered, and the number of the command */
+  async #run (script: Script, keys: string[], args: string[]): Promise<{ answer: unknown, command: number }> {
+    return await this.#link.ask(async client => {
+      const command = ++this.#commands
+      return { answer: await runScript(client, script.sha, keys, args), command }
+    })
+  }
+
+  /** @param command the number of that which has read it: what a later one has read stays */
+  #know (name: string, kept: string | null, command: number): void {
+    if ((this.#known.get(name)?.command ?? 0) > command) return
+    // A list that is being read may have it from before.
+    if (kept === null && this.#listings === 0) this.#known.delete(name)
+    else this.#known.set(name, { kept, command })
   }
 
   /** @throws STORE_UNAVAILABLE */
   async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
     await (this.#restoring ??= this.#restore().finally(() => { this.#restoring = null }))
-    const before = [...this.#known.keys()]
-    const newer = new Set<string>()
-    this.#listings.add(newer)
+    const began = ++this.#commands
+    this.#listings++
     try {
       // Redis gives a name twice when the hash grows meanwhile.
-      const listed = new Map<string, string>()
+      const listed = new Set<string>()
       for await (const [name, kept] of this.#scan()) {
         if (listed.has(name)) continue
-        listed.set(name, kept)
-        yield [name, parsed(name, kept)]
+        listed.add(name)
+        yield [name, this.#parsed(name, kept)]
       }
-      for (const name of before) if (!listed.has(name) && !newer.has(name)) this.#known.delete(name)
-      for (const [name, kept] of listed) if (!newer.has(name)) this.#known.set(name, kept)
+      for (const [name, { command }] of this.#known) {
+        if (command < began && !listed.has(name)) this.#known.delete(name)
+      }
     } finally {
-      this.#listings.delete(newer)
+      if (--this.#listings === 0) {
+        for (const [name, { kept }] of this.#known) if (kept === null) this.#known.delete(name)
+      }
     }
   }
 
   /** The configs in the hash, as they are kept; one may come twice. */
   async * #scan (): AsyncGenerator<readonly [name: string, kept: string]> {
     let cursor = '0'
+    let life = ''
     do {
-      const [next, page] = await this.#link.ask(async client => await client.hscan(this.#key, cursor, 'COUNT', PAGE))
-      for (let at = 0; at + 1 < page.length; at += 2) {
-        const [name = '', kept = ''] = page.slice(at, at + 2)
-        if (name !== '') yield [name, kept]
-      }
+      let command = 0
+      const [next, page] = await this.#link.ask(async client => {
+        const current = `${this.#link.life?.epoch} ${this.#link.life?.name}`
+        // A cursor is good for the server that has given it. Another one would leave names out.
+        if (current !== life) cursor = '0'
+        life = current
+        command = ++this.#commands
+        return await client.hscan(this.#key, cursor, 'COUNT', PAGE)
+      })
+      const names = page.filter((each, at) => at % 2 === 0)
+      for (const [at, name] of names.entries()) if (name !== '') this.#know(name, page[2 * at + 1] ?? '', command)
+      for (const [at, name] of names.entries()) if (name !== '') yield [name, page[2 * at + 1] ?? '']
       cursor = next
     } while (cursor !== '0')
   }
 
   /** Puts back what Redis has lost, if it has. */
   async #restore (): Promise<void> {
-    const known = [...this.#known].flat()
+    const known = [...this.#known].flatMap(([name, { kept }]) => kept === null ? [] : [name, kept])
     const before = this.#hash
     let restored = 0
     for (let at = 0; at === 0 || at < known.length; at += 2 * PAGE) {
@@ -148,17 +185,34 @@ export class RedisConfigStore implements ConfigStore {
   missed (): void {
     this.#changed(null)
   }
+
+  /** A config that is damaged keeps nobody from the others. */
+  #parsed (name: string, kept: string): StoredConfig {
+    try {
+      const config = parsed(kept)
+      this.#damaged.delete(name)
+      return config
+    } catch (err) {
+      if (this.#damaged.get(name) !== kept) {
+        this.#logger.error(
+          { err, instance: name, key: this.#key },
+          'the config of an instance is damaged in Redis, and the instance is not available: set it again, or remove it'
+        )
+      }
+      this.#damaged.set(name, kept)
+      return { enabled: false, events: [], unreadable: 'its config is damaged in Redis: set it again, or remove it' }
+    }
+  }
 }
 
-function parsed (name: string, kept: string): StoredConfig {
-  try {
-    const [, generation = '', json = ''] = /^(\S+) (.*)$/s.exec(kept) ?? []
-    const { enabled, events } = JSON.parse(json) as StoredConfig
-    if (typeof enabled !== 'boolean' || !(events === null || Array.isArray(events))) throw new Error(kept)
-    // A config that an earlier version has kept has none.
-    const [, position] = generation.split('@')
-    return { enabled, events, generation, ...(position !== undefined && { since: idAt(position, '') }) }
-  } catch (error) {
-    throw new errors.STORE_UNAVAILABLE(`Redis: the config of "${name}" is damaged`, { cause: error })
-  }
+/** @throws Error, SyntaxError */
+function parsed (kept: string): StoredConfig {
+  const [, generation = '', json = ''] = /^(\S+) (.*)$/s.exec(kept) ?? []
+  const { enabled, events } = JSON.parse(json) as StoredConfig
+  const areNames = Array.isArray(events) && events.every(name => typeof name === 'string')
+  if (typeof enabled !== 'boolean' || !(events === null || areNames)) throw new Error('it has another form')
+  // A config that an earlier version has kept has none.
+  const [, position] = generation.split('@')
+  if (position !== undefined && !/^\d+-\d+$/.test(position)) throw new Error('its generation has another form')
+  return { enabled, events, generation, ...(position !== undefined && { since: idAt(position, '') }) }
 }

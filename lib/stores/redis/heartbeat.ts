@@ -70,7 +70,7 @@ export class Heartbeat {
     subscriber.reconnect()
   }
 
-  /** Events that wait are tried again by the producer. Where none do, nothing else would find that Redis writes again. */
+  /** The producer tries events that wait. Where none do, nothing else would find that Redis writes again. */
   async #probeWrites (): Promise<void> {
     const { link, producer, writes } = this.#parts
     if (!writes.isRefused || producer.count > 0) return

@@ -209,7 +209,9 @@ export class Producer {
     for (const { resolve } of drained) resolve()
   }
 
-  /** As often as it takes. The second time at once, because mostly a connection was lost, and then less and less often. */
+  /**
+   * As often as it takes. The second time at once, because mostly a connection was lost, and then less and less often.
+   */
   async #appendAtLast (batch: AppendedBatch): Promise<Appended> {
     const { append, joined, writes } = this.#parts
     for (let failures = 0; ; failures++) {

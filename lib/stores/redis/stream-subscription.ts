@@ -230,8 +230,8 @@ export class StreamSubscription {
   }
 
   /**
-   * Whether what is buffered goes on from what was delivered, without a hole: each publication names the event before it.
-   * Then nothing more has to be read. In a busy stream there would be something new after every read.
+   * Whether what is buffered goes on from what was delivered, without a hole: each publication names the event before
+   * it. Then nothing more has to be read. In a busy stream there would be something new after every read.
    *
    * @param epoch that of the log
    */

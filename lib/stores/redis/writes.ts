@@ -30,6 +30,9 @@ export class Writes {
     const events = isPassing(error)
       ? 'what is emitted waits, as far as limits.pendingEvents and pendingBytes allow'
       : 'emit rejects with STORE_UNAVAILABLE'
-    this.#logger.error({ err: error }, `Redis refuses writes: ${events}, until it takes them again. Clients stay connected`)
+    this.#logger.error(
+      { err: error },
+      `Redis refuses writes: ${events}, until it takes them again. Clients stay connected`
+    )
   }
 }
