@@ -49,7 +49,8 @@ export interface ConnectOptions extends Partial<Omit<ManagerOptions & SocketOpti
   storageKey?: string | undefined
   /**
    * Called when what was missed cannot be had any more: load your state anew. If it returns a promise, messages wait
-   * for that, so that none is applied to the old state. At another gap it is called again, even while it loads.
+   * for that, so that none is applied to the old state: up to 10,000, and when there were more, the client connects
+   * once more and resumes. At another gap it is called again, even while it loads.
    */
   onGap?: ((ready: Ready) => unknown) | undefined
   /**
@@ -66,6 +67,9 @@ export interface ConnectOptions extends Partial<Omit<ManagerOptions & SocketOpti
    */
   retryDelayMax?: number | undefined
 }
+
+/** Messages that are held while `onGap` loads. What is more is had again from the server when it has ended. */
+const MAX_HELD = 10_000
 
 type Handler = (message: Message) => unknown
 
@@ -89,6 +93,8 @@ export class EventsClient {
   #last = ''
   // What is behind a gap, while the application loads its state
   #held: Array<[name: string, content: unknown]> = []
+  /** Whether there was more to hold than may be. */
+  #isOverfull = false
   // The load that counts; null when nothing is held
   #loading: symbol | null = null
   #attempts = 0
@@ -223,14 +229,21 @@ export class EventsClient {
   #hear (name: string, content: unknown): void {
     if (this.#isClosed) return
     if (name === 'ws.ready') this.#start(content as Ready)
-    else if (this.#loading !== null) this.#held.push([name, content])
+    else if (this.#loading !== null) this.#hold(name, content)
     else if (name === 'ws.position') this.#pass((content as Position).lastEventId)
     else if (isMessage(name, content)) this.#handle(content)
+  }
+
+  #hold (name: string, content: unknown): void {
+    if (this.#held.length >= MAX_HELD) this.#isOverfull = true
+    if (this.#isOverfull) this.#held = []
+    else this.#held.push([name, content])
   }
 
   #start (ready: Ready): void {
     // It is replayed now, or belongs to what is lost.
     this.#held = []
+    this.#isOverfull = false
     if (ready.recovered === true) return
     // Without comparing: ids of another life of the server may be less.
     this.#last = ready.lastEventId
@@ -250,6 +263,9 @@ export class EventsClient {
     this.#loading = null
     // Not before: who crashes in the middle must be told of the gap again.
     this.#bookmark.keep(this.#last)
+    // The server replays what came since the gap. Who is disconnected gets it at the next connect.
+    if (this.#isOverfull && this.socket.connected) this.socket.disconnect().connect()
+    this.#isOverfull = false
     for (let next; (next = this.#held.shift()) !== undefined;) this.#hear(...next)
   }
 

@@ -122,6 +122,25 @@ t.test('what comes while the application loads its state waits, also over a drop
   t.equal(storage.getItem('mine'), reader.messages[2]?.id)
 })
 
+t.test('of what comes while the application loads its state, no more is held than may be, and the rest is resumed', async t => {
+  const COUNT = 10_050
+  const { fastify, url } = await startServer(t, { ...enabled, retention: { maxEvents: 2 * COUNT } })
+  const storage = new Shelf()
+  storage.setItem('mine', 'of a server that is gone')
+  const loaded = latch()
+  const reader = read(t, `${url}/acme`, { storage, storageKey: 'mine', onGap: async () => { await loaded.opened } })
+  const inbox = new Inbox(reader.events.socket)
+  const gap = await nextReady(reader)
+  for (const number of numbers(1, COUNT)) void fastify.wsEvents.emit('acme', 'call', number)
+  await inbox.got(COUNT)
+  t.strictSame(reader.heard, [])
+  const again = nextReady(reader)
+  loaded.open()
+  t.match(await again, { recovered: true, lastEventId: gap.lastEventId })
+  t.strictSame(await reader.got(COUNT), numbers(1, COUNT))
+  t.strictSame(reader.errors, [])
+})
+
 t.test('of two gaps, what is live waits for the second', async t => {
   const { url } = await startFake(t, (socket, count) => {
     socket.emit('ws.ready', readyOf(false, count === 1 ? 'b0' : 'a0'))
