@@ -61,6 +61,29 @@ t.test("a client that the application's own middleware refuses, or that leaves i
   t.equal(server.fastify.wsEvents.stats().clients.admitted, 0)
 })
 
+t.test("a client that the application's own middleware refuses later on holds nothing, also where its connection stays", async t => {
+  const server = await startServer(t, { globalEvents: true, limits: { connectionsPerInstance: 1 } })
+  const asked: Array<(error?: Error) => void> = []
+  ioOf(server).use((socket, next) => { asked.push(next) })
+  const socket = await raw(server)
+  const answers: string[] = []
+  socket.on('message', data => { answers.push(String(data)) })
+  for (const isRefused of [true, true, false]) {
+    socket.send('40{}')
+    await until(() => asked.length > 0)
+    await turn()
+    await turn()
+    const before = answers.length
+    asked.pop()?.(isRefused ? new Error('not today') : undefined)
+    await until(() => answers.length > before)
+    t.match(answers.at(-1), isRefused ? /^44.*not today/ : /^40|^42/)
+    if (isRefused) await until(() => server.fastify.wsEvents.stats().clients.connections === 0)
+  }
+  await until(() => server.fastify.wsEvents.stats().clients.atRoot === 1)
+  socket.close()
+  await until(() => server.fastify.wsEvents.stats().clients.connections === 0)
+})
+
 t.test('a client that asks twice while its key is checked gets each event once, and is gone when it leaves', async t => {
   const checks: Array<() => void> = []
   const server = await startServer(t, { ...enabled, verify: async () => await new Promise<boolean>(resolve => { checks.push(() => { resolve(true) }) }) })

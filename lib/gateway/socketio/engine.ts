@@ -63,6 +63,22 @@ export function isArriving (socket: Socket): boolean {
 }
 
 /**
+ * Calls when Socket.IO lets go of a client: a middleware has refused it, or it is gone. Fallback: never.
+ *
+ * @returns whether it will
+ */
+export function whenLetGo (socket: Socket, letGo: () => void): boolean {
+  const inner = socket as unknown as { _cleanup?: (this: object) => void }
+  const { _cleanup: cleanUp } = inner
+  if (typeof cleanUp !== 'function') return false
+  inner._cleanup = function () {
+    cleanUp.call(this)
+    letGo()
+  }
+  return true
+}
+
+/**
  * Moves a function that was given to `io.of` behind those that were given later. Socket.IO asks them in the order of
  * this map and comes to one that moved once more, at its end.
  *

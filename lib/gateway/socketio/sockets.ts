@@ -13,7 +13,7 @@ import type { Writer } from '../writer.js'
 import { SocketConnection } from './connection.js'
 import {
   closesWithin, connectionsOf, type EngineConnection, endConnection, endGently, isArriving, listenToAll, namespaceCount,
-  sentTooMuch
+  sentTooMuch, whenLetGo
 } from './engine.js'
 import type { HandshakeRequests } from './handshake-request.js'
 import type { IdleConnections } from './idle.js'
@@ -126,12 +126,15 @@ export class Sockets {
   }
 
   /**
-   * By then it is in, or waits for a middleware of the host's. When one of those refuses it later on, its
-   * session closes with its connection.
+   * By then it is in, or was refused, or waits for a middleware of the host's that may refuse it later on.
    */
   #closeIfRefusedByHost (session: SocketSession): void {
+    const { socket } = session
+    const close = (): void => { if (session.state === 'subscribing') session.close('left') }
     setImmediate(() => {
-      if (session.state === 'subscribing' && !isArriving(session.socket)) session.close('left')
+      if (session.state !== 'subscribing') return
+      if (isArriving(socket)) whenLetGo(socket, close)
+      else close()
     })
   }
 
