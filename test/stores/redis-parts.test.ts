@@ -5,7 +5,7 @@ import { errors } from '../../lib/errors.js'
 import type { LogEntry, LogRecord } from '../../lib/log/event-log.js'
 import { epochOf, idFrom, isId, newEpoch } from '../../lib/log/ids.js'
 import { isPassing, isRefusal, unavailable } from '../../lib/stores/redis/faults.js'
-import type { Link } from '../../lib/stores/redis/link.js'
+import type { RedisConnection } from '../../lib/stores/redis/connection.js'
 import type { Reader } from '../../lib/stores/redis/reader.js'
 import { StreamSubscription } from '../../lib/stores/redis/stream-subscription.js'
 import { StreamSubscriptions } from '../../lib/stores/redis/stream-subscriptions.js'
@@ -336,9 +336,9 @@ t.test('a stream that is subscribed to', async t => {
 /** Subscriptions whose Redis is played by the test. */
 function subscriptionsWith (reader: Pick<Reader, 'read' | 'behind'>) {
   const life = { epoch: EPOCH, name: '7.abc', last: idOf(0) }
-  const link = { life, isUp: true, saw () {}, isCurrent: () => true, rejoin () {} } as unknown as Link
+  const connection = { life, isUp: true, saw () {}, isCurrent: () => true, rejoin () {} } as unknown as RedisConnection
   const subscriber = { subscribe: async () => {}, unsubscribe: async () => {} } as unknown as Subscriber
-  const subscriptions = new StreamSubscriptions({ link, subscriber, reader: reader as Reader, bounds: { maxEvents: 100, maxBytes: 1_000_000 }, logger: quiet })
+  const subscriptions = new StreamSubscriptions({ connection, subscriber, reader: reader as Reader, bounds: { maxEvents: 100, maxBytes: 1_000_000 }, logger: quiet })
   subscriptions.connected()
   subscriptions.logJoined(life)
   return subscriptions

@@ -2,7 +2,7 @@ import { encodeInto } from '../../log/codec.js'
 import type { Retention } from '../../log/event-log.js'
 import { argumentsOf, type KeyedRequest, resultOf } from './keyed.js'
 import type { Keys, StreamKeys } from './keys.js'
-import type { Link } from './link.js'
+import type { RedisConnection } from './connection.js'
 import type { Appended, AppendedBatch, AppendedUnit } from './producer.js'
 import { idAt } from './position.js'
 import { scripts } from './scripts.js'
@@ -11,7 +11,7 @@ import { scripts } from './scripts.js'
 const HEAD = 2 + 2 + 4
 
 interface Parts {
-  readonly link: Link
+  readonly connection: RedisConnection
   readonly keys: Keys
   readonly retention: Retention
   readonly keptFor: number
@@ -23,26 +23,26 @@ interface Parts {
  * Has Redis append a batch.
  *
  * @returns `null` when it must be joined first
- * @throws as {@link Link.run}
+ * @throws as {@link RedisConnection.run}
  */
 export async function append (
-  { link, keys, retention: { maxEvents, maxBytes, maxAge }, keptFor, node }: Parts,
+  { connection, keys, retention: { maxEvents, maxBytes, maxAge }, keptFor, node }: Parts,
   { number, units }: AppendedBatch
 ): Promise<Appended | null> {
-  const { life } = link
+  const { life } = connection
   if (life === null) return null
   const { count, streamKeys, bytes } = encodeUnits(units)
   const requests = units.map(({ request }) => request).filter(request => request !== null)
   const scriptKeys = [keys.log, keys.producer(node), ...streamKeys]
   const numbers = [number, maxEvents, maxBytes, maxAge, keptFor].map(String)
   const keyed = addRequests(requests, scriptKeys)
-  const answer = await link.run(scripts.append, scriptKeys, [life.epoch, life.name, ...numbers, bytes, ...keyed])
+  const answer = await connection.run(scripts.append, scriptKeys, [life.epoch, life.name, ...numbers, bytes, ...keyed])
   if (answer === null) {
-    link.rejoin()
+    connection.rejoin()
     return null
   }
   const [epoch = '', first = '', ...outcomes] = (answer as Buffer[]).map(String)
-  link.saw(idAt(first, epoch, Math.max(count - 1, 0)), epoch, life.name)
+  connection.saw(idAt(first, epoch, Math.max(count - 1, 0)), epoch, life.name)
   return {
     epoch,
     first,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ConfigChange, ConfigStore, StoredConfig, StoreLogger } from '../store.js'
 import { runScript } from './client.js'
 import type { Keys } from './keys.js'
-import type { Link } from './link.js'
+import type { RedisConnection } from './connection.js'
 import { idAt } from './position.js'
 import { type Script, scripts } from './scripts.js'
 
@@ -24,7 +24,7 @@ const PAGE = 500
  * What this node has seen of it is kept here: should Redis lose the hash, the nodes put it back.
  */
 export class RedisConfigStore implements ConfigStore {
-  readonly #link: Link
+  readonly #connection: RedisConnection
   readonly #key: string
   /** Of the state of the root's stream. */
   readonly #root: string
@@ -44,8 +44,8 @@ export class RedisConfigStore implements ConfigStore {
   #hash = ''
   #changed: (name: string | null, removed?: string) => void = () => {}
 
-  constructor (link: Link, keys: Keys, node: string, logger: StoreLogger) {
-    this.#link = link
+  constructor (connection: RedisConnection, keys: Keys, node: string, logger: StoreLogger) {
+    this.#connection = connection
     this.#key = keys.configs
     this.#root = keys.stream(null).state
     this.#node = node
@@ -55,7 +55,7 @@ export class RedisConfigStore implements ConfigStore {
   /** @throws STORE_UNAVAILABLE */
   async get (name: string): Promise<StoredConfig | null> {
     let command = 0
-    const [kept = null, hash] = await this.#link.ask(async client => {
+    const [kept = null, hash] = await this.#connection.ask(async client => {
       command = ++this.#commands
       return await client.hmget(this.#key, name, '')
     })
@@ -88,7 +88,7 @@ export class RedisConfigStore implements ConfigStore {
 
   /** @returns what a script has answered, and the number of the command */
   async #run (script: Script, keys: string[], args: string[]): Promise<{ answer: unknown, command: number }> {
-    return await this.#link.ask(async client => {
+    return await this.#connection.ask(async client => {
       const command = ++this.#commands
       return { answer: await runScript(client, script.sha, keys, args), command }
     })
@@ -131,8 +131,8 @@ export class RedisConfigStore implements ConfigStore {
     let life = ''
     do {
       let command = 0
-      const [next, page] = await this.#link.ask(async client => {
-        const current = `${this.#link.life?.epoch} ${this.#link.life?.name}`
+      const [next, page] = await this.#connection.ask(async client => {
+        const current = `${this.#connection.life?.epoch} ${this.#connection.life?.name}`
         // A cursor is good for the server that has given it. Another one would leave names out.
         if (current !== life) cursor = '0'
         life = current
@@ -152,7 +152,7 @@ export class RedisConfigStore implements ConfigStore {
     const before = this.#hash
     let restored = 0
     for (let at = 0; at === 0 || at < known.length; at += 2 * PAGE) {
-      const [name, count] = await this.#link.askScript(
+      const [name, count] = await this.#connection.askScript(
         scripts.restoreConfigs,
         [this.#key],
         [this.#node, before, randomUUID(), ...known.slice(at, at + 2 * PAGE)]

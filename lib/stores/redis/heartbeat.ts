@@ -1,7 +1,7 @@
 import type { StoreLogger } from '../store.js'
 import { isPassing, isWriteRefusal } from './faults.js'
 import type { StreamSubscriptions } from './stream-subscriptions.js'
-import type { Link } from './link.js'
+import type { RedisConnection } from './connection.js'
 import { idAt } from './position.js'
 import type { Producer } from './producer.js'
 import type { Subscriber } from './subscriber.js'
@@ -13,7 +13,7 @@ const PERIOD = 1000
 const MAX_SILENCE = 15_000
 
 interface Parts {
-  readonly link: Link
+  readonly connection: RedisConnection
   readonly subscriber: Subscriber
   readonly subscriptions: StreamSubscriptions
   readonly producer: Pick<Producer, 'count'>
@@ -44,17 +44,17 @@ export class Heartbeat {
   }
 
   async #tick (): Promise<void> {
-    const { link, subscriptions, logger } = this.#parts
+    const { connection, subscriptions, logger } = this.#parts
     this.#checkDead()
     subscriptions.closeIdle()
-    if (this.#isBeating || link.life === null) return
+    if (this.#isBeating || connection.life === null) return
     this.#isBeating = true
     try {
       await this.#send()
       await this.#probeWrites()
       await subscriptions.checkForMissed()
     } catch (error) {
-      if (!isPassing(error) && link.isUp) logger.error({ err: error }, 'Redis could not be asked how it is')
+      if (!isPassing(error) && connection.isUp) logger.error({ err: error }, 'Redis could not be asked how it is')
     } finally {
       this.#isBeating = false
     }
@@ -62,8 +62,8 @@ export class Heartbeat {
 
   /** Called before anything that waits for an answer of Redis, since such a wait may not end. */
   #checkDead (): void {
-    const { link, subscriber } = this.#parts
-    link.checkDead()
+    const { connection, subscriber } = this.#parts
+    connection.checkDead()
     if (this.#sent === this.#received) this.#receivedAt = performance.now()
     if (performance.now() - this.#receivedAt < MAX_SILENCE) return
     this.#receivedAt = performance.now()
@@ -72,10 +72,10 @@ export class Heartbeat {
 
   /** The producer tries events that wait. Where none do, nothing else would find that Redis writes again. */
   async #probeWrites (): Promise<void> {
-    const { link, producer, writes } = this.#parts
+    const { connection, producer, writes } = this.#parts
     if (!writes.isRefused || producer.count > 0) return
     try {
-      await link.probeWrites()
+      await connection.probeWrites()
       writes.accepted()
     } catch (error) {
       if (!isWriteRefusal(error)) throw error
@@ -84,7 +84,7 @@ export class Heartbeat {
 
   async #send (): Promise<number> {
     const number = ++this.#sent
-    await this.#parts.link.beat(this.#parts.channel, String(number))
+    await this.#parts.connection.beat(this.#parts.channel, String(number))
     return number
   }
 
@@ -93,7 +93,7 @@ export class Heartbeat {
     const [number = '', epoch = '', life = '', last = ''] = message.split(' ')
     this.#received = Math.max(this.#received, Number(number))
     this.#receivedAt = performance.now()
-    if (this.#parts.link.isCurrent(epoch, life)) this.#parts.subscriptions.advanceWatermark(idAt(last, epoch))
+    if (this.#parts.connection.isCurrent(epoch, life)) this.#parts.subscriptions.advanceWatermark(idAt(last, epoch))
     const waiters = this.#waiters
     this.#waiters = waiters.filter(waiter => waiter.number > this.#received)
     for (const waiter of waiters) if (waiter.number <= this.#received) waiter.resolve()
@@ -110,7 +110,7 @@ export class Heartbeat {
         return
       } catch (error) {
         if (!isPassing(error)) throw error
-        await this.#parts.link.joined().catch(() => { this.#isClosed = true })
+        await this.#parts.connection.joined().catch(() => { this.#isClosed = true })
       }
     }
   }

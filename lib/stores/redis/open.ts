@@ -8,7 +8,7 @@ import { isPassing, isRefusal } from './faults.js'
 import { boundsWithin } from './stream-subscription.js'
 import { StreamSubscriptions } from './stream-subscriptions.js'
 import { Keys } from './keys.js'
-import { Link } from './link.js'
+import { RedisConnection } from './connection.js'
 import { RedisLog } from './log.js'
 import { Producer } from './producer.js'
 import { RedisPeers } from './peers.js'
@@ -52,21 +52,22 @@ async function partsOf (
   const echo = keys.echo(node)
   const keptFor = Math.max(KEPT_FOR, 2 * retention.maxAge)
 
-  const link = new Link({ client, keys, logger })
+  const connection = new RedisConnection({ client, keys, logger })
   const subscriber = new Subscriber(makeClient(ioredis, address))
-  const reader = new Reader({ link, keys, keptFor, logger })
-  const subscriptions = new StreamSubscriptions({ link, subscriber, reader, bounds: boundsWithin(retention), logger })
+  const reader = new Reader({ connection, keys, keptFor, logger })
+  const bounds = boundsWithin(retention)
+  const subscriptions = new StreamSubscriptions({ connection, subscriber, reader, bounds, logger })
   const writes = new Writes(logger)
   const producer = new Producer({
     limits,
     writes,
-    append: async batch => await append({ link, keys, retention, keptFor, node }, batch),
-    joined: async () => { await link.joined() },
+    append: async batch => await append({ connection, keys, retention, keptFor, node }, batch),
+    joined: async () => { await connection.joined() },
     // While Redis can be asked it takes events, whether its publications are received or not.
-    isUp: () => link.isUp && (link.life !== null || subscriptions.isReceiving),
+    isUp: () => connection.isUp && (connection.life !== null || subscriptions.isReceiving),
     appended: (streams, id) => { for (const { entries } of streams) subscriptions.find(entries)?.appended(id) }
   })
-  const heartbeat = new Heartbeat({ link, subscriber, subscriptions, producer, writes, channel: echo, logger })
+  const heartbeat = new Heartbeat({ connection, subscriber, subscriptions, producer, writes, channel: echo, logger })
   const log = new RedisLog({
     keys,
     producer,
@@ -74,13 +75,13 @@ async function partsOf (
     reader,
     allReceived: async () => { await heartbeat.allReceived() },
     remove: async ({ entries, state }) => {
-      const newest = await link.askScript(scripts.remove, [entries, state], [String(keptFor)])
-      return newest === null ? undefined : idAt(String(newest), (await link.current()).epoch)
+      const newest = await connection.askScript(scripts.remove, [entries, state], [String(keptFor)])
+      return newest === null ? undefined : idAt(String(newest), (await connection.current()).epoch)
     }
   })
-  const configs = new RedisConfigStore(link, keys, node, logger)
+  const configs = new RedisConfigStore(connection, keys, node, logger)
   const peers = new RedisPeers(producer, subscriptions, keys.nodes)
-  return { keys, echo, link, subscriber, subscriptions, heartbeat, writes, producer, log, configs, peers }
+  return { keys, echo, connection, subscriber, subscriptions, heartbeat, writes, producer, log, configs, peers }
 }
 
 type Parts = Awaited<ReturnType<typeof partsOf>>
@@ -98,25 +99,25 @@ class OpenRedis {
   }
 
   async open (): Promise<void> {
-    const { link, subscriber, subscriptions, configs, peers } = this.#parts
+    const { connection, subscriber, subscriptions, configs, peers } = this.#parts
     const subscribed = new Promise<void>(resolve => { this.#subscribed = resolve })
-    link.whenJoined(life => {
+    connection.whenJoined(life => {
       subscriptions.logJoined(life)
       // What was asked of it meanwhile has failed, and a log that was wiped has taken the configs along.
       configs.missed()
     })
-    link.open()
+    connection.open()
     subscriber.open({
       connected: () => { void this.#subscribe() },
       lost: () => { subscriptions.lost() },
       message: (channel, content) => { this.#take(channel, content) }
     })
-    await atMost(START, Promise.race([link.refused, Promise.all([link.joined(), subscribed, peers.ready])]))
-    if (link.life === null && isRefusal(link.failure)) {
+    await atMost(START, Promise.race([connection.refused, Promise.all([connection.joined(), subscribed, peers.ready])]))
+    if (connection.life === null && isRefusal(connection.failure)) {
       await this.close()
-      throw link.failure
+      throw connection.failure
     }
-    link.started()
+    connection.started()
   }
 
   #take (channel: string, content: Buffer): void {
@@ -128,12 +129,12 @@ class OpenRedis {
 
   /** Subscribes on a new connection. Changes of configs that were published before are read again. */
   async #subscribe (): Promise<void> {
-    const { keys, echo, link, subscriber, subscriptions, configs } = this.#parts
+    const { keys, echo, connection, subscriber, subscriptions, configs } = this.#parts
     try {
       await subscriber.subscribe([keys.configs, echo])
       subscriptions.connected()
       this.#subscribed()
-      await link.joined()
+      await connection.joined()
       configs.missed()
     } catch (error) {
       // When the connection was lost again, the next one subscribes.
@@ -144,8 +145,8 @@ class OpenRedis {
   }
 
   health (): StoreHealth {
-    const { link, subscriptions, producer, writes } = this.#parts
-    const available = link.isUp && subscriptions.isReceiving && !writes.isRefused
+    const { connection, subscriptions, producer, writes } = this.#parts
+    const available = connection.isUp && subscriptions.isReceiving && !writes.isRefused
     return { available, pendingEvents: producer.count, pendingBytes: producer.bytes }
   }
 
@@ -154,13 +155,13 @@ class OpenRedis {
   }
 
   async #close (): Promise<void> {
-    const { link, subscriber, subscriptions, heartbeat, producer, writes } = this.#parts
+    const { connection, subscriber, subscriptions, heartbeat, producer, writes } = this.#parts
     // While Redis is away, appends cannot finish. The service has waited for them already, with a limit of its own.
-    if (link.isUp && !writes.isRefused) await atMost(END, producer.drained())
+    if (connection.isUp && !writes.isRefused) await atMost(END, producer.drained())
     producer.close()
     heartbeat.close()
     subscriptions.close()
-    link.close()
+    connection.close()
     subscriber.close()
   }
 }

@@ -3,7 +3,7 @@ import type { LogEntry } from '../../log/event-log.js'
 import { epochOf } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import type { Keys, StreamKeys } from './keys.js'
-import type { Life, Link } from './link.js'
+import type { Life, RedisConnection } from './connection.js'
 import { idAt, positionOf } from './position.js'
 import { scripts } from './scripts.js'
 
@@ -31,7 +31,7 @@ export interface Behind {
 }
 
 interface Parts {
-  readonly link: Link
+  readonly connection: RedisConnection
   readonly keys: Keys
   /** How long the state of a quiet stream is kept, in ms. */
   readonly keptFor: number
@@ -48,16 +48,16 @@ export class Reader {
 
   /** @throws STORE_UNAVAILABLE */
   async read (stream: StreamKeys, after: string, maxBytes: number): Promise<Found> {
-    const { link, keys, keptFor } = this.#parts
+    const { connection, keys, keptFor } = this.#parts
     for (;;) {
-      const answer = await link.askScript(
+      const answer = await connection.askScript(
         scripts.read,
         [keys.log, stream.entries, stream.state],
         [epochOf(after), positionOf(after), String(maxBytes), String(keptFor)]
       )
       const [epoch, life, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
       const log: Life = { epoch: String(epoch), name: String(life), last: String(last) }
-      if (link.isCurrent(log.epoch, log.name)) {
+      if (connection.isCurrent(log.epoch, log.name)) {
         return {
           entries: Array.isArray(found) ? this.#decoded(stream, found, log.epoch) : 'gap',
           newest: newest.length === 0 ? '' : idAt(String(newest), log.epoch),
@@ -65,7 +65,7 @@ export class Reader {
         }
       }
       // It is in another life, and has to be joined first: what was delivered belongs to the one before.
-      link.rejoin()
+      connection.rejoin()
     }
   }
 
@@ -87,10 +87,10 @@ export class Reader {
 
   /** @throws STORE_UNAVAILABLE */
   async behind (streams: readonly Position[]): Promise<Behind> {
-    const { link, keys } = this.#parts
+    const { connection, keys } = this.#parts
     for (;;) {
-      const { epoch, name } = await link.current()
-      const answer = await link.askScript(
+      const { epoch, name } = await connection.current()
+      const answer = await connection.askScript(
         scripts.behind,
         [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])],
         [epoch, name, ...streams.map(({ after }) => positionOf(after))]
@@ -101,7 +101,7 @@ export class Reader {
         const behind = streams.map(({ after }, at) => epochOf(after) !== epoch || numbers.includes(at + 1))
         return { last: idAt(String(last), epoch), behind }
       }
-      link.rejoin()
+      connection.rejoin()
     }
   }
 }

@@ -7,7 +7,7 @@ import { isPassing } from './faults.js'
 import { type Bounds, StreamSubscription, type Watermark } from './stream-subscription.js'
 import { decodeMessage } from './frame.js'
 import type { StreamKeys } from './keys.js'
-import type { Life, Link } from './link.js'
+import type { Life, RedisConnection } from './connection.js'
 import { idAt } from './position.js'
 import type { Reader } from './reader.js'
 import type { Subscriber } from './subscriber.js'
@@ -24,7 +24,7 @@ const RETRY = 1000
 const PAGE_BYTES = 256 * 1024
 
 interface Parts {
-  readonly link: Link
+  readonly connection: RedisConnection
   readonly subscriber: Subscriber
   readonly reader: Reader
   readonly bounds: Bounds
@@ -43,7 +43,7 @@ export class StreamSubscriptions {
   /** The life of the log that was joined last. */
   #life = ''
   /** The number of the connection: what one has caught up with, the next may have missed. */
-  #connection = 0
+  #connectionNumber = 0
   /** Streams to subscribe to. */
   #wanted: StreamSubscription[] = []
   #working: Promise<void> | null = null
@@ -86,7 +86,7 @@ export class StreamSubscriptions {
   /** There is a connection to subscribe on. */
   connected (): void {
     this.#isConnected = true
-    this.#connection++
+    this.#connectionNumber++
     for (const stream of this.#streams.values()) stream.fallBehind()
     this.#wanted = [...this.#streams.values()]
     this.#work()
@@ -127,21 +127,21 @@ export class StreamSubscriptions {
   }
 
   #take (stream: StreamSubscription, message: ReturnType<typeof decodeMessage>, size: number): void {
-    const { link } = this.#parts
+    const { connection } = this.#parts
     if ('removed' in message) {
-      stream.dropThrough(idAt(message.removed, link.life?.epoch ?? ''))
+      stream.dropThrough(idAt(message.removed, connection.life?.epoch ?? ''))
       return
     }
-    // Also while Redis cannot be asked: the link compares it with the log when it joins.
-    link.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.life)
-    if (!link.isCurrent(message.epoch, message.life)) this.#otherLife(stream, message.epoch)
+    // Also while Redis cannot be asked: the connection compares it with the log when it joins.
+    connection.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.life)
+    if (!connection.isCurrent(message.epoch, message.life)) this.#otherLife(stream, message.epoch)
     if (stream.receive(message, size)) this.#work()
   }
 
   /** Another node has joined the log after us, in a life that this one does not know yet. */
   #otherLife (stream: StreamSubscription, epoch: string): void {
     if (epochOf(stream.confirmed) !== epoch) stream.fallBehind()
-    if (this.#parts.link.life !== null) this.#parts.link.rejoin()
+    if (this.#parts.connection.life !== null) this.#parts.connection.rejoin()
   }
 
   /** Checks whether some of the streams have missed something, others each time: a network may lose a publication. */
@@ -190,11 +190,11 @@ export class StreamSubscriptions {
   #work (): void {
     if (
       this.#isClosed || this.#working !== null || !this.#isConnected ||
-      this.#parts.link.life === null || !this.#hasWork()
+      this.#parts.connection.life === null || !this.#hasWork()
     ) return
     this.#working = this.#workOnce().catch(async (error: unknown) => {
-      // It goes on when Redis is back, which the link logs.
-      if (this.#isConnected && this.#parts.link.isUp) {
+      // It goes on when Redis is back, which the connection logs.
+      if (this.#isConnected && this.#parts.connection.isUp) {
         this.#parts.logger.error({ err: error }, 'streams could not be subscribed to: it is tried again')
       }
       await pause(RETRY, undefined, { ref: false })
@@ -217,20 +217,20 @@ export class StreamSubscriptions {
   async #workOnce (): Promise<void> {
     // In a later tick: clients that come together are subscribed together.
     await nextTurn()
-    const connection = this.#connection
+    const number = this.#connectionNumber
     // Some may have been left meanwhile.
-    await this.#begin(this.#wanted.splice(0).filter(stream => this.find(stream.keys.entries) === stream), connection)
+    await this.#begin(this.#wanted.splice(0).filter(stream => this.find(stream.keys.entries) === stream), number)
     const behind = [...this.#streams.values()].filter(({ state }) => state === 'behind')
-    for (let at = 0; at < behind.length; at += CHUNK) await this.#catchUp(behind.slice(at, at + CHUNK), connection)
+    for (let at = 0; at < behind.length; at += CHUNK) await this.#catchUp(behind.slice(at, at + CHUNK), number)
   }
 
-  async #begin (streams: readonly StreamSubscription[], connection: number): Promise<void> {
+  async #begin (streams: readonly StreamSubscription[], number: number): Promise<void> {
     if (streams.length === 0) return
     try {
       await this.#parts.subscriber.subscribe(streams.map(({ keys: { entries } }) => entries))
       const { last } = await this.#parts.reader.behind([])
       await nextTurn()
-      this.#checkConnection(connection)
+      this.#checkConnection(number)
       for (const stream of streams) if (stream.state === 'starting') stream.goLive(last)
     } catch (error) {
       this.#wanted.push(...streams)
@@ -238,19 +238,19 @@ export class StreamSubscriptions {
     }
   }
 
-  async #catchUp (streams: readonly StreamSubscription[], connection: number): Promise<void> {
-    await this.#compare(streams.filter(({ isSuspect }) => !isSuspect), connection)
-    for (const stream of streams) if (stream.isSuspect) await this.#readPage(stream, connection)
+  async #catchUp (streams: readonly StreamSubscription[], number: number): Promise<void> {
+    await this.#compare(streams.filter(({ isSuspect }) => !isSuspect), number)
+    for (const stream of streams) if (stream.isSuspect) await this.#readPage(stream, number)
   }
 
   /** Finds out which streams have missed nothing, and has them go on. */
-  async #compare (streams: readonly StreamSubscription[], connection: number): Promise<void> {
+  async #compare (streams: readonly StreamSubscription[], number: number): Promise<void> {
     if (streams.length === 0) return
     const { last, behind } = await this.#parts.reader.behind(
       streams.map(({ keys, confirmed }) => ({ keys, after: confirmed }))
     )
     await nextTurn()
-    this.#checkConnection(connection)
+    this.#checkConnection(number)
     for (const [at, stream] of streams.entries()) {
       if (behind[at] === false) stream.confirm(last)
       stream.isSuspect = behind[at] !== false || !stream.caughtUp(epochOf(last))
@@ -258,19 +258,19 @@ export class StreamSubscriptions {
   }
 
   /** @throws Error when it is not the connection of now */
-  #checkConnection (connection: number): void {
-    if (!this.#isConnected || this.#connection !== connection) throw new Error('the connection was lost')
+  #checkConnection (number: number): void {
+    if (!this.#isConnected || this.#connectionNumber !== number) throw new Error('the connection was lost')
   }
 
   /** Reads some of what a stream has missed. If that was all, or what is buffered goes on from there, it is live. */
-  async #readPage (stream: StreamSubscription, connection: number): Promise<void> {
+  async #readPage (stream: StreamSubscription, number: number): Promise<void> {
     const { entries, last } = await this.#parts.reader.read(stream.keys, stream.confirmed, PAGE_BYTES)
     // In a tick of its own: what is delivered now must not come between another read and what follows it.
     await nextTurn()
     if (entries === 'gap') stream.skipTo(last)
     else if (entries.length === 0) stream.confirm(last)
     else stream.deliver(entries)
-    this.#checkConnection(connection)
+    this.#checkConnection(number)
     const epoch = epochOf(last)
     const isAll = entries.length === 0 || stream.isBufferNext(epoch)
     stream.isSuspect = !isAll || !stream.caughtUp(epoch)

@@ -45,7 +45,7 @@ interface Call {
  * The connection by which Redis is asked. Before it is asked anything, it has to be *joined*: that makes sure that the
  * log is the one that this node knows, with all that it has seen of it.
  */
-export class Link {
+export class RedisConnection {
   readonly #parts: Parts
   // Oldest first
   readonly #calls = new Set<Call>()
