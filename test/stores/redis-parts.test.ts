@@ -86,7 +86,7 @@ t.test('frames', async t => {
       if (!('entries' in frame)) throw new Error('it is a frame')
       t.strictSame({ ...frame, entries: frame.entries.map(({ id, instance, event, rest, attachments }) => ({ id, instance, event, rest: Buffer.from(rest), attachments: attachments.map(each => Buffer.from(each)) })) }, {
         epoch: EPOCH,
-        life: '7.abc',
+        incarnation: '7.abc',
         before: before === null ? '' : idFrom(before, 3, EPOCH),
         length: 12,
         bytes: 3456,
@@ -102,7 +102,7 @@ t.test('frames', async t => {
 
 /** Events that were published together, after one that was before. */
 const frameOf = (numbers: readonly number[], before?: number): Frame =>
-  ({ epoch: EPOCH, life: '1', before: before === undefined ? '' : idOf(before), length: 0, bytes: 0, entries: numbers.map(entryOf) })
+  ({ epoch: EPOCH, incarnation: '1', before: before === undefined ? '' : idOf(before), length: 0, bytes: 0, entries: numbers.map(entryOf) })
 
 interface Heard {
   readonly stream: StreamSubscription
@@ -227,11 +227,11 @@ t.test('a stream that is subscribed to', async t => {
     t.strictSame(stream.after(idOf(12), 1000), [])
   })
 
-  t.test('leaves it to Redis what is left of another life of the log, also after it was told the last of that', async t => {
+  t.test('leaves it to Redis what is left of another incarnation of the log, also after it was told the last of that', async t => {
     const { stream, numbers } = subscribedFrom(0, { id: '' })
     stream.receive(frameOf([1], 0), SMALL)
     stream.fallBehind()
-    // Event 3 was lost with the other server; of this one's life 50 is the start.
+    // Event 3 was lost with the other server; of this one's incarnation 50 is the start.
     stream.resetRecent(idOf(50))
     stream.deliver([entryOf(2)])
     t.equal(stream.caughtUp(EPOCH), true)
@@ -246,9 +246,9 @@ t.test('a stream that is subscribed to', async t => {
     sameList(stream.after(idOf(55), 1000)?.map(numberOf) ?? [], [61], 'recent')
   })
 
-  t.test('says nothing from memory of an event that was told before its life of the log was joined', async t => {
+  t.test('says nothing from memory of an event that was told before its incarnation of the log was joined', async t => {
     const { stream, numbers } = subscribedFrom(0, { id: '' })
-    // The life began at 50, and 51 has overtaken the answer that says so.
+    // The incarnation began at 50, and 51 has overtaken the answer that says so.
     stream.receive(frameOf([51], 0), SMALL)
     stream.resetRecent(idOf(50))
     t.strictSame(numbers, [51])
@@ -335,12 +335,12 @@ t.test('a stream that is subscribed to', async t => {
 
 /** Subscriptions whose Redis is played by the test. */
 function subscriptionsWith (reader: Pick<Reader, 'read' | 'behind'>) {
-  const life = { epoch: EPOCH, name: '7.abc', last: idOf(0) }
-  const connection = { life, isUp: true, saw () {}, isCurrent: () => true, rejoin () {} } as unknown as RedisConnection
+  const incarnation = { epoch: EPOCH, name: '7.abc', last: idOf(0) }
+  const connection = { incarnation, isUp: true, saw () {}, isCurrent: () => true, rejoin () {} } as unknown as RedisConnection
   const subscriber = { subscribe: async () => {}, unsubscribe: async () => {} } as unknown as Subscriber
   const subscriptions = new StreamSubscriptions({ connection, subscriber, reader: reader as Reader, bounds: { maxEvents: 100, maxBytes: 1_000_000 }, logger: quiet })
   subscriptions.connected()
-  subscriptions.logJoined(life)
+  subscriptions.logJoined(incarnation)
   return subscriptions
 }
 
@@ -524,7 +524,7 @@ t.test('what Redis says passes, or does not', async t => {
   t.equal(isPassing(new errors.STORE_UNAVAILABLE('it is closed')), false)
 })
 
-interface Joined { readonly epoch: string, readonly life: string, readonly last: string, readonly birth: string }
+interface Joined { readonly epoch: string, readonly incarnation: string, readonly last: string, readonly birth: string }
 
 t.test('joining a log', { skip: withoutRedis }, async t => {
   const redis = (await startRedis(t)).connect()
@@ -535,8 +535,8 @@ t.test('joining a log', { skip: withoutRedis }, async t => {
   function newLog () {
     const key = `log-${count++}`
     const join = async (seen: Partial<Joined> = {}): Promise<Joined> => {
-      const [, epoch = '', life = '', last = '', birth = ''] = await redis.eval(scripts.join.lua, 1, key, newEpoch(), seen.epoch ?? '', seen.life ?? '', seen.last ?? '', '', '') as string[]
-      return { epoch, life, last, birth }
+      const [, epoch = '', incarnation = '', last = '', birth = ''] = await redis.eval(scripts.join.lua, 1, key, newEpoch(), seen.epoch ?? '', seen.incarnation ?? '', seen.last ?? '', '', '') as string[]
+      return { epoch, incarnation, last, birth }
     }
     const at = (position: string): bigint => BigInt(position.split('-')[0] ?? '') * 10_000_000n + BigInt(position.split('-')[1] ?? '')
     return { key, join, isAfter: (a: string, b: string) => at(a) > at(b) }
@@ -553,14 +553,14 @@ t.test('joining a log', { skip: withoutRedis }, async t => {
     t.equal(await redis.hget(key, 'server'), server)
   })
 
-  t.test('goes on after a restart that has lost nothing, in another life of the same epoch', async t => {
+  t.test('goes on after a restart that has lost nothing, in another incarnation of the same epoch', async t => {
     const { join, key, isAfter } = newLog()
     const first = await join()
     await redis.hset(key, 'server', 'another')
     const second = await join(first)
     t.equal(second.epoch, first.epoch)
     t.equal(second.birth, first.birth)
-    t.not(second.life, first.life)
+    t.not(second.incarnation, first.incarnation)
     t.ok(isAfter(second.last, first.last))
     t.strictSame(await join(first), second, 'who has not seen the restart may still come')
     t.strictSame(await join(second), second)
@@ -585,34 +585,34 @@ t.test('joining a log', { skip: withoutRedis }, async t => {
 
   t.test('keeps what has survived each of many restarts apart, and forgets the oldest', async t => {
     const { join, key, isAfter } = newLog()
-    const lives = [await join()]
+    const incarnations = [await join()]
     for (let time = 0; time < 300; time++) {
       await redis.hset(key, 'server', `another-${time}`)
-      lives.push(await join())
+      incarnations.push(await join())
     }
-    const newest = lives.at(-1) as Joined
-    t.equal(newest.epoch, lives[0]?.epoch)
-    t.equal(new Set(lives.map(({ life }) => life)).size, 301)
+    const newest = incarnations.at(-1) as Joined
+    t.equal(newest.epoch, incarnations[0]?.epoch)
+    t.equal(new Set(incarnations.map(({ incarnation }) => incarnation)).size, 301)
     t.ok(String(await redis.hget(key, 'breaks')).length <= 4096 + 100)
-    t.ok(isAfter(newest.birth, lives[0]?.birth ?? ''), 'what is older than the oldest that is known is a gap')
-    t.strictSame(await join(lives[298]), newest, 'who has seen a life that is known goes on')
-    const after = await join(lives[0])
+    t.ok(isAfter(newest.birth, incarnations[0]?.birth ?? ''), 'what is older than the oldest that is known is a gap')
+    t.strictSame(await join(incarnations[298]), newest, 'who has seen a incarnation that is known goes on')
+    const after = await join(incarnations[0])
     t.not(after.epoch, newest.epoch, 'who has seen one that is not cannot tell')
   })
 
-  t.test('tells two lives apart that come of the same copy', async t => {
+  t.test('tells two incarnations apart that come of the same copy', async t => {
     const { join, key } = newLog()
     await join()
     await redis.hset(key, 'server', 'another')
     const copy = await redis.hgetall(key)
     const first = await join()
-    const seen = { ...first, life: `${first.life}x`, last: afterIt(first.last) }
+    const seen = { ...first, incarnation: `${first.incarnation}x`, last: afterIt(first.last) }
     await redis.del(key)
     await redis.hset(key, { ...copy, server: 'a third' })
     t.not((await join(seen)).epoch, first.epoch)
   })
 
-  t.test('reads nothing from between what has survived and the start of the new life', async t => {
+  t.test('reads nothing from between what has survived and the start of the new incarnation', async t => {
     const { join, key, isAfter } = newLog()
     const first = await join()
     await redis.hset(key, 'server', 'another')
@@ -628,14 +628,14 @@ t.test('joining a log', { skip: withoutRedis }, async t => {
 
   t.test('a batch is appended once, however often it is sent, and an older one not at all', async t => {
     const { join, key } = newLog()
-    const { epoch, life } = await join()
+    const { epoch, incarnation } = await join()
     const record = encodeRecord(recordOf(1))
     const head = Buffer.alloc(10)
     head.writeUInt16BE(1, 0)
     head.writeUInt32BE(record.length, 4)
     head.writeUInt16BE(1, 8)
-    const append = async (number: number, inLife = life): Promise<unknown> =>
-      await redis.eval(scripts.append.lua, 4, key, `${key}:producer`, `${key}:entries`, `${key}:state`, epoch, inLife, number, 100, 1e6, 1e6, 1e7, Buffer.concat([head, record]))
+    const append = async (number: number, inIncarnation = incarnation): Promise<unknown> =>
+      await redis.eval(scripts.append.lua, 4, key, `${key}:producer`, `${key}:entries`, `${key}:state`, epoch, inIncarnation, number, 100, 1e6, 1e6, 1e7, Buffer.concat([head, record]))
     const first = await append(1)
     t.strictSame(await append(1), first)
     t.strictSame(await append(1), first)

@@ -29,20 +29,20 @@ export async function append (
   { connection, keys, retention: { maxEvents, maxBytes, maxAge }, keptFor, node }: Parts,
   { number, units }: AppendedBatch
 ): Promise<Appended | null> {
-  const { life } = connection
-  if (life === null) return null
+  const { incarnation } = connection
+  if (incarnation === null) return null
   const { count, streamKeys, bytes } = encodeUnits(units)
   const requests = units.map(({ request }) => request).filter(request => request !== null)
   const scriptKeys = [keys.log, keys.producer(node), ...streamKeys]
   const numbers = [number, maxEvents, maxBytes, maxAge, keptFor].map(String)
   const keyed = addRequests(requests, scriptKeys)
-  const answer = await connection.run(scripts.append, scriptKeys, [life.epoch, life.name, ...numbers, bytes, ...keyed])
+  const answer = await connection.run(scripts.append, scriptKeys, [incarnation.epoch, incarnation.name, ...numbers, bytes, ...keyed])
   if (answer === null) {
     connection.rejoin()
     return null
   }
   const [epoch = '', first = '', ...outcomes] = (answer as Buffer[]).map(String)
-  connection.saw(idAt(first, epoch, Math.max(count - 1, 0)), epoch, life.name)
+  connection.saw(idAt(first, epoch, Math.max(count - 1, 0)), epoch, incarnation.name)
   return {
     epoch,
     first,

@@ -128,14 +128,14 @@ export class RedisConfigStore implements ConfigStore {
   /** The configs in the hash, as they are kept; one may come twice. */
   async * #scan (): AsyncGenerator<readonly [name: string, kept: string]> {
     let cursor = '0'
-    let life = ''
+    let incarnation = ''
     do {
       let command = 0
       const [next, page] = await this.#connection.ask(async client => {
-        const current = `${this.#connection.life?.epoch} ${this.#connection.life?.name}`
+        const current = `${this.#connection.incarnation?.epoch} ${this.#connection.incarnation?.name}`
         // A cursor is good for the server that has given it. Another one would leave names out.
-        if (current !== life) cursor = '0'
-        life = current
+        if (current !== incarnation) cursor = '0'
+        incarnation = current
         command = ++this.#commands
         return await client.hscan(this.#key, cursor, 'COUNT', PAGE)
       })

@@ -20,8 +20,8 @@ const GRACE = 1000
 /** A connection is given up after so long without an answer, in ms: the other side may be gone without a word. */
 const DEAD = 15_000
 
-/** The life of the log, as Redis has told it. */
-export interface Life {
+/** The incarnation of the log, as Redis has told it. */
+export interface Incarnation {
   readonly epoch: string
   /** Another one for each server that has had it. */
   readonly name: string
@@ -49,9 +49,9 @@ export class RedisConnection {
   readonly #parts: Parts
   // Oldest first
   readonly #calls = new Set<Call>()
-  #life: Life | null = null
-  /** What this node has seen of the log, and in which of its lives. */
-  #seen: { readonly epoch: string, readonly life: string, last: string } | null = null
+  #incarnation: Incarnation | null = null
+  /** What this node has seen of the log, and in which of its incarnations. */
+  #seen: { readonly epoch: string, readonly incarnation: string, last: string } | null = null
   #joining: Promise<void> | null = null
   /** When it was joined last, and is not any more, by `performance.now()`. */
   #lostAt = -Infinity
@@ -63,7 +63,7 @@ export class RedisConnection {
   #isStarted = false
   #isWarned = false
   #refuse: () => void = () => {}
-  #whenJoined: (life: Life) => void = () => {}
+  #whenJoined: (incarnation: Incarnation) => void = () => {}
   /** Resolves when Redis has refused us. */
   readonly refused = new Promise<void>(resolve => { this.#refuse = resolve })
 
@@ -81,7 +81,7 @@ export class RedisConnection {
   }
 
   /** @param listener told when Redis can be asked, for the first time or again. To be given before `open` */
-  whenJoined (listener: (life: Life) => void): void {
+  whenJoined (listener: (incarnation: Incarnation) => void): void {
     this.#whenJoined = listener
   }
 
@@ -95,26 +95,26 @@ export class RedisConnection {
   /** The start is over: from now on it is told when Redis is away, and whether it is now. */
   started (): void {
     this.#isStarted = true
-    if (this.#life === null) this.#report()
+    if (this.#incarnation === null) this.#report()
   }
 
-  /** The life of the log that this node takes part in; `null` while Redis is away. */
-  get life (): Life | null {
-    return this.#life
+  /** The incarnation of the log that this node takes part in; `null` while Redis is away. */
+  get incarnation (): Incarnation | null {
+    return this.#incarnation
   }
 
-  /** The life that this node takes part in, as soon as it does. @throws STORE_UNAVAILABLE */
-  async current (): Promise<Life> {
+  /** The incarnation that this node takes part in, as soon as it does. @throws STORE_UNAVAILABLE */
+  async current (): Promise<Incarnation> {
     const end = performance.now() + PATIENCE
     for (;;) {
       await this.#joinedBy(end)
-      if (this.#life !== null) return this.#life
+      if (this.#incarnation !== null) return this.#incarnation
     }
   }
 
   /** Whether Redis answers. */
   get isUp (): boolean {
-    if (this.#life === null) return performance.now() - this.#lostAt < GRACE
+    if (this.#incarnation === null) return performance.now() - this.#lostAt < GRACE
     return this.#waiting() < SILENCE
   }
 
@@ -130,9 +130,9 @@ export class RedisConnection {
   }
 
   /** An id of the log was seen: whoever finds a log without it knows that it has lost something. */
-  saw (id: string, epoch: string, life: string): void {
+  saw (id: string, epoch: string, incarnation: string): void {
     const seen = this.#seen
-    if (seen !== null && seen.epoch === epoch && seen.life === life && id > seen.last) seen.last = id
+    if (seen !== null && seen.epoch === epoch && seen.incarnation === incarnation && id > seen.last) seen.last = id
   }
 
   /**
@@ -142,7 +142,7 @@ export class RedisConnection {
    *   STORE_UNAVAILABLE
    */
   async run (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
-    if (this.#life === null) throw new Error('it is away')
+    if (this.#incarnation === null) throw new Error('it is away')
     return await this.#call(script, keys, args)
   }
 
@@ -201,33 +201,33 @@ export class RedisConnection {
     const away = (): Error => unavailable(this.#failure ?? failure ?? new Error('it does not answer'))
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
     if (performance.now() >= end) throw away()
-    if (this.#life !== null) return
+    if (this.#incarnation !== null) return
     const until = Math.min(end, Math.max(this.#lostAt, this.#openedAt) + AWAY)
     await inTime(this.joined(), Math.max(0, until - performance.now())).catch(() => { throw away() })
   }
 
   /** Resolves when Redis can be asked; rejects when it is closed before. */
   async joined (): Promise<void> {
-    if (this.#life !== null) return
+    if (this.#incarnation !== null) return
     await (this.#joining ?? Promise.resolve())
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
-    if (this.#life === null) await this.joined()
+    if (this.#incarnation === null) await this.joined()
   }
 
-  /** It has to be joined again: it is another server, perhaps, or another life of the log. */
+  /** It has to be joined again: it is another server, perhaps, or another incarnation of the log. */
   rejoin (): void {
     this.#lost()
   }
 
   #lost (): void {
-    if (this.#life !== null) this.#lostAt = performance.now()
-    this.#life = null
+    if (this.#incarnation !== null) this.#lostAt = performance.now()
+    this.#incarnation = null
     if (this.#joining === null) this.#join()
     else this.#wake()
   }
 
   #join (): void {
-    if (this.#life !== null || this.#isClosed) return
+    if (this.#incarnation !== null || this.#isClosed) return
     this.#joining = this.#joinAtLast().finally(() => {
       this.#joining = null
       // It may have been lost in the very moment.
@@ -239,8 +239,8 @@ export class RedisConnection {
     for (let attempt = 0; !this.#isClosed; attempt++) {
       try {
         if (this.#parts.client.status === 'ready') {
-          const life = await this.#joinOnce()
-          if (!this.#isClosed) this.#done(life)
+          const incarnation = await this.#joinOnce()
+          if (!this.#isClosed) this.#done(incarnation)
           return
         }
       } catch (error) {
@@ -263,30 +263,30 @@ export class RedisConnection {
     )
   }
 
-  async #joinOnce (): Promise<Life> {
+  async #joinOnce (): Promise<Incarnation> {
     const { client } = this.#parts
     await this.#answered(async () => { await selectDatabase(client) })
     await this.#answered(async () => { await loadScripts(client, Object.values(scripts).map(({ lua }) => lua)) })
     return await this.#ask('', '')
   }
 
-  async #ask (channel: string, number: string): Promise<Life> {
+  async #ask (channel: string, number: string): Promise<Incarnation> {
     const seen = this.#seen
     const args = [
       newEpoch(),
       seen?.epoch ?? '',
-      seen?.life ?? '',
+      seen?.incarnation ?? '',
       seen === null ? '' : positionOf(seen.last),
       channel,
       number
     ]
     const answer = await this.#call(scripts.join, [this.#parts.keys.log], args)
-    const [format = '', epoch = '', life = '', last = '', , version = '', policy = ''] =
+    const [format = '', epoch = '', incarnation = '', last = '', , version = '', policy = ''] =
       (answer as Buffer[]).map(String)
     if (format !== FORMAT) throw this.#otherFormat(format)
     checkVersion(version)
     if (policy !== '' && policy !== 'noeviction') this.#warnOf(policy)
-    return { epoch, name: life, last: idAt(last, epoch) }
+    return { epoch, name: incarnation, last: idAt(last, epoch) }
   }
 
   /** Nothing may be written to it any more, also where it was joined before. */
@@ -308,24 +308,24 @@ export class RedisConnection {
     )
   }
 
-  #done (life: Life): void {
+  #done (incarnation: Incarnation): void {
     if (this.#isReported) this.#parts.logger.warn({}, 'Redis is back')
     this.#isReported = false
     this.#failure = undefined
-    this.#take(life)
-    this.#whenJoined(life)
+    this.#take(incarnation)
+    this.#whenJoined(incarnation)
   }
 
-  #take (life: Life): void {
-    this.#life = life
-    if (this.#seen?.epoch !== life.epoch || this.#seen.life !== life.name) {
-      this.#seen = { epoch: life.epoch, life: life.name, last: life.last }
+  #take (incarnation: Incarnation): void {
+    this.#incarnation = incarnation
+    if (this.#seen?.epoch !== incarnation.epoch || this.#seen.incarnation !== incarnation.name) {
+      this.#seen = { epoch: incarnation.epoch, incarnation: incarnation.name, last: incarnation.last }
     }
   }
 
-  /** Whether a life is the one that this node takes part in. */
-  isCurrent (epoch: string, life: string): boolean {
-    return this.#life !== null && this.#life.epoch === epoch && this.#life.name === life
+  /** Whether a incarnation is the one that this node takes part in. */
+  isCurrent (epoch: string, incarnation: string): boolean {
+    return this.#incarnation !== null && this.#incarnation.epoch === epoch && this.#incarnation.name === incarnation
   }
 
   /**
@@ -334,16 +334,16 @@ export class RedisConnection {
    * @throws as {@link run}
    */
   async beat (channel: string, number: string): Promise<void> {
-    if (this.#life === null) throw new Error('it is away')
-    const life = await this.#ask(channel, number)
-    if (this.isCurrent(life.epoch, life.name)) return
-    this.#take(life)
-    this.#whenJoined(life)
+    if (this.#incarnation === null) throw new Error('it is away')
+    const incarnation = await this.#ask(channel, number)
+    if (this.isCurrent(incarnation.epoch, incarnation.name)) return
+    this.#take(incarnation)
+    this.#whenJoined(incarnation)
   }
 
   /** Writes what is there already. @throws as {@link run}, also when Redis refuses it */
   async probeWrites (): Promise<void> {
-    if (this.#life === null) throw new Error('it is away')
+    if (this.#incarnation === null) throw new Error('it is away')
     await this.#answered(async () => await this.#parts.client.hset(this.#parts.keys.log, 'format', FORMAT))
   }
 
@@ -366,7 +366,7 @@ export class RedisConnection {
   /** Whoever waits is rejected. */
   close (): void {
     this.#isClosed = true
-    this.#life = null
+    this.#incarnation = null
     this.#lostAt = -Infinity
     this.#wake()
     this.#parts.client.disconnect()

@@ -5,7 +5,7 @@ import { idAt } from './position.js'
 /** Events of a stream that were appended together, as they are published. */
 export interface Frame {
   readonly epoch: string
-  readonly life: string
+  readonly incarnation: string
   /** The event before them; '' if there was none. */
   readonly before: string
   /** What the stream has now. */
@@ -22,7 +22,7 @@ const HEAD = 2 + 4
 export function decodeMessage (message: Buffer): Frame | { readonly removed: string } {
   if (message[0] === 0x72 /* r */) return { removed: message.toString('latin1', 2) }
   const headEnd = message.indexOf(NEW_LINE)
-  const [, epoch = '', life = '', before = '', first = '', length = '', bytes = ''] =
+  const [, epoch = '', incarnation = '', before = '', first = '', length = '', bytes = ''] =
     message.toString('latin1', 0, headEnd).split(' ')
   const entries: LogEntry[] = []
   for (let at = headEnd + 1; at < message.length;) {
@@ -35,7 +35,7 @@ export function decodeMessage (message: Buffer): Frame | { readonly removed: str
   }
   return {
     epoch,
-    life,
+    incarnation,
     before: before === '' ? '' : idAt(before, epoch),
     length: Number(length),
     bytes: Number(bytes),

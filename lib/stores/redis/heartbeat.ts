@@ -47,7 +47,7 @@ export class Heartbeat {
     const { connection, subscriptions, logger } = this.#parts
     this.#checkDead()
     subscriptions.closeIdle()
-    if (this.#isBeating || connection.life === null) return
+    if (this.#isBeating || connection.incarnation === null) return
     this.#isBeating = true
     try {
       await this.#send()
@@ -90,10 +90,10 @@ export class Heartbeat {
 
   /** An echo has arrived: everything published before it has, too. */
   echoReceived (message: string): void {
-    const [number = '', epoch = '', life = '', last = ''] = message.split(' ')
+    const [number = '', epoch = '', incarnation = '', last = ''] = message.split(' ')
     this.#received = Math.max(this.#received, Number(number))
     this.#receivedAt = performance.now()
-    if (this.#parts.connection.isCurrent(epoch, life)) this.#parts.subscriptions.advanceWatermark(idAt(last, epoch))
+    if (this.#parts.connection.isCurrent(epoch, incarnation)) this.#parts.subscriptions.advanceWatermark(idAt(last, epoch))
     const waiters = this.#waiters
     this.#waiters = waiters.filter(waiter => waiter.number > this.#received)
     for (const waiter of waiters) if (waiter.number <= this.#received) waiter.resolve()

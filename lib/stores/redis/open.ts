@@ -64,7 +64,7 @@ async function partsOf (
     append: async batch => await append({ connection, keys, retention, keptFor, node }, batch),
     joined: async () => { await connection.joined() },
     // While Redis can be asked it takes events, whether its publications are received or not.
-    isUp: () => connection.isUp && (connection.life !== null || subscriptions.isReceiving),
+    isUp: () => connection.isUp && (connection.incarnation !== null || subscriptions.isReceiving),
     appended: (streams, id) => { for (const { entries } of streams) subscriptions.find(entries)?.appended(id) }
   })
   const heartbeat = new Heartbeat({ connection, subscriber, subscriptions, producer, writes, channel: echo, logger })
@@ -101,8 +101,8 @@ class OpenRedis {
   async open (): Promise<void> {
     const { connection, subscriber, subscriptions, configs, peers } = this.#parts
     const subscribed = new Promise<void>(resolve => { this.#subscribed = resolve })
-    connection.whenJoined(life => {
-      subscriptions.logJoined(life)
+    connection.whenJoined(incarnation => {
+      subscriptions.logJoined(incarnation)
       // What was asked of it meanwhile has failed, and a log that was wiped has taken the configs along.
       configs.missed()
     })
@@ -113,7 +113,7 @@ class OpenRedis {
       message: (channel, content) => { this.#take(channel, content) }
     })
     await atMost(START, Promise.race([connection.refused, Promise.all([connection.joined(), subscribed, peers.ready])]))
-    if (connection.life === null && isRefusal(connection.failure)) {
+    if (connection.incarnation === null && isRefusal(connection.failure)) {
       await this.close()
       throw connection.failure
     }

@@ -3,7 +3,7 @@ import type { LogEntry } from '../../log/event-log.js'
 import { epochOf } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import type { Keys, StreamKeys } from './keys.js'
-import type { Life, RedisConnection } from './connection.js'
+import type { Incarnation, RedisConnection } from './connection.js'
 import { idAt, positionOf } from './position.js'
 import { scripts } from './scripts.js'
 
@@ -55,8 +55,8 @@ export class Reader {
         [keys.log, stream.entries, stream.state],
         [epochOf(after), positionOf(after), String(maxBytes), String(keptFor)]
       )
-      const [epoch, life, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
-      const log: Life = { epoch: String(epoch), name: String(life), last: String(last) }
+      const [epoch, incarnation, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
+      const log: Incarnation = { epoch: String(epoch), name: String(incarnation), last: String(last) }
       if (connection.isCurrent(log.epoch, log.name)) {
         return {
           entries: Array.isArray(found) ? this.#decoded(stream, found, log.epoch) : 'gap',
@@ -64,7 +64,7 @@ export class Reader {
           last: idAt(log.last, log.epoch)
         }
       }
-      // It is in another life, and has to be joined first: what was delivered belongs to the one before.
+      // It is in another incarnation, and has to be joined first: what was delivered belongs to the one before.
       connection.rejoin()
     }
   }

@@ -46,14 +46,14 @@ end
 `
 
 /**
- * Looks after the log's life. A server that is not the one of before (restarted, failed over) may have lost the newest
+ * Looks after the log's incarnation. A server that is not the one of before (restarted, failed over) may have lost the newest
  * events: the break is noted, with the newest that is still there, and each node then says what it has seen. Who has
  * seen more, or finds nothing at all, starts a new epoch.
  *
  * KEYS: the log
- * ARGV: an epoch to be used if a new one is needed; what this node has seen: its epoch, life and position, or ''; a
+ * ARGV: an epoch to be used if a new one is needed; what this node has seen: its epoch, incarnation and position, or ''; a
  *   channel to publish to, or ''; a number for it
- * Returns: format, epoch, life, last, birth, version of Redis; and for who joins, which keys it drops when its memory
+ * Returns: format, epoch, incarnation, last, birth, version of Redis; and for who joins, which keys it drops when its memory
  *   is full. Where the log has another format: that alone, and nothing is changed
  *
  * In the log: `format`; `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`;
@@ -123,7 +123,7 @@ return { '${FORMAT}', epoch, life, last, birth, string.match(info, 'redis_versio
  *
  * KEYS: the log; the producer; of each stream its entries and its state; and of each table of idempotency keys its rows
  *   and their times. The channel of a stream is called as its entries are.
- * ARGV: epoch, life, number of the batch, maxEvents, maxBytes, maxAge, ms that a quiet stream's state is kept;
+ * ARGV: epoch, incarnation, number of the batch, maxEvents, maxBytes, maxAge, ms that a quiet stream's state is kept;
  *   the events, one after the other: in how many streams it is, the number of its request with a key or 0, the bytes of
  *   its record, the numbers of its streams, and its record (big-endian; u16, u16, u32, u16 each); and of each request
  *   with a key: the number of its table's first key, its key, what is kept of it, how many keys may be kept, for how
@@ -301,7 +301,7 @@ return rowsAfter({ ARGV[1], show(time, first) }, outcomes)
  *
  * KEYS: the log; the entries and the state of the stream
  * ARGV: the epoch and the position of the id; bytes that are wanted; ms that a quiet stream's state is kept
- * Returns: epoch, life, last, newest of the stream or '', and 'gap' or a list of position, record, …
+ * Returns: epoch, incarnation, last, newest of the stream or '', and 'gap' or a list of position, record, …
  */
 const READ = `
 local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last', 'birth', 'breaks')
@@ -364,7 +364,7 @@ return answer(found)
  * Finds which streams have had events after positions.
  *
  * KEYS: the log; the entries and the state of each stream
- * ARGV: the epoch and the life; a position of each stream
+ * ARGV: the epoch and the incarnation; a position of each stream
  * Returns: the newest position, and the numbers of those streams. Or nil: the caller must join first
  */
 const BEHIND = `

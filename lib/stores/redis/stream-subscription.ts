@@ -213,7 +213,7 @@ export class StreamSubscription {
       this.#recent ??= new RecentEvents(new Horizon(this.#newestDelivered))
       this.#recent.push(entry)
       this.#confirmed = entry.id
-      // Of another life of the log, Redis alone knows what is left: see resetRecent.
+      // Of another incarnation of the log, Redis alone knows what is left: see resetRecent.
       if (entry.id > this.#newestDelivered) this.#newestDelivered = entry.id
       for (const { deliver } of this.#listeners) deliver(entry)
     }
@@ -304,10 +304,10 @@ export class StreamSubscription {
     this.bytes = 0
   }
 
-  /** The log is in another life from an id on. Of what came before, Redis alone knows what is left. */
+  /** The log is in another incarnation from an id on. Of what came before, Redis alone knows what is left. */
   resetRecent (start: string): void {
     this.#recent = undefined
-    // Events of that life may have been received before this node has joined it.
+    // Events of that incarnation may have been received before this node has joined it.
     const isOfIt = epochOf(this.#newestDelivered) === epochOf(start)
     if (!isOfIt || start > this.#newestDelivered) this.#newestDelivered = start
   }

@@ -7,7 +7,7 @@ import { isPassing } from './faults.js'
 import { type Bounds, StreamSubscription, type Watermark } from './stream-subscription.js'
 import { decodeMessage } from './frame.js'
 import type { StreamKeys } from './keys.js'
-import type { Life, RedisConnection } from './connection.js'
+import type { Incarnation, RedisConnection } from './connection.js'
 import { idAt } from './position.js'
 import type { Reader } from './reader.js'
 import type { Subscriber } from './subscriber.js'
@@ -40,8 +40,8 @@ export class StreamSubscriptions {
   /** Whether the connection to subscribe on is up. */
   #isConnected = false
   #lostAt = -Infinity
-  /** The life of the log that was joined last. */
-  #life = ''
+  /** The incarnation of the log that was joined last. */
+  #incarnation = ''
   /** The number of the connection: what one has caught up with, the next may have missed. */
   #connectionNumber = 0
   /** Streams to subscribe to. */
@@ -99,13 +99,13 @@ export class StreamSubscriptions {
     for (const stream of this.#streams.values()) stream.fallBehind()
   }
 
-  /** The log can be read, perhaps in another life: then what was delivered has to be compared with it. */
-  logJoined ({ epoch, name, last }: Life): void {
+  /** The log can be read, perhaps in another incarnation: then what was delivered has to be compared with it. */
+  logJoined ({ epoch, name, last }: Incarnation): void {
     for (const stream of this.#streams.values()) {
       if (epochOf(stream.confirmed) !== epoch) stream.fallBehind()
-      if (name !== this.#life) stream.resetRecent(last)
+      if (name !== this.#incarnation) stream.resetRecent(last)
     }
-    this.#life = name
+    this.#incarnation = name
     this.#work()
   }
 
@@ -129,19 +129,19 @@ export class StreamSubscriptions {
   #take (stream: StreamSubscription, message: ReturnType<typeof decodeMessage>, size: number): void {
     const { connection } = this.#parts
     if ('removed' in message) {
-      stream.dropThrough(idAt(message.removed, connection.life?.epoch ?? ''))
+      stream.dropThrough(idAt(message.removed, connection.incarnation?.epoch ?? ''))
       return
     }
     // Also while Redis cannot be asked: the connection compares it with the log when it joins.
-    connection.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.life)
-    if (!connection.isCurrent(message.epoch, message.life)) this.#otherLife(stream, message.epoch)
+    connection.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.incarnation)
+    if (!connection.isCurrent(message.epoch, message.incarnation)) this.#otherIncarnation(stream, message.epoch)
     if (stream.receive(message, size)) this.#work()
   }
 
-  /** Another node has joined the log after us, in a life that this one does not know yet. */
-  #otherLife (stream: StreamSubscription, epoch: string): void {
+  /** Another node has joined the log after us, in a incarnation that this one does not know yet. */
+  #otherIncarnation (stream: StreamSubscription, epoch: string): void {
     if (epochOf(stream.confirmed) !== epoch) stream.fallBehind()
-    if (this.#parts.connection.life !== null) this.#parts.connection.rejoin()
+    if (this.#parts.connection.incarnation !== null) this.#parts.connection.rejoin()
   }
 
   /** Checks whether some of the streams have missed something, others each time: a network may lose a publication. */
@@ -190,7 +190,7 @@ export class StreamSubscriptions {
   #work (): void {
     if (
       this.#isClosed || this.#working !== null || !this.#isConnected ||
-      this.#parts.connection.life === null || !this.#hasWork()
+      this.#parts.connection.incarnation === null || !this.#hasWork()
     ) return
     this.#working = this.#workOnce().catch(async (error: unknown) => {
       // It goes on when Redis is back, which the connection logs.
