@@ -1,15 +1,15 @@
 import { createError } from '@fastify/error'
 import { RENAMED, withFormerNames } from './plugin/renamed.js'
 
-/** What every code of this package starts with. */
+/** The prefix of every error code of this package. */
 export const CODE_PREFIX = 'FST_ERR_WS_EVENTS_'
 
 const coded = (name: string, message: string, statusCode: number) =>
   createError(`${CODE_PREFIX}${name}`, message, statusCode)
 
 /**
- * Every error of this package, by its code without the prefix. Each is a class made with `@fastify/error`, so an
- * error has `code`, `statusCode` and `message`; compare with `instanceof` or by `code`. `docs/errors.md` lists them.
+ * Every error of this package, by its code without the prefix. Each is a class made with `@fastify/error`, so an error
+ * has `code`, `statusCode` and `message`; compare with `instanceof` or by `code`. `docs/errors.md` lists them.
  */
 export const errors = withFormerNames('errors', {
   /**
@@ -23,9 +23,7 @@ export const errors = withFormerNames('errors', {
     500
   ),
 
-  /**
-   * Who may connect and call
-   */
+  /** Authentication and limits */
   UNAUTHORIZED: coded(
     'UNAUTHORIZED',
     'a key is needed: give it as auth.apikey or the query apikey (clients), or in the header apikey or Authorization: Bearer',
@@ -89,9 +87,7 @@ export const errors = withFormerNames('errors', {
     413
   ),
 
-  /**
-   * Handlers of what clients send
-   */
+  /** Handlers of messages from clients */
   HANDLER_FAILED: coded('HANDLER_FAILED', 'the handler of "%s" failed', 500),
   HANDLER_TIMEOUT: coded('HANDLER_TIMEOUT', 'the handler of "%s" took longer than %s ms', 504),
 
@@ -108,14 +104,14 @@ export const errors = withFormerNames('errors', {
   CLOSED: coded('CLOSED', 'the server is shutting down', 503)
 } as const, RENAMED.errors)
 
-/** A code without its prefix. */
+/** An error code without its prefix. */
 export type ErrorName = keyof typeof errors
 /** An error of this package. */
 export type CodedError = InstanceType<(typeof errors)[ErrorName]>
 
 const names = new Map(Object.keys(errors).map(name => [`${CODE_PREFIX}${name}`, name as ErrorName]))
 
-/** What a value says that was thrown, in one line: it need not be an error. */
+/** The message of a thrown value, in one line. The value need not be an error. */
 export function reasonOf (thrown: unknown): string {
   if (thrown instanceof RangeError) return 'it is circular or too deep'
   if (thrown instanceof Error) return String(thrown.message).split('\n', 1)[0] ?? ''
@@ -123,11 +119,10 @@ export function reasonOf (thrown: unknown): string {
 }
 
 /**
- * The error for what the application gave and what cannot be read, because a getter, a trap or a conversion of its own
- * throws.
+ * Wraps the error of reading a value that the application gave: one of its getters, proxies or conversions threw.
  *
- * @param what it is, for the message
- * @param thrown by it; an error of this package is returned as it is
+ * @param what name of the value, for the message
+ * @param thrown the error; an error of this package is returned unchanged
  */
 export function unreadable (
   what: string,

@@ -66,7 +66,8 @@ const plugin: FastifyPluginAsync<WsEventsOptions> = async (fastify, options) => 
   try {
     await serve(fastify, options, { settings, catalogue, store, metrics, logger })
   } catch (error) {
-    // Whoever tries again needs the store, and may never close what did not come about.
+    // Close the store here: `onClose` does not run for a failed registration, and a retry must be able to open it
+    // again.
     await store.close()
     throw error
   }
@@ -141,7 +142,7 @@ async function serve (
   if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
 }
 
-/** Reads the configs of the store, and follows them where other nodes change them. */
+/** Reads the configs from the store, and follows changes that other nodes make. */
 async function loadConfigs (
   settings: Settings,
   store: OpenStore,
@@ -157,7 +158,7 @@ async function loadConfigs (
   }
 }
 
-/** @returns `null` in disabled mode */
+/** @returns the server; `null` in disabled mode */
 async function openGatewayServer (
   fastify: FastifyInstance,
   settings: Settings,
@@ -182,7 +183,7 @@ function serveEngine (
   addUpgrades(fastify, io, own, logger)
 }
 
-/** Last of all, so that a registration that fails has left nothing in the host's registry. */
+/** Runs last, so that a failed registration leaves no metrics in the application's registry. */
 function addMetrics (
   fastify: FastifyInstance,
   metrics: Metrics,
@@ -193,7 +194,7 @@ function addMetrics (
   fastify.addHook('onClose', () => { metrics.close() })
 }
 
-/** Opens where events are remembered and configs kept, until the server is closed. */
+/** Opens the store of events and configs. It is closed with the server. */
 async function openStore (
   fastify: FastifyInstance,
   { store, retention, configs, limits: { pendingEvents, pendingBytes } }: Settings,
@@ -202,7 +203,7 @@ async function openStore (
   const open = await store.open({ retention, limits: { pendingEvents, pendingBytes }, logger })
   let closed: Promise<void> | undefined
   const close = async () => { await (closed ??= open.close()) }
-  // After the routes have been answered, which need the configs.
+  // `onClose` runs after the routes have sent their answers, which need the store.
   fastify.addHook('onClose', close)
   if (store.name === 'memory:') {
     logger.info(
@@ -219,7 +220,7 @@ async function openStore (
 }
 
 /**
- * Breaks off the root's past. A store that is away does it when it comes.
+ * Makes a gap in the root's history. If the store is unavailable, this happens when it is available again.
  *
  * @param isThere whether the store has answered
  */
@@ -236,29 +237,30 @@ async function breakOffRoot (store: OpenStore, isThere: boolean, logger: Fastify
     await inTime(broken, START_PATIENCE)
   } catch (err) {
     if (err instanceof TookTooLong) broken.catch(failed)
-    // It has gone away meanwhile.
+    // The store has become unavailable meanwhile.
     else if (store.health?.().available === false && err instanceof errors.STORE_UNAVAILABLE) failed(err)
     else throw err
   }
 }
 
 /**
- * Makes a gap of all that a stream had until now. While the server runs in traditional mode the root is not
- * remembered, and nobody may take its past for whole when it is back in global mode.
+ * Makes everything that is in a stream now unrecoverable, so that a client which resumes there gets a gap. In
+ * traditional mode the root's events are not stored, so after a return to global mode its older history would look
+ * complete without being so.
  */
 async function breakOff (log: EventLog, stream: StreamName): Promise<void> {
   if (!log.wants([stream])) return
-  // Dropped again at once, it leaves the gap. Should the process end in between, clients ignore what begins with `ws.`
+  // Removing this event at once leaves the gap. Should the process end before that, clients ignore events named `ws.…`.
   await log.append([stream], { instance: '', event: 'ws.gap', rest: Buffer.from('}'), attachments: [] })
   await log.remove(stream)
 }
 
-/** @throws STORE_OPEN when a store cannot be used as it must be at the start */
+/** @throws STORE_OPEN when a step of opening the store fails */
 async function opening (store: string, use: () => Promise<void>): Promise<void> {
   try {
     await use()
   } catch (error) {
-    // What a host's own function has thrown says it best.
+    // An error of the application's own function has the clearest message.
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error as Error
     throw Object.assign(new errors.STORE_OPEN(store, cause.message), { cause: error })
   }
@@ -273,7 +275,9 @@ function checkDefault ({ defaultConfig }: Settings, catalogue: Catalogue): void 
 
 const CLAIMED = Symbol.for('fastify-ws-events.registered')
 
-/** Takes the server, which all contexts of an application share. @throws DUPLICATE when it is taken */
+/**
+ * Marks the HTTP server, which all contexts of an application share, as registered. @throws DUPLICATE if it is already
+ */
 function claim ({ server }: FastifyInstance): void {
   if (Object.hasOwn(server, CLAIMED)) throw new errors.DUPLICATE()
   Object.defineProperty(server, CLAIMED, { value: true })
@@ -311,7 +315,7 @@ async function addRoutes (
   if (routes.publish !== null) await addPublishing(fastify, settings, needs, { ...parts, ...routes.publish })
 }
 
-/** Adds the routes that bring events in. */
+/** Adds the routes for publishing. */
 async function addPublishing (
   fastify: FastifyInstance,
   { evolution, timeZone, limits }: Settings,
@@ -334,8 +338,8 @@ async function addPublishing (
 }
 
 /**
- * Streams an application's events to its users' Socket.IO clients. Register it once, on the root instance; it
- * decorates `fastify.wsEvents`.
+ * Streams an application's events to Socket.IO clients. Register it once, on the root instance; it decorates
+ * `fastify.wsEvents`.
  */
 const wsEvents = fp(plugin, { fastify: '5.x', name: 'fastify-ws-events' })
 
@@ -363,7 +367,7 @@ export type { HostConfigs, Store, StoredConfig } from './stores/store.js'
 export type * from './types.js'
 
 /**
- * What `require` returns: the plugin itself, with everything else on it, as Fastify's own plugins have it.
+ * The result of `require`: the plugin, with all other exports as its properties, like Fastify's own plugins.
  *
  * @hidden
  */

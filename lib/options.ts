@@ -24,16 +24,16 @@ import type {
   WsEventsOptions
 } from './types.js'
 
-/** The options, the environment and the defaults made one: every field is there, and nothing is checked again. */
+/** The result of merging options, environment and defaults. Every field is set and valid. */
 export interface Settings {
   readonly mode: Mode
   readonly evolution: boolean
-  /** Of Evolution's local times; `null`: not known. */
+  /** The IANA time zone of Evolution's local times; `null`: not known. */
   readonly timeZone: string | null
-  /** Trimmed; or the host's function, asked at each check. */
+  /** The global keys, trimmed; or the application's function, called at each check. */
   readonly apikeys: readonly string[] | ApiKeySource
   readonly verify: Verify | null
-  /** Keys that may publish over HTTP and do nothing else, trimmed. */
+  /** Keys, trimmed, that may publish over HTTP and grant nothing else. */
   readonly publishKeys: readonly string[]
   readonly allowedHosts: readonly string[]
   readonly trustProxy: TrustProxy
@@ -41,7 +41,7 @@ export interface Settings {
   readonly cors: readonly string[] | null
   readonly serverUrl: string | null
   readonly store: Store
-  /** `null`: the store's. */
+  /** Where configs are stored; `null`: in the store. */
   readonly configs: HostConfigs | null
   readonly retention: Retention
   readonly defaultConfig: InstanceConfigInput | null
@@ -54,14 +54,14 @@ export interface Settings {
     readonly publish: { readonly bodyLimit: number | null } | null
   } | null
   readonly socketio: SocketIOOption
-  /** `null`: as the application uses the server. */
+  /** What to keep of a handshake; `null`: decided by how the application uses the server. */
   readonly handshakeRequest: HandshakeRequestOption | null
   readonly fastPath: boolean
   readonly stockResume: StockResumeOption
-  /** Over which connections end at `close()`, in ms. */
+  /** Milliseconds over which `close()` ends the connections. */
   readonly drainMs: number
   readonly metrics: { readonly registry: MetricsRegistry } | null
-  /** Variables that are set and not read, because the option `evolution` is not there, with their options. */
+  /** Variables, with their options, that are set but ignored because the option `evolution` is not set. */
   readonly unread: readonly UnreadVariable[]
 }
 
@@ -70,13 +70,13 @@ export interface UnreadVariable {
   readonly option: string
 }
 
-/** The longest that a timer of Node can wait, in ms. */
+/** The longest delay of a Node timer, in ms. */
 const MAX_TIMER = 2 ** 31 - 1
 
-/** Bytes of request bodies that are published, all together while they are read. */
+/** Limit for the bodies of all publishing requests that are being read at the same time, in bytes. */
 export const MAX_BODIES = 128 * 1024 * 1024
 
-/** What a variable's text stands for; `undefined` when it cannot be understood. */
+/** Parses the text of a variable; `undefined` if the text is invalid. */
 type FromText = (text: string) => unknown
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([['true', true], ['1', true], ['false', false], ['0', false]])
@@ -86,11 +86,11 @@ const asText: FromText = text => text
 const asList: FromText = splitList
 const asWhole: FromText = text => /^\d+$/.test(text) ? Number(text) : undefined
 
-/** `allowed` ends the sentence "must be …" of the error. */
+/** `allowed` completes the error message "OPTION must be …". */
 const bool = (more: object) => Type.Boolean({ allowed: 'true or false', ...more })
 const keyOrKeys = [Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))]
 const list = (allowed: string, more: object) => Type.Union(keyOrKeys, { allowed, ...more })
-// What somebody gives in place of a function may well be a key.
+// `secret`: a value given instead of a function may be a key, so the error must not show it.
 const func = (allowed: string) => Type.Function([], Type.Unknown(), { allowed, secret: true })
 const limit = (byDefault: number, unit: string) =>
   Type.Integer({
@@ -108,7 +108,7 @@ const limits = {
   connectionsPerAddress: limit(0, 'connections'),
   refusalsPerMinute: limit(0, 'refusals'),
   namespacesPerConnection: limit(256, 'namespaces'),
-  // Timers of Node cannot wait longer.
+  // A Node timer cannot have a longer delay.
   idleMs: Type.Integer({
     default: 10_000,
     minimum: 0,
@@ -139,15 +139,15 @@ const retention = {
   maxBytes: bound('bytes')
 } satisfies Record<keyof Retention, TSchema>
 
-/** All bodies that are being read hold no more together. */
+/** The limit of all bodies together is also the most that one body may have. */
 const publish = Type.Union([
   Type.Literal(false),
   optional({ bodyLimit: Type.Integer({ minimum: 1, maximum: MAX_BODIES }) }, '')
 ])
 
 /**
- * Every option: what it may be, its variable, how the variable's text is read, and its default. `withEvolution`: the
- * variable's name is generic, so it may belong to another plugin, and is read only with the option `evolution`.
+ * Every option: its schema, its variable, how to parse the variable's text, and its default. `withEvolution`: the
+ * variable has a generic name and may belong to another program, so it is read only with the option `evolution`.
  */
 export const optionSchemas = {
   enabled: bool({ env: 'WEBSOCKET_ENABLED', fromText: asBoolean, default: true }),
@@ -194,7 +194,7 @@ export const optionSchemas = {
     allowed: 'a URL such as https://api.example.com',
     minLength: 1
   }),
-  // Its text may have a password in it.
+  // `secret`: the URL may contain a password.
   store: Type.Union([Type.String(), Type.Object({})], {
     env: 'WEBSOCKET_STORE',
     fromText: asText,
@@ -232,7 +232,7 @@ export const optionSchemas = {
     allowed: 'true, false or "browsers"',
     default: false
   }),
-  // Timers of Node cannot wait longer.
+  // A Node timer cannot have a longer delay.
   drainMs: Type.Integer({
     env: 'WEBSOCKET_DRAIN_MS',
     fromText: asWhole,
@@ -257,11 +257,11 @@ type OptionName = keyof typeof optionSchemas
 const optionNames = Object.keys(optionSchemas) as OptionName[]
 const allOptions = Type.Partial(Type.Object(optionSchemas), { additionalProperties: false })
 
-/** What Fastify's own `register` options may be; the plugin has no use for them. */
+/** Options of Fastify's `register` that reach the plugin, which ignores them. */
 const FASTIFY_OPTIONS = ['logLevel', 'logSerializers']
 
 /**
- * Makes settings of what was given to `register` and of the environment.
+ * Makes the settings from the options of `register` and the environment.
  *
  * @throws INVALID_OPTION naming the option or the variable, and saying what is allowed
  */
@@ -312,12 +312,12 @@ function routesOf (routes: WsEventsOptions['routes']): Settings['routes'] {
   return { prefix, publish: publish === false ? null : { bodyLimit: publish?.bodyLimit ?? null } }
 }
 
-/** `{ timeZone }` is `true` and more. */
+/** `{ timeZone }` implies `true`. */
 const isEvolution = (option: unknown): boolean => option !== undefined && option !== false
 
 const asArray = (value: string | readonly string[] | undefined): readonly string[] =>
   value === undefined ? [] : typeof value === 'string' ? [value] : value
-/** Lists that come from a variable with commas may come as an option in the same way. */
+/** A list may also be given as an option in the form of a variable: one string with commas. */
 const asListed = (value: string | readonly string[] | undefined): readonly string[] =>
   typeof value === 'string' ? splitList(value) : value ?? []
 
@@ -362,7 +362,7 @@ function readEnvironment (options: Record<string, unknown>): Record<string, unkn
   return found
 }
 
-/** What a schema cannot say of single options. */
+/** Checks of single options that their schemas cannot express. */
 const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
   apikey: (keys: ApiKeys | ApiKeySource) =>
     typeof keys === 'function' || (asArray(keys).length > 0 && asArray(keys).every(key => key.trim() !== '')),
@@ -375,12 +375,12 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
     areAddresses(typeof trust === 'string' ? splitList(trust) : trust),
   cors: (origins: string | string[]) =>
     asListed(origins).every(origin => origin === '*' || origin === 'null' || originOf(origin) !== undefined),
-  // Not by the schema, which would not see the methods of a class.
+  // A schema would not see methods that a class inherits.
   store: (store: string | Partial<Store>) =>
     typeof store === 'string' ? storeFrom(store) !== undefined : isStore(store),
   configs: (configs: Partial<HostConfigs>) =>
     [configs.get, configs.set, configs.delete, configs.list].every(isFunction),
-  // Not by the schema, as above.
+  // A schema would not see methods that a class inherits.
   metrics: ({ registry }: { registry: Partial<MetricsRegistry> }) =>
     [registry.registerMetric, registry.getSingleMetric, registry.removeSingleMetric].every(isFunction),
   serverUrl: (url: string) => /^https?:\/\//.test(url) && URL.canParse(url),
@@ -388,7 +388,7 @@ const rules: { readonly [Name in OptionName]?: (value: never) => boolean } = {
     routes === false || routes.prefix === undefined || /^(\/[^/]+)*$/.test(routes.prefix)
 }
 
-/** A zone by its name, such as `UTC`. An offset such as `-03:00` is none: it knows no summer time. */
+/** Accepts named zones only, such as `UTC`. An offset such as `-03:00` does not follow daylight saving time. */
 function isTimeZone (name: string): boolean {
   try {
     return /^[a-z]/i.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== null
@@ -404,7 +404,7 @@ function isStore ({ name, open, retention }: Partial<Store>): boolean {
   return typeof name === 'string' && isFunction(open) && bounds.every(bound => typeof bound === 'number' && bound > 0)
 }
 
-/** The origin of a URL that is nothing but an origin, as browsers send it. */
+/** The origin of a URL, as browsers send it; `undefined` if the URL has a path, a query or credentials. */
 function originOf (text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
@@ -413,7 +413,7 @@ function originOf (text: string): string | undefined {
   return bare ? url.origin : undefined
 }
 
-/** @param source the variable that the option comes from, and its text */
+/** @param source the variable that the options were read from, and its text; left out for options of `register` */
 function check (options: Record<string, unknown>, source?: { readonly name: string, readonly text: string }): void {
   checkNames(Object.keys(options), optionNames)
   for (const [group, known] of Object.entries({ limits, retention })) {
@@ -439,7 +439,7 @@ function check (options: Record<string, unknown>, source?: { readonly name: stri
   }
 }
 
-/** @throws INVALID_OPTION for the first name that is not among the known ones, of the options or of a group of them */
+/** @throws INVALID_OPTION for the first unknown name in the options, or in a group of options */
 function checkNames (given: readonly string[], known: readonly string[], group?: string): void {
   const unknown = given.find(name => !known.includes(name))
   if (unknown === undefined) return
@@ -453,7 +453,7 @@ function checkNames (given: readonly string[], known: readonly string[], group?:
   )
 }
 
-/** The schemas that stand beside an option: the options themselves, or those of a group such as `limits`. */
+/** The schemas on the same level as an option: all options, or those of a group such as `limits`. */
 function siblings (path: string): Record<string, TSchema> {
   const [group] = path.split('.')
   if (!path.includes('.')) return optionSchemas
@@ -474,7 +474,10 @@ function unfit (name: string, { allowed, secret }: TSchema, value: unknown): Err
   )
 }
 
-/** A wrong value as the error shows it. What is in lists and objects is not shown: one of them may be a key. */
+/**
+ * An invalid value, as the error message shows it. The contents of lists and objects are left out: they may include a
+ * key.
+ */
 function shown (value: unknown): string {
   if (typeof value === 'string') return value.length > 40 ? 'a longer text' : JSON.stringify(value)
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)

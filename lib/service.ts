@@ -56,7 +56,7 @@ const NOBODY: GatewayStats = {
   delivery: { delivered: 0, replayed: 0, resumed: { recovered: 0, gap: 0, fresh: 0 }, slowConsumers: 0 }
 }
 
-/** What `fastify.wsEvents` is. */
+/** The implementation of `fastify.wsEvents`. */
 export class WsEventsService implements WsEvents {
   readonly mode: Mode
   readonly #parts: Parts
@@ -134,7 +134,9 @@ export class WsEventsService implements WsEvents {
     }, RENAMED.stats)
   }
 
-  /** Sends what was emitted, ends the connections, and takes nothing more. */
+  /**
+   * Stops the service: `emit` rejects from now on, events that were emitted before are sent, and all connections end.
+   */
   async close (): Promise<void> {
     await (this.#closing ??= this.#close())
   }
@@ -146,7 +148,7 @@ export class WsEventsService implements WsEvents {
 }
 
 /**
- * From JavaScript, anything may come; what is no object has none of the properties that are looked for.
+ * Validates the target. Callers in JavaScript may pass any value; a value that is not an object has neither property.
  *
  * @throws INVALID_DATA
  */

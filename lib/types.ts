@@ -7,8 +7,10 @@ import type { LogStats, Retention } from './log/event-log.js'
 import type { HostConfigs, Store } from './stores/store.js'
 
 /**
- * The host's own events and the types of their data. Open, so that a host declares its own, by hand or from the
- * catalogue that it registers; `emit` is then checked by the compiler. Left empty, any name and any data compile.
+ * The application's own events and the types of their data. The interface is open: an application declares its events
+ * by hand or from the catalogue that it registers, and the compiler then checks each call of `emit`. While the
+ * interface
+ * is empty, any name and any data compile.
  *
  * @example
  * import 'fastify-ws-events'
@@ -22,223 +24,230 @@ import type { HostConfigs, Store } from './stores/store.js'
  *   interface EventTypes extends EventTypesOf<typeof events> {}
  * }
  */
-// Open on purpose: the host fills it by declaration merging.
+// Empty on purpose: the application adds its events by declaration merging.
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface EventTypes {}
 
 /**
- * The data types of a catalogue: of each schema of TypeBox (`@sinclair/typebox` or `typebox`) its static type,
- * `unknown` for `true` and plain JSON Schema.
+ * The data types of a catalogue. A TypeBox schema (`@sinclair/typebox` or `typebox`) gives its static type; `true` and
+ * a plain JSON Schema give `unknown`.
  */
 export type EventTypesOf<Definitions> = {
   [Name in keyof Definitions]: SchemaData<Definitions[Name]>
 }
 
-/** The constant spelling of an event's dotted name: `messages.upsert` is `MESSAGES_UPSERT`. */
+/** The constant spelling of a dotted event name: `messages.upsert` becomes `MESSAGES_UPSERT`. */
 export type ConstantName<Name extends string> =
   Name extends `${infer Start}.${infer Rest}` ? `${ConstantName<Start>}_${ConstantName<Rest>}`
     : Name extends `${infer Start}-${infer Rest}` ? `${ConstantName<Start>}_${ConstantName<Rest>}`
       : Uppercase<Name>
 
-/** The dotted names that {@link EventTypes} declares; `never` while it is empty. */
+/** The dotted names that {@link EventTypes} declares; `never` while `EventTypes` is empty. */
 export type DeclaredName = keyof EventTypes & string
 /**
- * The other spellings of a dotted name: the constant one, and the alias that Evolution's clients use for one event.
+ * The other spellings of a dotted name: the constant spelling, and the alias that Evolution's clients use for one
+ * event.
  */
 export type SpellingOf<Name extends string> =
   ConstantName<Name> | (Name extends 'groups.update' ? 'GROUP_UPDATE' : never)
 
-/** What `emit` takes as an event's name: a declared one in either spelling, or any string while none is declared. */
+/** An event name for `emit`: a declared name in either spelling, or any string while no event is declared. */
 export type EventName = [DeclaredName] extends [never] ? string : DeclaredName | SpellingOf<DeclaredName>
 
-/** The data that an event of this name carries. */
+/** The type of the data of the event `Name`. */
 export type EventData<Name extends EventName> =
   [DeclaredName] extends [never] ? unknown
     : {
         [Declared in DeclaredName]: Name extends Declared | SpellingOf<Declared> ? EventTypes[Declared] : never
       }[DeclaredName]
 
-/** How the plugin serves: not at all, each instance in its own namespace, or all of them at the root besides. */
+/**
+ * `disabled`: nothing is served. `traditional`: each instance has its own namespace. `global`: the root namespace also
+ * has the events of all instances.
+ */
 export type Mode = 'disabled' | 'traditional' | 'global'
 
-/** What an instance's clients get. */
+/** The config of an instance: whether it is served, and which events its clients get. */
 export interface InstanceConfig {
   /** The instance's name. */
   instance: string
   /** Whether its namespace is served. */
   enabled: boolean
   /**
-   * The events that it sends, in the spelling `MESSAGES_UPSERT`. Never empty unless none of
-   * the stored names is known any more.
+   * The events that clients of the instance get, as `MESSAGES_UPSERT`. Empty only when every stored name has left the
+   * catalogue.
    */
   events: string[]
 }
 
-/** What `set` takes. */
+/** The config that `set` takes. */
 export interface InstanceConfigInput {
   /** Whether the instance's namespace is served. */
   enabled: boolean
   /**
-   * The events that it sends, in either spelling. Empty: all, those of a later catalogue too. Left out, or empty with
-   * `enabled: false`: the stored list stays; where none is stored, all.
+   * The events that clients of the instance get, in either spelling. An empty list means all events, including those of
+   * a later catalogue. If it is left out, or empty with `enabled: false`, the stored list is kept; if none is stored,
+   * it is all events.
    */
   events?: readonly string[] | undefined
 }
 
-/** Why an event does not go to the namespace of its own instance. */
+/** The reason why an event was not sent to the namespace of its own instance. */
 export type SkipReason = 'disabled' | 'not-set' | 'instance-disabled' | 'filtered' | 'host-namespace'
 
 /**
- * Why a webhook of Evolution was not emitted: its event is not in the catalogue, its instance has a name that cannot be
- * served, or it is older than the removal of its instance.
+ * The reason why an Evolution webhook was not emitted. `unknown-event`: its event is not in the catalogue.
+ * `invalid-name`: its instance has a name that cannot be served. `removed`: it is older than the removal of its
+ * instance.
  */
 export type WebhookSkip = 'unknown-event' | 'invalid-name' | 'removed'
 
-/** What became of an `emit`. */
+/** The result of an `emit`. */
 export interface EmitResult {
   /** The message's id; `null` when nothing stores the event, so that no client gets it. */
   id: string | null
-  /** The namespaces that are entitled to the event, with clients or without, such as `['/', '/acme']`. */
+  /** The namespaces that the event was sent to, such as `['/', '/acme']`, whether or not they have clients. */
   routes: string[]
-  /** Why the instance's own namespace is not among them. */
+  /** The reason why the instance's own namespace is not in `routes`. */
   skipped?: SkipReason
 }
 
 /** Options of `emit`. */
 export interface EmitOptions {
   /**
-   * Who sent it, such as a WhatsApp JID.
+   * The sender, such as a WhatsApp JID.
    * @default null
    */
   sender?: string | null | undefined
   /**
-   * The instant of the event; in the message it is ISO 8601 in UTC.
+   * The time of the event. The message has it as ISO 8601 in UTC.
    * @default now
    */
   dateTime?: Date | string | number | undefined
   /**
-   * The instance's key, to be part of the message. Everybody who gets the message can read it.
+   * The instance's key, which becomes part of the message. Every client that gets the message can read it.
    * @default none
    */
   apikey?: string | undefined
-  /** More keys for the message. Those that every message has win. */
+  /** Additional keys of the message. They cannot replace the keys that every message has. */
   extra?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** The one argument of every event. */
+/** The argument that a Socket.IO event carries to a client. */
 export interface Message<Data = unknown> {
-  /** Opaque; as strings ids sort by time. */
+  /** Opaque id of the message. Ids sort by time when compared as strings. */
   id: string
-  /** The dotted name, as of the Socket.IO event. */
+  /** The dotted event name, which is also the name of the Socket.IO event. */
   event: string
-  /** The instance that the event is of. */
+  /** The instance that the event belongs to. */
   instance: string
-  /** What `emit` was given. */
+  /** The data that was given to `emit`. */
   data: Data
-  /** The option `serverUrl`. */
+  /** The value of the option `serverUrl`. */
   server_url: string | null
-  /** ISO 8601, UTC. */
+  /** The time of the event, ISO 8601 in UTC. */
   date_time: string
-  /** Who sent it; `null` if `emit` was not told. */
+  /** The sender; `null` if `emit` was given none. */
   sender: string | null
-  /** Only if `emit` was given one. */
+  /** The instance's key. Present only if `emit` was given one. */
   apikey?: string
 }
 
 /**
- * What a client that gives `auth.lastEventId` is told first, as the event `ws.ready`. It is told again, with `false`,
- * when the store loses events while it is connected.
+ * The content of the event `ws.ready`. A client that gives `auth.lastEventId` gets it first after each connect, and
+ * again, with `recovered: false`, if the store loses events while the client is connected.
  */
 export interface Ready {
-  /** `null` at the root. */
+  /** The name of the instance; `null` at the root. */
   instance: string | null
   /** The server's mode. */
   mode: Mode
   /** Whether the instance is enabled; always `true` at the root. */
   enabled: boolean
   /**
-   * `true`: all events after the id that it gave follow, and then live ones. `false`: some of these events are lost.
-   * Nothing is replayed, and the client must load its state anew. `null`: it gave no id, and gets what is published
-   * from now on.
+   * `true`: all events after the given id follow, and then live events. `false`: some of these events are lost; nothing
+   * is replayed, and the client must reload its state. `null`: the client gave no id, and gets the events that are
+   * published from now on.
    */
   recovered: boolean | null
-  /** The id that it gave if `recovered` is `true`, else the newest. */
+  /** The id that the client gave if `recovered` is `true`; otherwise the newest id. */
   lastEventId: string
 }
 
 /**
- * The content of the event `ws.position`, for a client that gave `auth.lastEventId` and has had no event for a while.
+ * The content of the event `ws.position`: sent to a client that gave `auth.lastEventId` when it has had no event for a
+ * while.
  */
 export interface Position {
   /** The client has received everything up to this id. */
   lastEventId: string
 }
 
-/** A refusal as the client gets it, in `data` of its `connect_error`. */
+/** A refusal, as a client finds it in `data` of the error of `connect_error`. */
 export interface Refusal {
-  /** Of an error of this package: `FST_ERR_WS_EVENTS_…`. */
+  /** The error code: `FST_ERR_WS_EVENTS_…`. */
   readonly code: string
   /** The HTTP status of that error. */
   readonly statusCode: number
   /** What is wrong and what to do, in English. */
   readonly message: string
-  /** Whether a later try may succeed. */
+  /** Whether the same request may succeed later. */
   readonly retry: boolean
 }
 
 /** A client that is connected to this node. */
 export interface ClientInfo {
-  /** `null` at the root. */
+  /** The name of the instance; `null` at the root. */
   instance: string | null
   /** The client's address, as `trustProxy` resolves it; `null` where there is none (a Unix socket). */
   address: string | null
-  /** When it connected to the namespace. */
+  /** When the client connected to the namespace. */
   since: Date
-  /** The dotted names of the events that it gets, if its instance sends them. */
+  /** The dotted names of the events in the client's filter. Of these, the client gets those that its instance sends. */
   events: string[]
-  /** The instances that it gets events of, `null` for all; only at the root. */
+  /** The instances in the client's filter; `null`: all. Only at the root. */
   instances?: string[] | null
-  /** Bytes that wait for this client's connection in this process. */
+  /** Bytes that are queued for this client's connection in this process. */
   queuedBytes: number
 }
 
-/** Which clients to disconnect. At least one of the members is needed. */
+/** Which clients `disconnect` ends. At least one of the two members is required. */
 export interface DisconnectTarget {
-  /** End the clients of this instance's namespace. */
+  /** Disconnect the clients in this instance's namespace. */
   instance?: string | undefined
-  /** End the clients that came with this key. With `instance`: those of them only. */
+  /** Disconnect the clients that authenticated with this key. With `instance`: only those in that namespace. */
   apikey?: string | undefined
 }
 
-/** What a handler is called with. */
+/** The argument of a handler. */
 export interface HandlerRequest<Data = unknown> {
-  /** The instance of the namespace that the client is in, whatever the data says; `null` at the root. */
+  /** The instance of the namespace that the client is connected to, regardless of the data; `null` at the root. */
   instance: string | null
-  /** The one argument that the client sent; `undefined` if there was none. */
+  /** The argument that the client sent; `undefined` if it sent none. */
   data: Data
-  /** The client. */
+  /** The socket of the client that sent the message. */
   socket: ClientSocket
 }
 
 /**
- * Handles a message of a client. Its return value, or what its promise resolves to, is the acknowledgement; `undefined`
- * arrives as `null`. One of {@link errors} that it throws is the acknowledgement, too. Any other error is logged, and
- * the client gets HANDLER_FAILED.
+ * Handles a message of a client. The acknowledgement is the return value, or what its promise resolves to; `undefined`
+ * arrives as `null`. If the handler throws one of {@link errors}, that error is the acknowledgement. Any other error is
+ * logged, and the client gets HANDLER_FAILED.
  */
 export type Handler<Data = unknown> = (request: HandlerRequest<Data>) => unknown
 
 /** Options of `handle`. */
 export interface HandleOptions<Schema extends EventSchema | undefined = undefined> {
   /**
-   * What the data must be: a schema of TypeBox (`@sinclair/typebox` or `typebox`), of which the handler gets the type,
-   * or a plain JSON Schema. Its `$schema` says its draft: 7 (also where there is none), 2019-09 or 2020-12.
+   * The schema of the data: a TypeBox schema (`@sinclair/typebox` or `typebox`), which also types the handler's `data`,
+   * or a plain JSON Schema. `$schema` names the draft: 7 (the default), 2019-09 or 2020-12.
    * @default any data
    */
   schema?: Schema
-  /** Called for each message whose data is valid. */
+  /** Called for each message with valid data. */
   handler: Handler<SchemaData<Schema>>
   /**
-   * Milliseconds after which the client is told HANDLER_TIMEOUT; 0 is no limit.
+   * Milliseconds after which the client gets HANDLER_TIMEOUT; 0 is no limit.
    * @default 10000
    */
   timeout?: number | undefined
@@ -250,17 +259,20 @@ export interface EmitStats {
   accepted: number
   /** Calls that were rejected. */
   rejected: number
-  /** Of the accepted calls, those whose event did not go to its instance's namespace, by reason. */
+  /** Accepted calls whose event was not sent to its instance's namespace, by reason. */
   skipped: Record<SkipReason, number>
 }
 
-/** Counters of what came over HTTP to be emitted, since the start. The events count in {@link EmitStats} as well. */
+/** Counters of publishing over HTTP, since the start. {@link EmitStats} counts the same events as well. */
 export interface PublishStats {
   /** Events that were accepted. */
   accepted: number
-  /** Requests that were answered as the first time, because of their key or, for webhooks of Evolution, their body. */
+  /**
+   * Repeated requests, which got the answer of the first one. A request is a repetition if it has the same idempotency
+   * key or, for Evolution webhooks, the same body.
+   */
   repeated: number
-  /** Webhooks of Evolution of which there was nothing to emit, by reason. */
+  /** Evolution webhooks that were accepted without emitting an event, by reason. */
   skipped: Record<WebhookSkip, number>
 }
 
@@ -270,98 +282,98 @@ export interface ClientStats {
   atRoot: number
   /** Clients connected now, in instances' namespaces. */
   inInstances: number
-  /** Connections that carry a client now. */
+  /** Connections with at least one connected client. */
   connections: number
-  /** Namespaces of instances that exist now. */
+  /** Namespaces of instances that currently exist. */
   namespaces: number
   /** Clients admitted. */
   admitted: number
   /** Clients refused, or disconnected with an error, by the code without its prefix. */
   refused: Record<string, number>
-  /** Messages of clients: those that a handler was called with, and those that nothing handles or that were refused. */
+  /** Messages from clients. */
   received: {
-    /** A handler was called. */
+    /** Messages for which a handler was called. */
     handled: number
-    /** There is no handler, or the message was refused. */
+    /** Messages that have no handler, or that were refused. */
     dropped: number
   }
 }
 
 /** Counters of delivery, since the start. */
 export interface DeliveryStats {
-  /** Messages handed to clients' connections, replayed ones too. */
+  /** Messages written to clients' connections, including replayed ones. */
   delivered: number
   /** Messages replayed to clients that resumed. */
   replayed: number
   /**
-   * Clients that gave `auth.lastEventId`, those that have a `pid` by `stockResume`, and all streams over HTTP, by
-   * outcome: everything was replayed, a gap, or no id yet. A gap counts also for clients that were connected when it
-   * came about.
+   * Attempts to resume, by outcome. Counts clients that gave `auth.lastEventId`, clients that have a `pid` by
+   * `stockResume`, and all event streams over HTTP. Each connected client that is affected by a gap counts once more in
+   * `gap`.
    */
   resumed: {
-    /** All that was missed was replayed. */
+    /** Everything that the client had missed was replayed. */
     recovered: number
-    /** Events were lost: the client was told to load its state anew. */
+    /** Some events were lost. The client gets `ws.ready` with `recovered: false`. */
     gap: number
-    /** The client gave no id yet. */
+    /** The client gave no id. */
     fresh: number
   }
-  /** Connections ended because too much waited for them. */
+  /** Connections that were ended because too many bytes were queued for them. */
   slowConsumers: number
 }
 
-/** The store, as this node sees it. A store that cannot be away is always available. */
+/** The state of the store, as this node sees it. A store that runs in this process is always available. */
 export interface StoreStats {
   /** Whether the store answers. */
   available: boolean
-  /** Events that wait for the store in this node. */
+  /** Events of this node that are queued for the store. */
   pendingEvents: number
-  /** Bytes of the events that wait. */
+  /** Bytes of the queued events. */
   pendingBytes: number
-  /** Of the rejected calls of `emit`, those where the store failed, or was away for too long. */
+  /** Calls of `emit` that were rejected because the store failed or was unavailable for too long. */
   failures: number
 }
 
-/** Counters since the start, and gauges, of this node. A plain object, new at each call. */
+/** Counters since the start, and gauges, of this node. Each call returns a new plain object. */
 export interface Stats {
   /** Calls of `emit`. */
   emit: EmitStats
-  /** What came over HTTP to be emitted. */
+  /** Publishing over HTTP. */
   publish: PublishStats
-  /** Clients and what they send. */
+  /** Clients, and the messages that they send. */
   clients: ClientStats
-  /** Messages to clients. */
+  /** Delivery of messages to clients. */
   delivery: DeliveryStats
-  /** What the event log of this node has now: streams, records, and bytes. */
+  /** Current contents of this node's event log: streams, records and bytes. */
   log: LogStats
-  /** The store. */
+  /** The state of the store. */
   store: StoreStats
-  /** How often each limit was reached: a client refused or disconnected by it, or an `emit` rejected. */
+  /** How often each limit was reached: it refused or disconnected a client, or rejected an `emit`. */
   limits: Record<keyof Limits, number>
 }
 
-/** Who asks, as the host's own check sees it. */
+/** The request that `verify` decides about. */
 export interface VerifyRequest {
-  /** `null` if no key came. */
+  /** The key; `null` if the caller gave none. */
   apikey: string | null
-  /** `null` for the root. */
+  /** The name of the instance; `null` for the root. */
   instance: string | null
   /** The caller's address, as `trustProxy` resolves it; `null` where there is none (a Unix socket). */
   address: string | null
-  /** The headers of the request: of a route, or of the one that opened the connection. */
+  /** The headers of the HTTP request. For a Socket.IO client: of the request that opened its connection. */
   headers: IncomingHttpHeaders
 }
 
-/** What a key may see, whatever it asks for. */
+/** The permissions of a key. They limit what its filter can select. */
 export interface VerifyGrant {
-  /** Instances, by name; left out: all. */
+  /** The names of the instances that the key grants access to. Left out: all. */
   instances?: readonly string[] | undefined
-  /** Events in either spelling, `messages.*` allowed; left out: all. */
+  /** The events that the key grants access to, in either spelling; `messages.*` is allowed. Left out: all. */
   events?: readonly string[] | undefined
   /**
-   * Milliseconds after which `verify` is asked again for a connected client. If it refuses the key then, the client is
-   * disconnected at once; a narrower grant narrows what it gets. Left out: never. For routes, `verify` is asked at each
-   * request.
+   * Milliseconds after which `verify` is called again for a connected client. If it then refuses the key, the client is
+   * disconnected at once; if it grants less, the client gets less. Left out: never. For HTTP routes, `verify` is called
+   * at each request.
    */
   ttl?: number | undefined
   /**
@@ -371,87 +383,91 @@ export interface VerifyGrant {
   publish?: boolean | undefined
 }
 
-/** What `verify` answers: `true` grants everything that is asked for but publishing, `false` refuses the key. */
+/** The result of `verify`. `true` grants everything except publishing; `false` refuses the key. */
 export type VerifyAnswer = boolean | VerifyGrant
 /**
- * Checks a key. It has 10 seconds. If it throws, rejects or takes longer, the caller gets VERIFY_FAILED and is told to
- * try again.
+ * Checks a key within 10 seconds. If it throws, rejects or takes longer, the caller is refused with VERIFY_FAILED and
+ * `retry: true`.
  */
 export type Verify = (request: VerifyRequest) => VerifyAnswer | Promise<VerifyAnswer>
 
-/** A global key, or several. */
+/** One global key, or several. */
 export type ApiKeys = string | readonly string[]
-/** Gives the global keys that are good now; an empty list: none is. */
+/** Returns the global keys that are currently valid. With an empty list, no key is. */
 export type ApiKeySource = () => ApiKeys | Promise<ApiKeys>
 
-/** What a connection keeps of the HTTP request that it began with. */
+/** What a connection keeps of its handshake, the HTTP request that opened it. */
 export type HandshakeRequestOption = 'release' | 'keep'
 
-/** Which clients resume by the `pid` of Socket.IO's own client. */
+/** Which clients resume by the `pid` that Socket.IO's stock client sends. */
 export type StockResumeOption = boolean | 'browsers'
 
-/** Which proxies to believe: all, addresses or CIDR blocks, or a function of the address and its distance in hops. */
+/**
+ * Which proxies are trusted: all of them, addresses or CIDR blocks, or a function of the proxy's address and its
+ * distance in hops.
+ */
 export type TrustProxy = boolean | string | readonly string[] | ((address: string, hop: number) => boolean)
 
-/** Bounds; `0` is no limit. They hold for the plugin's namespaces, not for the host's. */
+/** Limits; `0` is no limit. They apply to the plugin's namespaces, not to the application's own. */
 export interface Limits {
   /**
-   * Connections that this node serves.
+   * Connections to this node.
    * @default 0
    */
   connections: number
   /**
-   * Clients of one instance on this node; of the root, too.
+   * Clients of one instance, or of the root, on this node.
    * @default 10000
    */
   connectionsPerInstance: number
   /**
-   * Connections of one address.
+   * Connections from one address.
    * @default 0
    */
   connectionsPerAddress: number
   /**
-   * Refusals of one address in a minute. Further attempts from it are rejected without a check for the rest of the
-   * minute, even with a valid key.
+   * Refusals of one address within a minute. When the limit is reached, attempts from that address are refused without
+   * a check until the minute is over, even those with a valid key.
    * @default 0
    */
   refusalsPerMinute: number
   /**
-   * Namespaces that one connection may be in, and refusals after which a connection that serves nobody is ended.
+   * Namespaces that one connection may join. A connection that has joined none is ended after as many refusals.
    * @default 256
    */
   namespacesPerConnection: number
   /**
-   * Milliseconds after which a connection that is in no namespace is ended.
+   * Milliseconds after which a connection that has joined no namespace is ended.
    * @default 10000
    */
   idleMs: number
   /**
-   * Bytes of messages of up to 64 KiB that may wait for one client; then its connection is ended, and it comes back by
-   * itself.
+   * Bytes that may be queued for one client in messages of up to 64 KiB. A client that exceeds the limit is
+   * disconnected, and reconnects by itself.
    * @default 1048576
    */
   queuedBytes: number
   /**
-   * Bytes of larger messages that may wait for one client while it reads at least 64 KiB in ten seconds; then its
-   * connection is ended. One of them may wait in any case.
+   * Bytes that may be queued for one client in messages of more than 64 KiB, while the client reads at least 64 KiB in
+   * ten seconds. A client that exceeds the limit is disconnected. One such message may always be queued.
    * @default 33554432
    */
   queuedBytesMax: number
   /**
-   * Bytes that may wait for all clients together, those that many clients share counted once. Then the connections
-   * are ended whose clients have read nothing for the longest time.
+   * Bytes that may be queued for all clients together. A message that many clients share counts once. If they are
+   * exceeded, those clients are disconnected that have read nothing for the longest time.
    * @default 268435456
    */
   queuedBytesTotal: number
   /**
-   * Bytes of one message to clients, with its binary parts; `emit` rejects a larger one with MESSAGE_TOO_LARGE.
+   * Bytes of one message to clients, including its binary parts. `emit` rejects a larger message with
+   * MESSAGE_TOO_LARGE.
    * @default 33554432
    */
   messageBytes: number
   /**
-   * Names of instances with a config or a history: what is kept for a name outlives its clients. For one more, `set`,
-   * `emit` and clients get LIMIT_REACHED.
+   * Instance names that have a config or a history, which the server keeps after their clients have left. When the
+   * limit is reached, `set`, `emit` and clients of any other name get LIMIT_REACHED.
    * @default 100000
    */
   instances: number
@@ -461,47 +477,48 @@ export interface Limits {
    */
   inboundBytes: number
   /**
-   * Messages from one client in a second; then its connection is ended. The same for attempts to join a namespace on
-   * one connection, if they are more than `namespacesPerConnection` as well.
+   * Messages that one client may send in a second. A client that exceeds the limit is disconnected. The limit also
+   * applies to the attempts of one connection to join a namespace, once they exceed `namespacesPerConnection`.
    * @default 50
    */
   inboundPerSecond: number
   /**
-   * Events that one key publishes over HTTP in a second. A list counts by its events: events above the limit delay the
-   * next request.
+   * Events that one key may publish over HTTP in a second. Each event of a list counts. Events above the limit delay
+   * the next request.
    * @default 0
    */
   publishPerSecond: number
   /**
-   * Events that may wait while the store is away; then `emit` rejects with PENDING_FULL.
+   * Events that may be queued while the store is unavailable. Beyond that, `emit` rejects with PENDING_FULL.
    * @default 10000
    */
   pendingEvents: number
   /**
-   * Bytes of the events that may wait while the store is away; then `emit` rejects with PENDING_FULL.
+   * Bytes of the events that may be queued while the store is unavailable. Beyond that, `emit` rejects with
+   * PENDING_FULL.
    * @default 67108864
    */
   pendingBytes: number
 }
 
 /**
- * A `Registry` of prom-client 15: what is asked of it. Written out, so that an application without prom-client can be
- * compiled.
+ * The part of prom-client 15's `Registry` that this plugin uses. It is declared here so that applications without
+ * prom-client compile.
  */
 export interface MetricsRegistry {
   /** Adds a metric. */
   registerMetric(metric: unknown): void
-  /** The metric of a name; `undefined` if there is none. */
+  /** The metric with this name; `undefined` if there is none. */
   getSingleMetric(name: string): unknown
-  /** Removes the metric of a name. */
+  /** Removes the metric with this name. */
   removeSingleMetric(name: string): void
 }
 
-/** Options of the plugin. Each may be left out. */
+/** Options of the plugin. All of them are optional. */
 export interface WsEventsOptions {
   /**
-   * `false`: there is no Socket.IO server. Configs can be set and found; `emit` sends nothing, and its result says so.
-   * Environment: `WEBSOCKET_ENABLED`.
+   * `false`: there is no Socket.IO server. Configs can still be set and found; `emit` sends nothing, and its result has
+   * the reason `disabled`. Environment: `WEBSOCKET_ENABLED`.
    * @default true
    */
   enabled?: boolean | undefined
@@ -511,9 +528,9 @@ export interface WsEventsOptions {
    */
   globalEvents?: boolean | undefined
   /**
-   * Serve Evolution API's clients as they are: its routes, and its behaviour at the root. `{ timeZone }` is the same,
-   * and names the IANA time zone of the Evolution API, such as `America/Sao_Paulo`: its webhooks carry local times,
-   * which are corrected by it. Left out, they stay as they come.
+   * Compatibility with the clients of Evolution API: its routes, and its behaviour at the root. `{ timeZone }` also
+   * sets the IANA time zone of the Evolution API, such as `America/Sao_Paulo`. Its webhooks carry local times, which
+   * are converted from that zone to UTC. Without a zone, they are not converted.
    * @default false
    */
   evolution?: boolean | {
@@ -521,36 +538,38 @@ export interface WsEventsOptions {
     timeZone?: string | undefined
   } | undefined
   /**
-   * The global key, a list, or a function that gives either, asked at each check, so that keys rotate without a
-   * restart: opens the root, every instance and every route. The function has 10 seconds; while it fails, callers with
-   * a key are told to try again. Environment: `AUTHENTICATION_API_KEY`.
+   * The global key, a list of them, or a function that returns either. A global key grants access to the root, every
+   * instance and every route. The function is called at each check, so keys can rotate without a restart. It has 10
+   * seconds; while it fails, callers with a key are refused with `retry: true`. Environment: `AUTHENTICATION_API_KEY`.
    * @default none
    */
   apikey?: ApiKeys | ApiKeySource | undefined
   /**
-   * The host's own check of a key, asked for each namespace and each route, and again after
-   * the `ttl` that it answers. It has 10 seconds.
+   * The application's own check of a key. It is called for each namespace and each route, and again after the `ttl`
+   * that it returned. It has 10 seconds.
    * @default none
    */
   verify?: Verify | undefined
   /**
-   * A key, or several, that may publish over HTTP for every instance, and do nothing else. Environment:
+   * A key, or several, that may publish over HTTP for every instance and grant nothing else. Environment:
    * `WEBSOCKET_PUBLISH_KEY`.
    * @default none
    */
   publishKey?: ApiKeys | undefined
   /**
-   * Addresses or CIDR blocks that need no key; `*` is anyone. Environment: `WEBSOCKET_ALLOWED_HOSTS` (commas).
+   * Addresses or CIDR blocks whose clients need no key; `*`: no client needs one. Environment:
+   * `WEBSOCKET_ALLOWED_HOSTS` (separated by commas).
    * @default loopback when neither `apikey` nor `verify` is set, else none
    */
   allowedHosts?: string | readonly string[] | undefined
   /**
-   * Which proxies are believed about the client's address, as in Fastify.
+   * Proxies that are trusted to forward the client's address, as in Fastify.
    * @default false
    */
   trustProxy?: TrustProxy | undefined
   /**
-   * Origins of pages that may connect, or `*`. Environment: `CORS_ORIGIN` (commas), read only with `evolution`.
+   * Origins of web pages that may connect, or `*`. Environment: `CORS_ORIGIN` (separated by commas), read only with
+   * `evolution`.
    * @default none
    */
   cors?: string | readonly string[] | undefined
@@ -560,113 +579,117 @@ export interface WsEventsOptions {
    */
   serverUrl?: string | undefined
   /**
-   * Where events are remembered and configs kept: `memory:`, `lmdb:PATH`, `redis://…`, or a store from
-   * `fastify-ws-events/stores`. With `memory:` both end with the process. Environment: `WEBSOCKET_STORE`.
+   * The store for events and configs: `memory:`, `lmdb:PATH`, `redis://…`, or a store from `fastify-ws-events/stores`.
+   * With `memory:`, both are lost when the process ends. Environment: `WEBSOCKET_STORE`.
    * @default memory:
    */
   store?: string | Store | undefined
   /**
-   * The host's own place for configs. Each of its functions has 10 seconds.
+   * Functions by which the application stores configs itself. Each has 10 seconds.
    * @default the store's
    */
   configs?: HostConfigs | undefined
   /**
-   * How much of each stream is remembered: milliseconds, records, bytes.
+   * How much of each stream's history is kept: milliseconds, records and bytes.
    * @default by store
    */
   retention?: { [Bound in keyof Retention]?: Retention[Bound] | undefined } | undefined
   /**
-   * What an instance that was never set counts as.
+   * The config of an instance that has none of its own.
    * @default none
    */
   defaultConfig?: InstanceConfigInput | undefined
   /**
-   * Whether the host has an instance of this name; `false` makes the routes that set answer 404. It has 10 seconds.
+   * Whether the application has an instance of this name. On `false`, the routes that set a config answer 404. The
+   * function has 10 seconds.
    * @default none
    */
   instanceExists?: ((name: string) => boolean | Promise<boolean>) | undefined
   /**
-   * The catalogue: names, or a map from name to the schema of its data (`true` for any).
+   * The event catalogue: a list of names, or an object with the schema of each event's data (`true`: any data).
    * @default evolutionEvents
    */
   events?: EventDefinitions | undefined
-  /** Bounds; `0` is no limit. */
+  /** Limits; `0` is no limit. */
   limits?: { [Name in keyof Limits]?: Limits[Name] | undefined } | undefined
   /**
-   * Where the routes live; `false`: no routes. `publish: false`: none to publish by; `publish.bodyLimit`: bytes of a
-   * body that is published, 134217728 at most. Left out, it is 16777216, and 134217728 for webhooks of Evolution.
+   * Options of the HTTP routes; `false`: there are none. With `publish: false` there are no routes for publishing.
+   * `publish.bodyLimit` is the maximum size of a published body in bytes, at most 134217728; the default is 16777216,
+   * and 134217728 for Evolution webhooks.
    * @default { prefix: '' }
    */
   routes?: false | {
-    /** What the paths of the routes begin with. */
+    /** Prefix of the routes' paths. */
     prefix?: string | undefined
-    /** The routes that publish events; `false`: none. */
+    /** Options of the routes for publishing; `false`: there are none. */
     publish?: false | {
-      /** Bytes of a request body, 134217728 at most. */
+      /** Maximum size of a request body in bytes, at most 134217728. */
       bodyLimit?: number | undefined
     } | undefined
   } | undefined
   /**
-   * Options for the Socket.IO server, or the host's own `Server`.
+   * Options for the Socket.IO server, or the application's own `Server`.
    * @default none
    */
   socketio?: SocketIOOption | undefined
   /**
-   * What a connection keeps of its handshake once its client is in. `'release'`: headers, query, URL, method and
-   * address, which `socket.request` has then under their names, and not the request; `'keep'`: the request. Left out,
-   * it is released on a server of ours that has no namespaces, middlewares and listeners but the plugin's.
+   * What a connection keeps of its handshake after the client has connected. `'keep'`: the HTTP request. `'release'`:
+   * only its headers, query, URL, method and address, which `socket.request` then has under the same names. Left out:
+   * `'release'` on the plugin's own server, as long as the application adds no namespace, middleware or listener to it;
+   * otherwise `'keep'`.
    * @default 'release' or 'keep'
    */
   handshakeRequest?: HandshakeRequestOption | undefined
   /**
-   * `false`: every byte goes by Socket.IO's own way. Its outgoing listeners and its admin UI see only that way.
+   * `false`: all bytes are written by Socket.IO. Socket.IO's outgoing listeners and its admin UI do not see what the
+   * fast path writes.
    * @default true
    */
   fastPath?: boolean | undefined
   /**
-   * Resume for Socket.IO's own clients (4.6 and later) as they are: they are given a `pid`, and each event has its
-   * message's id as a second argument. `'browsers'`: for clients that send an `Origin` or `Sec-Fetch-Site`; `true`: for
-   * all. Clients that give `auth.lastEventId` are served as without it. Environment: `WEBSOCKET_STOCK_RESUME`.
+   * Resume for Socket.IO's stock clients (4.6 and later). They are given a `pid`, and each event has the message's id
+   * as a second argument. `'browsers'`: only clients that send an `Origin` or `Sec-Fetch-Site` header; `true`: all.
+   * Clients that give `auth.lastEventId` are not affected. Environment: `WEBSOCKET_STOCK_RESUME`.
    * @default false
    */
   stockResume?: StockResumeOption | undefined
   /**
-   * Milliseconds over which connections end at `close()`, so that their clients do not all come back to the next node
-   * at once. What was emitted before reaches them first; meanwhile nobody is let in, and `emit` rejects with CLOSED.
-   * Environment: `WEBSOCKET_DRAIN_MS`.
+   * Milliseconds over which `close()` ends the connections, so that their clients do not all reconnect to the next node
+   * at once. Clients get everything that was emitted before. Meanwhile new clients are refused, and `emit` rejects with
+   * CLOSED. Environment: `WEBSOCKET_DRAIN_MS`.
    * @default 0
    */
   drainMs?: number | undefined
   /**
-   * Where metrics for Prometheus are registered while the server runs: `{ registry }`, a `Registry` of prom-client,
-   * which must be installed. No other server may have its metrics there.
+   * Registers metrics for Prometheus while the server runs: `{ registry }` is a `Registry` of prom-client, which must
+   * be installed. Each server needs its own registry.
    * @default none
    */
   metrics?: {
-    /** The registry that the metrics are added to. */
+    /** The registry to which the metrics are added. */
     registry: MetricsRegistry
   } | undefined
   /**
-   * Another environment, or `false` for none.
+   * The environment variables to read; `false`: none.
    * @default process.env
    */
   env?: false | Readonly<Record<string, string | undefined>> | undefined
 }
 
-/** What `fastify.wsEvents` is. */
+/** The interface of `fastify.wsEvents`. */
 export interface WsEvents {
-  /** How the plugin serves: see the options `enabled` and `globalEvents`. */
+  /** The mode, which the options `enabled` and `globalEvents` decide. */
   readonly mode: Mode
   /**
-   * Sends an event of an instance to the clients that are entitled to it. The data is read during the call, and the
-   * events of one instance arrive in the order of the calls, awaited or not.
+   * Sends an event of an instance to the clients that have access to it. The data is read during the call. Events of
+   * one instance arrive in the order of the calls, whether or not the calls are awaited.
    *
    * @param instance the instance's name
    * @param event an event of the catalogue, in either spelling: an {@link EventName}
-   * @param data what the clients get as `message.data`: the {@link EventData} of the event. `Buffer`s and typed arrays
-   *   arrive as binary
-   * @param options what else the message holds
-   * @returns what became of it. A rejection is logged; not awaiting it is safe
+   * @param data what clients get as `message.data`: the {@link EventData} of the event. `Buffer`s and typed arrays
+   *   arrive as binary data
+   * @param options further contents of the message
+   * @returns the id and the routes of the event. A rejection is also logged, so the call need not be awaited
    * @throws INVALID_NAME, UNKNOWN_EVENT, INVALID_DATA, NOT_SERIALIZABLE and MESSAGE_TOO_LARGE (if the event goes to a
    *   namespace), LIMIT_REACHED, STORE_UNAVAILABLE, PENDING_FULL, CLOSED
    */
@@ -677,10 +700,10 @@ export interface WsEvents {
     options?: EmitOptions
   ): Promise<EmitResult>
   /**
-   * Sets the config of an instance. Clients that are no longer entitled are disconnected.
+   * Sets the config of an instance. Clients that lose access are disconnected.
    *
    * @param instance the instance's name
-   * @param config whether it is served, and which events it sends
+   * @param config whether the instance is served, and which events its clients get
    * @returns the effective config
    * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, LIMIT_REACHED, STORE_UNAVAILABLE, CLOSED
    */
@@ -694,7 +717,8 @@ export interface WsEvents {
    */
   find(instance: string): Promise<InstanceConfig | null>
   /**
-   * Sends what was emitted before, disconnects the instance's clients, and deletes its config and its history.
+   * Removes an instance: sends what was emitted before, disconnects its clients, and deletes its config and its
+   * history.
    *
    * @param instance the instance's name
    * @returns whether a config existed
@@ -708,41 +732,41 @@ export interface WsEvents {
    */
   list(): AsyncIterable<InstanceConfig>
   /**
-   * The clients that are connected to this node.
+   * Lists the clients that are connected to this node.
    *
-   * @param target left out: all of them; else those of the instance's namespace
+   * @param target left out: all clients; else those of the instance's namespace
    * @param target.instance the instance's name
    * @throws INVALID_NAME
    */
   clients(target?: { instance?: string | undefined }): ClientInfo[]
   /**
-   * Ends clients so that a stock client stays away until it is told to connect again. Where several nodes share the
-   * store, on all of them: at once on this one.
+   * Disconnects clients. A stock client then reconnects only when its application calls `connect()`. Works at once on
+   * this node, and on all nodes that share the store.
    *
-   * @param target the clients of an instance's namespace, those that came with a key, or those that are both
-   * @throws INVALID_DATA when neither an instance nor a key is named, INVALID_NAME; STORE_UNAVAILABLE when the other
-   *   nodes could not be told
+   * @param target the clients of an instance's namespace, the clients of a key, or those that match both
+   * @throws INVALID_DATA when neither an instance nor a key is given, INVALID_NAME; STORE_UNAVAILABLE when the other
+   *   nodes could not be notified
    */
   disconnect(target: DisconnectTarget): Promise<void>
   /**
-   * Lets clients send an event: those of an instance's namespace for that instance, and at the root those alone that
-   * came with the global key. The answer is the acknowledgement: what the handler returns, or
-   * `{ code, statusCode, message, retry }` for UNAUTHORIZED, FORBIDDEN, INVALID_DATA, NOT_SERIALIZABLE, HANDLER_FAILED,
-   * HANDLER_TIMEOUT. Clients that ask for no acknowledgement are told nothing.
+   * Adds a handler for an event that clients send. In an instance's namespace every client may send it; at the root
+   * only clients with the global key may. The acknowledgement is the handler's return value, or `{ code, statusCode,
+   * message, retry }` for UNAUTHORIZED, FORBIDDEN, INVALID_DATA, NOT_SERIALIZABLE, HANDLER_FAILED, HANDLER_TIMEOUT. A
+   * client that asks for no acknowledgement gets no answer.
    *
-   * @param event any name that the catalogue could have, in it or not
+   * @param event any valid event name, in the catalogue or not
    * @param options the handler, the schema of the data, and the timeout
-   * @throws INVALID_OPTION for a name that cannot be, one that has a handler already, and options that cannot be
+   * @throws INVALID_OPTION for an invalid name, a name that already has a handler, and invalid options
    */
   handle<Schema extends EventSchema | undefined = undefined>(event: string, options: HandleOptions<Schema>): void
   /** Counters since the start, and gauges, of this node. */
   stats(): Stats
   /**
-   * The events, what clients may send, how they resume and how they bring a key, as an AsyncAPI 3.0.0 document. Made
-   * of the catalogue and of what is handled at the time of the call.
+   * Describes the server as an AsyncAPI 3.0.0 document: the events, the messages that clients may send, how clients
+   * resume and how they authenticate. It covers the catalogue and the handlers at the time of the call.
    *
-   * @param info title, version and description of the document; what is left out is the plugin's
-   * @returns plain JSON, new at each call
+   * @param info title, version and description of the document; the plugin has a default for each
+   * @returns plain JSON, a new object at each call
    */
   asyncapi(info?: Partial<AsyncApiInfo>): AsyncApiDocument
 }

@@ -14,9 +14,9 @@ import { instanceName } from '../instances/names.js'
 import type { Settings } from '../options.js'
 import type { TrustProxy, VerifyAnswer, VerifyRequest } from '../types.js'
 
-/** Longest key, in characters. Tokens of several kB exist; more is an attack on the host's check. */
+/** Longest key, in characters. Tokens of several kB exist; a longer key is probably an attack on `verify`. */
 const MAX_KEY_LENGTH = 8192
-// Each says that somebody passed the request on. Which of them a proxy sets is its own affair.
+// Headers that show that a proxy forwarded the request. Different proxies set different ones.
 const FORWARDING_HEADERS: ReadonlySet<string> = new Set([
   'forwarded',
   'via',
@@ -32,34 +32,34 @@ const FORWARDING_HEADERS: ReadonlySet<string> = new Set([
 
 const isForwardingHeader = (name: string): boolean => FORWARDING_HEADERS.has(name) || name.startsWith('x-forwarded')
 
-/** The side of a request that the network shows. */
+/** The network side of a request: its address, its origin and its host. */
 export interface Peer {
-  /** The client's address, as far as trusted proxies tell; `null` where there is none (a Unix socket). */
+  /** The client's address, resolved through trusted proxies; `null` if there is none (a Unix socket). */
   readonly address: string | null
-  /** Whether the address may be somebody else's: an untrusted peer passed the request on. */
+  /** True if an untrusted peer forwarded the request, so the address may not be the client's. */
   readonly forwarded: boolean
-  /** The origin of a page from elsewhere that `cors` does not list by name; `null` for everybody else. */
+  /** The origin of a cross-site page that `cors` does not list by name; `null` for all other requests. */
   readonly foreignOrigin: string | null
-  /** The host that it asks for. */
+  /** The host that the request names in its headers. */
   readonly host: string | undefined
 }
 
-/** What a caller may see. */
+/** The permissions of a caller. */
 export interface Grant {
-  /** The global key, or an address that needs none. */
+  /** True for the global key, and for an address that needs no key. */
   readonly global: boolean
-  /** `null`: all. */
+  /** The instances that the caller may access; `null`: all. */
   readonly instances: ReadonlySet<string> | null
   readonly events: EventSet
-  /** Whether it may publish over HTTP. */
+  /** Whether the caller may publish over HTTP. */
   readonly publish: boolean
-  /** SHA-256 of the key that came, in base64; `null` if none did. */
+  /** SHA-256 of the caller's key, in base64; `null` if there is none. */
   readonly keyHash: string | null
-  /** When it has to be asked for again, by `performance.now()`; `null`: never. */
+  /** When the grant must be checked again, by `performance.now()`; `null`: never. */
   readonly expiresAt: number | null
 }
 
-/** What an address opens that needs no key. One object for all, because there may be many clients. */
+/** The grant for an address that needs no key. One shared object, because there may be many such clients. */
 const KEYLESS: Grant = {
   global: true,
   instances: null,
@@ -69,7 +69,10 @@ const KEYLESS: Grant = {
   expiresAt: null
 }
 
-/** What the root shows in traditional mode to clients of Evolution, which join it unasked. */
+/**
+ * The grant for Evolution's clients at the root in traditional mode: they join the root by default, and get nothing
+ * there.
+ */
 export const SILENT: Grant = {
   global: false,
   instances: new Set(),
@@ -79,10 +82,10 @@ export const SILENT: Grant = {
   expiresAt: null
 }
 
-/** The SHA-256 of a key, in base64: how a key is kept and compared. */
+/** The SHA-256 of a key, in base64. Keys are stored and compared in this form. */
 export const hashKey = (key: string): string => hash('sha256', key.trim(), 'base64')
 
-/** A key as it came from outside: trimmed, `null` where there is none. */
+/** Reads a key from outside: trimmed; `null` if there is none. */
 export function readKey (value: unknown): string | null {
   if (typeof value !== 'string') return null
   const key = value.trim()
@@ -95,10 +98,11 @@ export function bearerKey (headers: IncomingHttpHeaders): string | null {
 }
 
 /**
- * The keys by which somebody may publish: those of the two headers, and the password of `Authorization: Basic`, which a
- * URL can carry. That one may be percent-encoded, and never counts with what a browser's page sends.
+ * The keys of a publishing request: those of the two key headers, and the password of `Authorization: Basic`, which a
+ * URL can carry. The password may be percent-encoded. It is ignored in requests of web pages, because browsers send it
+ * by themselves.
  *
- * @returns of each that came, its spellings
+ * @returns for each key, its possible spellings
  */
 export function publisherKeys (headers: IncomingHttpHeaders): ReadonlyArray<readonly string[]> {
   const isPage = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
@@ -106,7 +110,7 @@ export function publisherKeys (headers: IncomingHttpHeaders): ReadonlyArray<read
   return keys.map(spellings => spellings.filter(key => key !== null)).filter(({ length }) => length > 0)
 }
 
-/** The password of `Authorization: Basic`, as it is written and percent-decoded. */
+/** The password of `Authorization: Basic`, both as written and percent-decoded. */
 function basicKeys ({ authorization }: IncomingHttpHeaders): Array<string | null> {
   const [, encoded] = /^Basic +(\S+)$/i.exec(authorization ?? '') ?? []
   if (encoded === undefined) return []
@@ -127,7 +131,7 @@ function percentDecoded (text: string): string {
 
 type Caller = Pick<VerifyRequest, 'apikey' | 'instance' | 'address'>
 
-/** The host that a request is for. HTTP/2 has `:authority` for it. */
+/** The host that a request is for. HTTP/2 has it in `:authority`. */
 const hostOf = (headers: IncomingHttpHeaders): string | undefined =>
   headers.host ?? (headers as { readonly ':authority'?: string })[':authority']
 
@@ -136,7 +140,7 @@ export class Access {
   readonly #settings: Settings
   readonly #catalogue: Catalogue
   readonly #log: FastifyBaseLogger
-  /** `null`: the host's function is asked. */
+  /** Hashes of the global keys; `null`: the application's function returns the keys. */
   readonly #keyHashes: readonly Buffer[] | null
   readonly #publishHashes: readonly Buffer[]
   readonly #trusted: AddressMatcher
@@ -167,7 +171,7 @@ export class Access {
   }
 
   /**
-   * Reads where a request comes from.
+   * Determines the origin and the address of a request.
    *
    * @param headers of the request
    * @param remoteAddress of the connection that carries it
@@ -178,7 +182,7 @@ export class Access {
     const hops = proxyAddr.all(request as never).length
     const passedOn = hops > chain.length
     const header = Object.keys(headers).find(isForwardingHeader)
-    // A proxy that says so, but names no address by X-Forwarded-For, hides the client's from us.
+    // A proxy that forwards without X-Forwarded-For hides the client's address.
     const unread = header !== undefined && hops === 1
     if (header !== undefined && this.#settings.trustProxy === false) this.#hint(header)
     const address = chain.at(-1)
@@ -190,7 +194,10 @@ export class Access {
     }
   }
 
-  /** A browser sends no `Origin` with what only a page shows (an `<img>`, a `fetch` with `no-cors`). */
+  /**
+   * A browser sends no `Origin` with requests whose response the page cannot read (an `<img>`, a `fetch` with
+   * `no-cors`).
+   */
   #foreignOrigin (headers: IncomingHttpHeaders, remoteAddress: string | undefined): string | null {
     const { origin } = headers
     if (origin === undefined) {
@@ -201,9 +208,9 @@ export class Access {
   }
 
   /**
-   * The same for a request of HTTP that is not Socket.IO's. An old browser, and any browser over plain HTTP, sends
-   * neither `Origin` nor `Sec-Fetch-Site` with a GET: then nothing tells whose page it is, and neither a cookie nor an
-   * address other than this machine's own is enough.
+   * Like `peer`, for HTTP requests that do not belong to Socket.IO. Old browsers, and all browsers over plain HTTP,
+   * send neither `Origin` nor `Sec-Fetch-Site` with a GET. The page's origin is then unknown, so neither a cookie nor
+   * an address other than loopback is enough for access.
    */
   requestPeer (headers: IncomingHttpHeaders, remoteAddress: string | undefined): Peer {
     const peer = this.peer(headers, remoteAddress)
@@ -220,23 +227,23 @@ export class Access {
     )
   }
 
-  /** `*` lists nobody by name, and least of all a page that calls itself so. */
+  /** `*` lists no origin by name, and a page must not be able to claim the origin `*`. */
   #isListed (origin: string): boolean {
     return origin !== '*' && this.#settings.cors?.includes(origin) === true
   }
 
-  /** A page's own server is told by the host alone: TLS may end at a proxy. */
+  /** Whether a page was loaded from this server. Only the host is compared: a proxy may have terminated TLS. */
   #isOwn (origin: string, headers: IncomingHttpHeaders, remoteAddress: string | undefined): boolean {
     const forwarded = remoteAddress !== undefined && this.#trusted(remoteAddress, 0)
       ? headers['x-forwarded-host']
       : undefined
-    // As Fastify: of several, the nearest proxy's own.
+    // Of several values, the last is that of the nearest proxy. Fastify reads the header in the same way.
     const host = forwarded === undefined ? hostOf(headers) : String(forwarded).split(',').at(-1)?.trim()
     return URL.canParse(origin) && host !== undefined && new URL(origin).host === host.toLowerCase()
   }
 
   /**
-   * Refuses pages from origins that `cors` does not list, where it lists any.
+   * Refuses pages from origins that `cors` does not list, if `cors` is set.
    *
    * @throws ORIGIN_NOT_ALLOWED
    */
@@ -247,11 +254,11 @@ export class Access {
   }
 
   /**
-   * Checks what a caller may see.
+   * Determines the permissions of a caller.
    *
-   * @param apikey the key that came, trimmed, or `null`
-   * @param instance what is asked for; `null` is the root
-   * @param headers of the request, for the host's own check
+   * @param apikey the caller's key, trimmed, or `null`
+   * @param instance the instance that the caller wants to access; `null` is the root
+   * @param headers of the request, for `verify`
    * @throws UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED, CLOSED
    */
   async authorize (
@@ -264,7 +271,7 @@ export class Access {
     const request = { apikey, instance, address: peer.address, headers }
     if (keyHash !== null && await this.#isGlobalKey(keyHash, request)) return { ...KEYLESS, keyHash }
     if (keyHash === null && this.#needsNoKey(peer)) return KEYLESS
-    // It opens nothing but publishing, whatever a host's check would say of it.
+    // A publish key grants nothing but publishing, even if `verify` would accept it.
     if (keyHash !== null && isOneOf(keyHash, this.#publishHashes)) throw new errors.FORBIDDEN(placeOf(instance))
     const grant = await this.#ask(request, keyHash, peer)
     if (grant === false || (instance !== null && grant.instances?.has(instance) === false)) {
@@ -275,11 +282,11 @@ export class Access {
   }
 
   /**
-   * Checks who wants to publish over HTTP. Each key is tried until one is accepted.
+   * Checks that a caller may publish over HTTP. Each key is tried until one is accepted.
    *
-   * @param apikeys of each key that came, its spellings
-   * @param instance that it is for; `null`: not known yet
-   * @throws UNAUTHORIZED when no key came, or several and none is accepted; FORBIDDEN, VERIFY_FAILED, CLOSED
+   * @param apikeys for each key, its possible spellings
+   * @param instance the instance to publish for; `null`: not known yet
+   * @throws UNAUTHORIZED when there is no key, or several and none is accepted; FORBIDDEN, VERIFY_FAILED, CLOSED
    */
   async authorizePublisher (
     apikeys: ReadonlyArray<readonly string[]>,
@@ -322,7 +329,7 @@ export class Access {
     return isOneOf(keyHash, this.#keyHashes ?? await this.#askKeys(caller))
   }
 
-  /** The global keys that are good now. A failure is no answer: it lets nobody in. */
+  /** The global keys that are valid now. If the application's function fails, the caller gets VERIFY_FAILED. */
   async #askKeys (caller: Caller): Promise<readonly Buffer[]> {
     const { apikeys } = this.#settings
     if (typeof apikeys !== 'function') return []
@@ -336,8 +343,8 @@ export class Access {
   }
 
   /**
-   * A page from elsewhere whose name was made to resolve to this machine (DNS rebinding) looks like one of our own:
-   * only the name that it asks for gives it away.
+   * Detects DNS rebinding: a page of another site whose host name resolves to this machine has the same origin as the
+   * server. Only the host name of the request shows the attack.
    */
   #isRebound (host: string | undefined): boolean {
     if (host === undefined || !URL.canParse(`http://${host}`)) return false
@@ -351,7 +358,7 @@ export class Access {
     const { verify } = this.#settings
     const { apikey } = request
     if (verify === null || (apikey !== null && apikey.length > MAX_KEY_LENGTH)) return false
-    // A page from elsewhere must bring a key: the cookies that come along are its visitor's, not its own.
+    // A cross-site page must send a key: the cookies of its request belong to the visitor, not to the page.
     if (apikey === null && peer.foreignOrigin !== null) return false
     return await this.#askHost(
       'verify',
@@ -361,7 +368,7 @@ export class Access {
   }
 
   /**
-   * Asks a function of the host's, for a caller.
+   * Calls a function of the application for a caller.
    *
    * @throws VERIFY_FAILED, CLOSED
    */
@@ -374,14 +381,14 @@ export class Access {
       return await inTime(ask(), HOST_TIMEOUT, this.#closing.signal)
     } catch (failure) {
       if (this.#closing.signal.aborted) throw new errors.CLOSED()
-      // What a client of the host's auth service throws often has the whole request in it.
+      // The errors of HTTP clients often contain the whole request, and with it the key.
       const err = withoutKey(failure, apikey)
       this.#log.error({ err, instance, address }, `the option ${option} failed: the caller is told to try again`)
       throw Object.assign(new errors.VERIFY_FAILED(), { cause: err })
     }
   }
 
-  /** Waits no longer for the host's own check. */
+  /** Aborts all calls of `verify` that are under way. */
   close (): void {
     this.#closing.abort()
   }
@@ -391,13 +398,14 @@ export class Access {
     if (answer === true) {
       return { global: false, instances: null, events: null, publish: false, keyHash, expiresAt: null }
     }
-    // A Response that was returned by mistake, say, has no keys of its own and would grant everything.
+    // A `Response`, returned by mistake, has no own properties, and would count as an empty grant: access to
+    // everything.
     if (!isPlainObject(answer)) {
       throw new TypeError('verify must answer true, false or { instances?, events?, ttl?, publish? }')
     }
     const { instances, events, ttl, publish = false, ...unknown } = answer
     const [key] = Object.keys(unknown)
-    // The host means a restriction by it, which would not hold.
+    // An unknown key was probably meant as a restriction, so it must not be ignored.
     if (key !== undefined) {
       throw new TypeError(`verify may answer instances, events, ttl and publish, and answered "${key}"`)
     }
@@ -413,28 +421,27 @@ export class Access {
   }
 
   #grantedEvents (names: readonly string[]): EventSet {
-    // Here an empty list is no events at all, unlike in a filter.
+    // In a grant an empty list means no events. In a filter it means all.
     if (names.length === 0) return new EventBits(this.#catalogue, [])
     return parseEventPatterns(this.#catalogue, names, name => this.#catalogue.unknown(name))
   }
 }
 
-/**
- * What a page from elsewhere may show to the host's own check: not the cookies that come along, which are its
- * visitor's and not its own.
- */
+/** The request for `verify`. For a cross-site page it has no cookies: they belong to the visitor, not to the page. */
 function withoutVisitors (request: VerifyRequest, { foreignOrigin }: Peer): VerifyRequest {
   if (foreignOrigin === null) return request
   const { cookie: _, authorization, ...headers } = request.headers
-  // A browser adds `Basic` and the like by itself, once its user has signed in. `Bearer` is given by the page.
+  // Browsers send `Basic` credentials by themselves once the user has signed in. A page sets `Bearer` explicitly.
   const given = authorization !== undefined && bearerKey({ authorization }) !== null ? { authorization } : null
   return { ...request, headers: { ...headers, ...given } }
 }
 
-/** Every browser says so, and a page cannot change it for what it loads without reading it. */
+/**
+ * Every browser sends this user agent, and a page cannot change it for resources that it loads without reading them.
+ */
 const isBrowser = (headers: IncomingHttpHeaders): boolean => headers['user-agent']?.startsWith('Mozilla/') === true
 
-/** Every key is compared, so that the time tells nothing of which one is near. */
+/** Compares with every key, so that the time taken does not depend on which key is similar. */
 function isOneOf (keyHash: string, keyHashes: readonly Buffer[]): boolean {
   if (keyHashes.length === 0) return false
   const given = Buffer.from(keyHash, 'base64')
@@ -446,7 +453,7 @@ const placeOf = (instance: string | null): string =>
 
 const hashKeys = (keys: readonly string[]): Buffer[] => keys.map(key => Buffer.from(hashKey(key), 'base64'))
 
-/** @throws TypeError for what is no key: a caller's key must never be compared with it */
+/** @throws TypeError for a value that is not a key: no caller's key may be compared with it */
 function keysOf (answer: unknown): Buffer[] {
   const keys: unknown[] = Array.isArray(answer) ? answer : [answer]
   if (!keys.every(isKey)) {
@@ -457,13 +464,13 @@ function keysOf (answer: unknown): Buffer[] {
 
 const isKey = (key: unknown): key is string => typeof key === 'string' && key.trim() !== ''
 
-/** A ttl that cannot be understood would be one that never ends. */
+/** An invalid ttl must not become one that never expires. */
 function milliseconds (ttl: number): number {
   if (typeof ttl === 'number' && ttl > 0 && Number.isFinite(ttl)) return ttl
   throw new TypeError('verify must answer a ttl of milliseconds, more than 0, or leave it out')
 }
 
-/** As many checks as there are may wait for the same end. */
+/** Removes Node's limit of ten listeners: each running check listens to the same abort signal. */
 function withoutListenerLimit (controller: AbortController): AbortController {
   setMaxListeners(0, controller.signal)
   return controller

@@ -2,14 +2,17 @@ import proxyAddr from '@fastify/proxy-addr'
 import ipaddr from 'ipaddr.js'
 import { isIPv6 } from 'node:net'
 
-/** Tells whether an address is among some. `hop` counts from the nearest peer, as in Fastify's `trustProxy`. */
+/**
+ * Tells whether an address is in a list of addresses. `hop` counts proxies from the nearest one, as in Fastify's
+ * `trustProxy`.
+ */
 export type AddressMatcher = (address: string, hop: number) => boolean
 
 /**
- * Compiles IP addresses, CIDR blocks and the names `loopback`, `linklocal` and `uniquelocal`, with the library that
- * Fastify uses for `trustProxy`.
+ * Compiles IP addresses, CIDR blocks and the names `loopback`, `linklocal` and `uniquelocal`. It uses the same library
+ * as Fastify's `trustProxy`.
  *
- * @throws TypeError for what is none of these
+ * @throws TypeError for any other text
  */
 export const compileAddresses = (addresses: readonly string[]): AddressMatcher => proxyAddr.compile([...addresses])
 
@@ -24,18 +27,18 @@ export function areAddresses (addresses: readonly string[]): boolean {
 
 const WITH_PORT = /^(?:\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/
 
-/** An address as some proxies forward it, without the port: of `203.0.113.5:4711` and of `[2001:db8::1]:4711`. */
+/** Removes the port that some proxies forward with an address: `203.0.113.5:4711`, `[2001:db8::1]:4711`. */
 export function withoutPort (address: string): string {
   const [, v6, v4] = WITH_PORT.exec(address) ?? []
   return v6 ?? v4 ?? address
 }
 
-/** Groups of an IPv6 address that its network has: a /64, within which one client may take any address. */
+/** 16-bit groups in the network part of an IPv6 address: a /64, of which one client may use any address. */
 const NETWORK_GROUPS = 4
 
-/** What limits count a client's address as: an IPv4 address, or the /64 of an IPv6 address. */
+/** The unit by which limits count addresses: an IPv4 address, or the /64 network of an IPv6 address. */
 export function countedAs (address: string): string {
-  // Most are IPv4, and asked for with each connection: the library takes ten times as long to say so.
+  // Fast path for IPv4. The library takes ten times as long, and this runs for each connection.
   if (!isIPv6(address)) return address
   const parsed = ipaddr.process(address)
   if (parsed.kind() === 'ipv4') return parsed.toString()

@@ -3,51 +3,53 @@ import { isInstanceName } from '../instances/names.js'
 import type { Verify, VerifyAnswer, VerifyRequest } from '../types.js'
 import { hashKey } from './access.js'
 
-/** An answer holds for so long, in ms, if the option says nothing else. */
+/** How long an accepted key is cached by default, in ms. */
 const TTL = 10 * 60_000
-/** And by up to this share shorter, so that keys that came at once are not asked for at once again. */
+/**
+ * The cache time is shortened by a random share up to this one, so that keys cached together do not expire together.
+ */
 const JITTER = 0.2
-/** How long a refusal and a failed question hold, in ms: they are cheap to bring about. */
+/** How long a refusal or a failed request is cached, in ms. It is short because any caller can cause refusals. */
 const SHORT_TTL = 10_000
-/** Refusals and failures that are kept; the oldest go. */
+/** Size of the cache of refusals and failures. The oldest entry is evicted. */
 const MAX_SHORT = 10_000
-/** Accepted keys that are kept; those asked for the longest time ago go. */
+/** Size of the cache of accepted keys. The least recently used key is evicted. */
 const MAX_ACCEPTED = 100_000
-/** While Evolution cannot be asked, a key that it has accepted stays good for so long, in ms. */
+/** How long an accepted key stays valid while Evolution is unavailable, in ms. */
 const GRACE = 60 * 60_000
-/** An accepted key is taken back after so many refusals, over at least so long, in ms. */
+/** An accepted key is revoked after `REFUSALS` refusals over at least `REFUSED_FOR` ms. */
 const REFUSALS = 3
 const REFUSED_FOR = 5 * 60_000
-/** Between two questions for a key that is in doubt, in ms. */
+/** Delay between two requests for an accepted key that was refused since, in ms. */
 const DOUBT_TTL = 100_000
-/** For a question, in ms. The plugin waits 10 s for `verify`. */
+/** Timeout of one request, in ms. The plugin gives `verify` 10 s. */
 const PATIENCE = 4000
-/** Questions at once, and questions that may wait. Both end within the plugin's 10 s. */
+/** Concurrent requests, and requests that may wait for one of them. All finish within the 10 s of `verify`. */
 const MAX_ASKING = 20
 const MAX_WAITING = 1000
 
-/** Between two warnings, in ms. */
+/** Minimum time between two warnings, in ms. */
 const WARN_PERIOD = 60_000
 
-/** What Evolution has answered. */
+/** An answer of Evolution about a key. */
 type Answer =
-  /** `instances`: `null` for the one that was asked for. */
+  /** `instances`: `null` means the one instance that was checked. */
   | { readonly outcome: 'accepted', readonly instances: readonly string[] | null }
   | { readonly outcome: 'refused' }
   | { readonly outcome: 'failed', readonly error: Error }
 
-/** A key that Evolution has accepted. Times in ms, by `performance.now()`. */
+/** A cache entry for a key that Evolution has accepted. Times in ms, by `performance.now()`. */
 interface Accepted {
   readonly instances: readonly string[] | null
   readonly acceptedAt: number
-  /** When it is asked for again. */
+  /** When Evolution must be asked again. */
   readonly expiresAt: number
-  /** Refusals since. */
+  /** Consecutive refusals since the key was last accepted. */
   readonly refusals: number
   readonly refusedAt: number | null
 }
 
-/** A refusal of a key that was never accepted, or a failure. */
+/** A cache entry for a refusal of a key that was never accepted, or for a failed request. */
 interface Short {
   readonly answer: Exclude<Answer, { outcome: 'accepted' }>
   readonly expiresAt: number
@@ -55,36 +57,36 @@ interface Short {
 
 /** Options of `evolutionKeys`. */
 export interface EvolutionKeysOptions {
-  /** The URL of the Evolution API, without a user and password, such as `http://evolution:8080`. */
+  /** The URL of the Evolution API, without user and password, such as `http://evolution:8080`. */
   readonly url: string
   /**
-   * Milliseconds for which an answer holds, at most.
+   * Longest time that an accepted key is cached, in milliseconds.
    * @default 600000
    */
   readonly ttl?: number | undefined
   /**
-   * Told when Evolution cannot be asked, and when it can again.
+   * Logs when Evolution becomes unavailable and when it is available again.
    * @default none
    */
   readonly logger?: {
-    /** Evolution cannot be asked. */
+    /** Called when Evolution is unavailable. */
     warn (message: string): void
-    /** It can be asked again. */
+    /** Called when Evolution is available again. */
     info (message: string): void
   } | undefined
 }
 
 /**
- * Makes a `verify` that checks keys at an Evolution API: the token of an instance opens that instance, and at the root
- * the instances that Evolution lists for it. It grants no publishing.
+ * Makes a `verify` function that checks keys at an Evolution API. An instance's token grants access to that instance,
+ * and at the root to the instances that Evolution lists for the token. It does not grant publishing.
  *
- * An answer holds for `ttl`; a refusal for 10 s. While Evolution cannot be asked, a key that it has accepted within the
- * last hour stays good. A key that it has accepted is taken back after three refusals over five minutes, because
- * Evolution also refuses good keys while its database is away. Keys are kept as hashes.
+ * Accepted keys are cached for `ttl`, refusals for 10 s. While Evolution is unavailable, a key that it accepted within
+ * the last hour stays valid. An accepted key is revoked after three refusals over five minutes, because Evolution also
+ * refuses valid keys while its database is unavailable. Keys are stored as hashes.
  *
- * @param options where Evolution is, and how long an answer holds
+ * @param options the URL of Evolution, and how long to cache accepted keys
  * @returns a function for the option `verify`
- * @throws INVALID_OPTION when `url` or `ttl` cannot be used
+ * @throws INVALID_OPTION when `url` or `ttl` is invalid
  */
 export function evolutionKeys (options: EvolutionKeysOptions): Verify {
   const { url, ttl = TTL, logger } = options
@@ -95,9 +97,9 @@ export function evolutionKeys (options: EvolutionKeysOptions): Verify {
   return async request => await keys.verify(request)
 }
 
-/** With a slash at the end, so that a path in it stays. @throws INVALID_OPTION */
+/** Parses the URL and adds a slash at its end, so that relative URLs keep its path. @throws INVALID_OPTION */
 function baseUrl (text: string): URL {
-  // Not shown: it may have a password in it.
+  // The message does not show the URL: it may contain a password.
   const fault = 'evolutionKeys: option "url" must be the URL of an Evolution API, such as http://evolution:8080'
   if (typeof text !== 'string' || !/^https?:\/\//i.test(text) || !URL.canParse(text)) {
     throw new errors.INVALID_OPTION(fault)
@@ -116,11 +118,11 @@ class EvolutionKeys {
   readonly #url: URL
   readonly #ttl: number
   readonly #logger: EvolutionKeysOptions['logger']
-  /** By the hash of key and instance; the one asked for last at the end. */
+  /** Map(hash of key and instance -> accepted key), the most recently used last. */
   readonly #accepted = new Map<string, Accepted>()
-  /** Apart from the accepted ones, so that made-up keys push nothing out. */
+  /** Separate from the accepted keys, so that invented keys cannot evict them. */
   readonly #short = new Map<string, Short>()
-  /** One question at a time for each key. */
+  /** Requests under way, at most one for each key. */
   readonly #asking = new Map<string, Promise<Answer>>()
   readonly #places = new Places(MAX_ASKING, MAX_WAITING)
   #isFailing = false
@@ -132,7 +134,7 @@ class EvolutionKeys {
     this.#logger = logger
   }
 
-  /** @throws what kept Evolution from answering: the plugin tells the caller to try again */
+  /** @throws the failure of the request to Evolution; the caller then gets VERIFY_FAILED with `retry: true` */
   async verify ({ apikey, instance }: VerifyRequest): Promise<VerifyAnswer> {
     if (apikey === null || !isHeader(apikey)) return false
     const id = hashKey(`${instance ?? ''}\n${apikey}`)
@@ -146,7 +148,7 @@ class EvolutionKeys {
     return this.#conclude(id, answer)
   }
 
-  /** What an answer means for a key, beside what Evolution has said before. */
+  /** Combines an answer with what the cache knows about the key. */
   #conclude (id: string, answer: Answer): VerifyAnswer {
     const now = performance.now()
     const known = this.#accepted.get(id)
@@ -167,7 +169,7 @@ class EvolutionKeys {
     }
   }
 
-  /** Asks, and remembers what comes of it. */
+  /** Asks Evolution, and caches the answer. */
   async #ask (id: string, apikey: string, instance: string | null): Promise<Answer> {
     const answer = await this.#question(apikey, instance)
     const now = performance.now()
@@ -221,7 +223,7 @@ class EvolutionKeys {
       return await this.#places.during(async () => {
         const response = await fetch(new URL(path, this.#url), {
           headers: { apikey, accept: 'application/json' },
-          // A key goes to the host that was named, and to no other.
+          // Do not follow redirects: the key must only be sent to the configured host.
           redirect: 'manual',
           signal: AbortSignal.timeout(PATIENCE)
         })
@@ -233,19 +235,21 @@ class EvolutionKeys {
   }
 }
 
-/** Whether an accepted key stays good after an answer that does not accept it. */
+/** Whether an accepted key stays valid after a refusal or a failure. */
 function holds (known: Accepted, answer: Answer, now: number): boolean {
   if (answer.outcome === 'failed') return now - known.acceptedAt < GRACE
   return known.refusals + 1 < REFUSALS || known.refusedAt === null || now - known.refusedAt < REFUSED_FOR
 }
 
 function grant ({ instances, expiresAt }: Accepted, now: number): VerifyAnswer {
-  // At least a moment, so that it is asked for after the answer has expired here.
+  // At least 1 ms, so that `verify` is called again after this cache entry has expired.
   const ttl = Math.max(1, Math.ceil(expiresAt - now))
   return instances === null ? { ttl } : { instances, ttl }
 }
 
-/** Evolution's own shapes. Whatever else answers, such as a proxy's page, says nothing of the key. */
+/**
+ * Reads the response formats of Evolution. Any other response, such as an error page of a proxy, counts as a failure.
+ */
 async function readAnswer (response: Response, instance: string | null): Promise<Answer> {
   const { status } = response
   let body: unknown
@@ -264,14 +268,14 @@ async function readAnswer (response: Response, instance: string | null): Promise
   if (status === 200 && instance === null && Array.isArray(body)) {
     const names = body.map(nameOf)
     if (names.every(name => name !== undefined)) {
-      // One with a name that cannot be served here must not keep the others away.
+      // Skip instances with a name that this server cannot serve; the others stay accessible.
       return { outcome: 'accepted', instances: names.filter(isInstanceName) }
     }
   }
   throw new Error(`it answered ${status} with something else than an Evolution API does`)
 }
 
-/** The name of an instance in a list of version 2, or of version 1. */
+/** The name of an instance in a list of Evolution 2 or 1. */
 function nameOf (item: unknown): string | undefined {
   if (!isRecord(item)) return undefined
   const name = item.name ?? (isRecord(item.instance) ? item.instance.instanceName : undefined)
@@ -280,14 +284,14 @@ function nameOf (item: unknown): string | undefined {
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
-/** What can stand in a header: fetch would throw for anything else. */
+/** Whether a key is a valid header value; `fetch` throws for any other. */
 const isHeader = (apikey: string): boolean => /^[\t\x20-\x7e\x80-\xff]+$/.test(apikey)
 
-/** As one line that has no key in it. */
+/** Reduces an error to one line without the key. */
 function fault (error: unknown): Error {
   const { name, message, cause } = error as Error
   if (name === 'TimeoutError') return new Error(`it did not answer within ${PATIENCE / 1000} s`)
-  // What fetch itself throws has the reason behind it.
+  // Errors of `fetch` have the reason in `cause`.
   const { code, message: why } = (cause ?? {}) as Partial<NodeJS.ErrnoException>
   return new Error(code ?? why ?? message, { cause: error })
 }
@@ -298,7 +302,7 @@ function dropOldest (map: Map<string, unknown>, most: number): void {
   if (oldest !== undefined) map.delete(oldest)
 }
 
-/** Bounds how many do something at once. */
+/** Limits the number of concurrent operations. */
 class Places {
   #free: number
   readonly #maxWaiting: number
@@ -309,7 +313,7 @@ class Places {
     this.#maxWaiting = maxWaiting
   }
 
-  /** @throws when too many wait already, or nothing becomes free in time */
+  /** @throws when too many operations are waiting, or this one has waited too long */
   async during<Result> (work: () => Promise<Result>): Promise<Result> {
     await this.#take()
     try {

@@ -1,7 +1,7 @@
-/** What stands in a text where a key stood. */
+/** Replaces a key in a text. */
 const HIDDEN = '[key]'
 
-/** How a key may be written: as it is, in a URL, in Basic authentication. */
+/** The spellings in which a key may appear: as it is, in a URL, and in Basic authentication. */
 function spellings (key: string): string[] {
   return [
     key,
@@ -11,15 +11,15 @@ function spellings (key: string): string[] {
   ]
 }
 
-/** Causes of causes that are kept. */
+/** Maximum depth of `cause` that is kept. */
 const MAX_CAUSES = 5
 
 /**
- * An error for the log in place of one from outside, which may carry the key that it was about: in its message or
- * its stack, in the request that it holds, or in what caused it.
+ * Copies an error from outside for the log, without the key. The original may contain the key in its message, its
+ * stack, its request or its cause.
  *
  * @param failure what was thrown
- * @param key that came; `null` if none did
+ * @param key the caller's key; `null` if there was none
  */
 export function withoutKey (failure: unknown, key: string | null, causes = MAX_CAUSES): Error {
   const hide = (text: string) =>

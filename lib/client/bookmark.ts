@@ -1,15 +1,19 @@
 /**
- * Keeps a text under a name: `sessionStorage`, `localStorage`, React Native's `AsyncStorage`, or your own. Where the
- * browser may forbid even to look at it, give `{ getItem: key => localStorage.getItem(key), setItem: … }`.
+ * Stores a text under a name: `sessionStorage`, `localStorage`, React Native's `AsyncStorage`, or your own. Some
+ * browser settings forbid all access to `localStorage`; then give `{ getItem: key => localStorage.getItem(key),
+ * setItem: … }`.
  */
 export interface IdStorage {
-  /** The text that is kept under a name; `null` or `undefined` if there is none. */
+  /** Returns the text stored under a name; `null` or `undefined` if there is none. */
   getItem: (key: string) => string | null | undefined | Promise<string | null | undefined>
-  /** Keeps a text. If it returns a promise, the next one is written after that. */
+  /** Stores a text. If it returns a promise, the next text is stored after that promise has settled. */
   setItem: (key: string, value: string) => unknown
 }
 
-/** Where one reader of the stream has got to, also when the page or the process is gone. Its storage may fail. */
+/**
+ * Stores the id of the last message, so that a client can resume after its page or process has ended. The storage may
+ * fail.
+ */
 export class Bookmark {
   readonly #storage: IdStorage | undefined
   readonly #key: string
@@ -18,14 +22,14 @@ export class Bookmark {
   #isWriting = false
   #isFailing = false
 
-  /** @param onError told when the storage fails, once until it works again */
+  /** @param onError called when the storage fails; not called again until it has worked in between */
   constructor (storage: IdStorage | undefined, key: string, onError: (error: Error) => void) {
     this.#storage = storage
     this.#key = key
     this.#onError = onError
   }
 
-  /** Resolves to the id that was kept; to an empty text where there is none, or it cannot be read. */
+  /** Resolves to the stored id; to an empty string if there is none or the storage fails. */
   async restore (): Promise<string> {
     try {
       return await this.#storage?.getItem(this.#key) ?? ''
@@ -36,8 +40,8 @@ export class Bookmark {
   }
 
   /**
-   * Written before the event loop turns, if the storage answers at once; to a slow one, the
-   * newest after what is under way.
+   * Stores an id. A synchronous storage is written in this tick of the event loop. While an asynchronous storage is
+   * writing, only the newest id waits.
    */
   keep (id: string): void {
     this.#id = id

@@ -9,79 +9,83 @@ import { Bookmark, type IdStorage } from './bookmark.js'
 
 export type { EventTypes, IdStorage, Message, Position, Ready, Refusal }
 
-/** The dotted names of the events that are declared; any text while none is. */
+/** The dotted names of the declared events; any string while no event is declared. */
 export type ClientEventName = [keyof EventTypes] extends [never] ? string : keyof EventTypes & string
 
-/** A refusal of the server, of which `data` says why, or a failure of `apikey` or `storage`. */
+/** A refusal by the server, with the reason in `data`, or a failure of `apikey` or `storage`. */
 export interface ClientError extends Error {
-  /** The refusal; left out where the server has not refused the client. */
+  /** The refusal; left out if the server did not refuse the client. */
   data?: Refusal
 }
 
-/** Options of `connect`: all that `io()` of socket.io-client takes but for `auth`, and the following. */
+/** Options of `connect`: all options of socket.io-client's `io()` except `auth`, and the following. */
 export interface ConnectOptions extends Partial<Omit<ManagerOptions & SocketOptions, 'auth'>> {
   /**
-   * The key, or a function that is asked for it at each connect, so that a token can be renewed.
+   * The key, or a function that returns it. The function is called at each connect, so that a token can be renewed.
    * @default none
    */
   apikey?: string | (() => string | Promise<string>) | undefined
   /**
-   * The events to get, such as `messages.*`.
+   * The events to receive, such as `messages.*`.
    * @default all
    */
   events?: readonly string[] | undefined
   /**
-   * The instances to get events of; at the root of global mode only.
+   * The instances whose events to receive; only at the root in global mode.
    * @default all
    */
   instances?: readonly string[] | undefined
   /**
-   * Keeps the last id for when the page is loaded anew or the process starts again. `sessionStorage` is each tab's
-   * own. Tabs share `localStorage`, and with it one position, of whoever wrote last: right if what their handlers
-   * write is shared too.
+   * Stores the last id, so that the client resumes after the page is reloaded or the process restarts. Each tab has its
+   * own `sessionStorage`. All tabs share `localStorage`, where the last tab to write decides the position: use it only
+   * if the state that the handlers write is shared as well.
    * @default none
    */
   storage?: IdStorage | undefined
   /**
-   * The name to keep it under.
+   * The name under which the id is stored.
    * @default made of the URL, without its query
    */
   storageKey?: string | undefined
   /**
-   * Called when what was missed cannot be had any more: load your state anew. If it returns a promise, messages wait
-   * for that, so that none is applied to the old state: up to 10,000, and when there were more, the client connects
-   * once more and resumes. At another gap it is called again, even while it loads.
+   * Called after a gap: missed events are lost, and the application must reload its state. If it returns a promise,
+   * messages are held back until the promise settles, so that none is applied to the old state: up to 10,000. If more
+   * come, the client reconnects afterwards and resumes. Another gap calls it again, even before the promise has settled.
    */
   onGap?: ((ready: Ready) => unknown) | undefined
   /**
-   * Told when the server refuses the client, or sends it away, and when `apikey` or `storage` fails. A refusal that
-   * may pass (`error.data.retry`) is tried again by itself, and told once for each code until the client is in: the
-   * instance may be mistyped. After any other, `socket.connect()` tries again. `apikey` is tried again, too.
+   * Called when the server refuses or disconnects the client, and when `apikey` or `storage` fails. After a refusal
+   * with `error.data.retry`, the client retries by itself, and reports each code only once until it is connected. After
+   * any other refusal, call `socket.connect()` to try again. A failure of `apikey` is retried as well.
    * @default console.warn
    */
   onError?: ((error: ClientError) => void) | undefined
   /**
-   * The longest time between tries after a refusal that may pass, in ms. It begins with `reconnectionDelay`, and
-   * doubles.
+   * The longest delay between retries after a refusal with `retry`, in ms. The first delay is `reconnectionDelay`; it
+   * doubles at each retry.
    * @default 30000
    */
   retryDelayMax?: number | undefined
 }
 
-/** Messages that are held while `onGap` loads. What is more is had again from the server when it has ended. */
+/** Messages that are held back while `onGap` loads. If more come, the client resumes after it instead. */
 const MAX_HELD = 10_000
 
 type Handler = (message: Message) => unknown
 
-/** The name under which the handlers of all events are kept; no event is called so. */
+/** The key for handlers of all events. No event can have this name. */
 const ANY = '*'
 
 /**
- * A client that misses no event and gets none twice while it lives. Across a crash, a message may come again: its id
- * is kept after its handlers have returned, also if one threw. A promise of theirs is not waited for.
+ * A client that resumes after each reconnect. Within one process, no event is lost or repeated. After a crash a message
+ * may be repeated: its id is stored after its handlers have returned, even if one threw. Promises of handlers are not
+ * awaited.
  */
 export class EventsClient {
-  /** For `connect`, `connect_error` and `disconnect`, and for what is not a message of the plugin. */
+  /**
+   * The Socket.IO client: use it for `connect`, `connect_error` and `disconnect`, and for messages that are not the
+   * plugin's.
+   */
   readonly socket: Socket
   readonly #options: Pick<ConnectOptions, 'apikey' | 'events' | 'instances' | 'onGap'>
   readonly #onError: (error: ClientError) => void
@@ -91,24 +95,24 @@ export class EventsClient {
   // Map(event -> handlers)
   readonly #handlers = new Map<string, Set<Handler>>()
   #last = ''
-  // What is behind a gap, while the application loads its state
+  // Events after a gap, held back while the application reloads its state
   #held: Array<[name: string, content: unknown]> = []
-  /** Whether there was more to hold than may be. */
+  /** Whether more messages came than may be held back. */
   #isOverfull = false
-  // The load that counts; null when nothing is held
+  // The latest call of `onGap`, until it is done; null when no event is held back
   #loading: symbol | null = null
   #attempts = 0
   #retries = 0
-  /** Codes of refusals that were told since it was in last. */
+  /** Codes of the refusals that were reported since the client was last connected. */
   readonly #told = new Set<string>()
   #retryTimer: ReturnType<typeof setTimeout> | undefined
   #isClosed = false
 
   /**
-   * As {@link connect}.
+   * See {@link connect}.
    *
    * @param url as for socket.io-client's `io()`
-   * @param options what to get, and where to resume
+   * @param options which events to receive, and where to store the last id
    */
   constructor (url: string, options: ConnectOptions = {}) {
     const {
@@ -125,7 +129,7 @@ export class EventsClient {
     this.#options = { apikey, events, instances, onGap }
     this.#onError = onError
     this.#retryDelayMax = retryDelayMax
-    // A query may hold the key.
+    // Without the query, which may contain the key.
     this.#bookmark = new Bookmark(storage, storageKey ?? `fastify-ws-events:${url.replace(/\?.*/s, '')}`, onError)
     this.#restored = this.#bookmark.restore().then(id => { this.#last = id })
     this.socket = io(url, { ...rest, auth: send => { void this.#authenticate(send) } })
@@ -140,33 +144,33 @@ export class EventsClient {
     })
   }
 
-  /** What it would resume after; empty before the first connect, if nothing was stored. */
+  /** The id after which the client would resume; empty before the first connect if no id was stored. */
   get lastEventId (): string {
     return this.#last
   }
 
   /**
-   * Adds a handler. Add those that must miss nothing in the same turn as `connect()`: what nobody handles has passed.
+   * Adds a handler. Events that have no handler are skipped, so add handlers in the same tick as `connect()`.
    *
    * @param event its dotted name
    * @param handler called with each message of the event
-   * @returns a function that takes the handler out again
+   * @returns a function that removes the handler
    */
   on<Name extends ClientEventName>(event: Name, handler: (message: Message<EventData<Name>>) => unknown): () => void {
     return this.#add(event, handler)
   }
 
   /**
-   * Adds a handler of all events, called before those of one.
+   * Adds a handler of all events, called before the handlers of one event.
    *
    * @param handler called with each message
-   * @returns a function that takes the handler out again
+   * @returns a function that removes the handler
    */
   onAny (handler: (message: Message) => unknown): () => void {
     return this.#add(ANY, handler)
   }
 
-  /** Leaves, for good: no handler is called any more, and no timer is left. */
+  /** Disconnects for good. No handler is called after this, and all timers are cleared. */
   close (): void {
     this.#isClosed = true
     clearTimeout(this.#retryTimer)
@@ -179,11 +183,15 @@ export class EventsClient {
     return () => { handlers.delete(handler) }
   }
 
-  /** Tells the server who this is and where it stands. Over a shared connection it is called before `socket` is set. */
+  /**
+   * Sends the key, the filter and the last id. On a connection that is shared with other clients it is called before
+   * `socket` is set.
+   */
   async #authenticate (send: (auth: object) => void): Promise<void> {
     const { apikey, events, instances } = this.#options
     const attempt = ++this.#attempts
-    // If the connection has changed meanwhile, another attempt answers: two answers would be two clients.
+    // If the connection has changed during an await, a newer attempt sends the answer. A second answer would add a
+    // second session.
     const isCurrent = () =>
       attempt === this.#attempts && this.socket.active && this.socket.io.engine.readyState === 'open'
     try {
@@ -199,7 +207,7 @@ export class EventsClient {
   }
 
   #refused (error: ClientError): void {
-    // While it is active, the stock client comes back by itself.
+    // An active stock client reconnects by itself.
     if (this.socket.active) return
     const { code = '', retry = false } = error.data ?? {}
     if (retry && this.#retry() && this.#told.has(code)) return
@@ -208,16 +216,16 @@ export class EventsClient {
   }
 
   /**
-   * Tries again later, at a random moment, so that those who were refused together do not come back together.
+   * Retries after a random delay, so that clients that were refused together do not reconnect together.
    *
-   * @returns whether it does, as socket.io-client's options about reconnection want it
+   * @returns whether a retry is scheduled, as allowed by socket.io-client's reconnection options
    */
   #retry (): boolean {
     const { socket: { io: manager } } = this
     if (this.#isClosed || !manager.reconnection() || this.#retries >= manager.reconnectionAttempts()) return false
     const delay = Math.min(manager.reconnectionDelay() * 2 ** this.#retries++, this.#retryDelayMax)
     clearTimeout(this.#retryTimer)
-    // The application may have told it to connect meanwhile.
+    // The application may have called `connect()` meanwhile.
     this.#retryTimer = setTimeout(
       () => { if (!this.socket.active) this.socket.connect() },
       delay * (1 + Math.random()) / 2
@@ -241,11 +249,11 @@ export class EventsClient {
   }
 
   #start (ready: Ready): void {
-    // It is replayed now, or belongs to what is lost.
+    // Events held back so far are either replayed now or part of the gap.
     this.#held = []
     this.#isOverfull = false
     if (ready.recovered === true) return
-    // Without comparing: ids of another life of the server may be less.
+    // The new id may be smaller than the last one: ids of another epoch are not comparable.
     this.#last = ready.lastEventId
     if (ready.recovered === false) void this.#load(ready)
     else this.#bookmark.keep(this.#last)
@@ -261,9 +269,9 @@ export class EventsClient {
     }
     if (this.#loading !== load) return
     this.#loading = null
-    // Not before: who crashes in the middle must be told of the gap again.
+    // Stored only after `onGap` is done: after a crash before that, the server must report the gap again.
     this.#bookmark.keep(this.#last)
-    // The server replays what came since the gap. Who is disconnected gets it at the next connect.
+    // The server then replays the events since the gap. A client that is disconnected gets them at its next connect.
     if (this.#isOverfull && this.socket.connected) this.socket.disconnect().connect()
     this.#isOverfull = false
     for (let next; (next = this.#held.shift()) !== undefined;) this.#hear(...next)
@@ -272,7 +280,7 @@ export class EventsClient {
   #handle (message: Message): void {
     if (message.id <= this.#last) return
     for (const handler of [...this.#handlers.get(ANY) ?? [], ...this.#handlers.get(message.event) ?? []]) {
-      // One of them may have closed it.
+      // A handler may have closed the client.
       if (this.#isClosed) break
       try {
         handler(message)
@@ -291,24 +299,24 @@ export class EventsClient {
 }
 
 /**
- * Connects to `https://host/instance`, or in global mode to `https://host`. It remembers the id of the last message
- * and resumes after it at each reconnect.
+ * Connects to `https://host/instance`, or in global mode to `https://host`. The client remembers the id of the last
+ * message and resumes after it at each reconnect.
  *
  * @param url as for socket.io-client's `io()`
- * @param options what to get, and where to resume
+ * @param options which events to receive, and where to store the last id
  * @returns a client that connects by itself
  */
 export function connect (url: string, options?: ConnectOptions): EventsClient {
   return new EventsClient(url, options)
 }
 
-/** The host may send other events over the same namespace, with an `id` of their own. */
+/** The application may send its own events over the same namespace, with an `id` of their own. */
 function isMessage (name: string, content: unknown): content is Message {
   const { id, event, instance } = (content ?? {}) as Partial<Message>
   return event === name && typeof id === 'string' && typeof instance === 'string'
 }
 
-/** As an EventTarget does: the error is told to whoever hears of uncaught ones, and stops nothing here. */
+/** Reports an error of a handler as uncaught, like an EventTarget does, without stopping the caller. */
 function report (error: unknown): void {
   const { reportError } = globalThis as { reportError?: (error: unknown) => void }
   if (reportError !== undefined) reportError(error)

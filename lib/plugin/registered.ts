@@ -5,7 +5,7 @@ import type { EventLog } from '../log/event-log.js'
 import type { Settings } from '../options.js'
 import type { Guard } from '../routes/caller.js'
 
-/** What other plugins of this package need of the one that was registered. */
+/** The parts of the registered plugin that other plugins of this package use. */
 export interface Registered {
   readonly settings: Settings
   readonly guard: Guard
@@ -16,12 +16,12 @@ export interface Registered {
   readonly path: string | null
 }
 
-// Map(HTTP server, which all contexts of an application share -> what was registered on it)
+// Map(HTTP server -> the plugin registered on it). All contexts of an application share the HTTP server.
 const registered = new WeakMap<object, Registered>()
 
 export function remember ({ server }: FastifyInstance, parts: Registered): void {
   registered.set(server, parts)
 }
 
-/** What was registered on a server; `undefined`: nothing yet. */
+/** The plugin registered on an HTTP server; `undefined` if there is none. */
 export const registeredOn = ({ server }: FastifyInstance): Registered | undefined => registered.get(server)

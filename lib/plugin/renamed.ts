@@ -1,4 +1,4 @@
-/** Names of 0.1 and those that replaced them, as CHANGELOG.md has them. */
+/** Names of version 0.1 and their replacements, as listed in CHANGELOG.md. */
 export const RENAMED = {
   options: { apiKey: 'apikey' },
   errors: {
@@ -30,11 +30,11 @@ export const RENAMED = {
 } as const
 
 /**
- * Makes an object's former names throw an error that says the new one. They do not compile in TypeScript; in JavaScript
- * `undefined` would be silent: a counter that never grows, an `instanceof` that fails where an error is handled. They
- * are not enumerable, so that nothing that copies, compares or serializes the object meets them.
+ * Adds getters for an object's former names that throw an error with the new name. TypeScript rejects a former name; in
+ * JavaScript it would silently be `undefined`, so a counter would never grow or an `instanceof` would fail. The getters
+ * are not enumerable, so that copying, comparing or serializing the object does not call them.
  *
- * @param what the object is called, for the message
+ * @param what name of the object, for the message
  */
 export function withFormerNames<Target extends object> (
   what: string,
