@@ -8,23 +8,26 @@ import type { EventSchema } from './schema-type.js'
 
 export type { EventSchema } from './schema-type.js'
 
-/** A catalogue as the host gives it: names alone, or each name with the schema of its data (`true`: any data). */
+/**
+ * A catalogue as the application gives it: a list of names, or an object with the schema of each event's data (`true`:
+ * any data).
+ */
 export type EventDefinitions = readonly string[] | Readonly<Record<string, EventSchema | true>>
 
 /** An event of the catalogue. */
 export interface EventType {
-  /** Dotted name, as on the wire: `messages.upsert`. */
+  /** Dotted name, as in Socket.IO packets: `messages.upsert`. */
   readonly name: string
-  /** The other spelling, as in configs: `MESSAGES_UPSERT`. */
+  /** Constant spelling, as in configs: `MESSAGES_UPSERT`. */
   readonly constant: string
-  /** Position in the catalogue; event sets are indexed by it. */
+  /** Index in the catalogue, by which an event set stores the event. */
   readonly index: number
   readonly schema: EventSchema | true
-  /** Missing when any data will do. */
+  /** Validates the data; missing if any data is valid. */
   readonly validate?: ValidateFunction
 }
 
-// A name travels in comma lists, in wildcards and in Socket.IO packets.
+// Only characters that are safe in comma lists, in wildcards and in Socket.IO packets.
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}$/
 const SOCKET_IO_RESERVED = new Set([
   'connect',
@@ -34,7 +37,7 @@ const SOCKET_IO_RESERVED = new Set([
   'newListener',
   'removeListener'
 ])
-// Keywords that say something about the data and demand nothing of it.
+// JSON Schema keywords that describe data without restricting it.
 const ANNOTATIONS = new Set([
   'title',
   'description',
@@ -48,7 +51,7 @@ const ANNOTATIONS = new Set([
   '$schema'
 ])
 
-/** What is wrong with the name of an event, after the name; `undefined`: nothing. */
+/** Why an event name is invalid, as a text that follows the name; `undefined` if it is valid. */
 export function nameFault (name: unknown): string | undefined {
   if (typeof name !== 'string' || !NAME.test(name)) {
     return 'must be 1 to 100 of A-Z a-z 0-9 _ . : - and start with a letter, a digit or _'
@@ -61,13 +64,13 @@ export function nameFault (name: unknown): string | undefined {
 
 const constantOf = (name: string): string => name.replace(/[.-]/g, '_').toUpperCase()
 
-/** The events that can be emitted, each findable in its dotted and its constant spelling. */
+/** The events that can be emitted. Each is found by its dotted or its constant spelling. */
 export class Catalogue {
   readonly events: readonly EventType[]
   // Map(spelling -> event)
   readonly #bySpelling = new Map<string, EventType>()
 
-  /** @throws INVALID_OPTION naming what is wrong with which event */
+  /** @throws INVALID_OPTION naming the event and what is wrong with it */
   constructor (definitions: EventDefinitions) {
     const entries: ReadonlyArray<readonly [string, EventSchema | true]> = Array.isArray(definitions)
       ? definitions.map((name: string) => [name, true] as const)
@@ -119,15 +122,15 @@ export class Catalogue {
     }
   }
 
-  /** The event of a name in either spelling, or `undefined`. */
+  /** Finds an event by either spelling; `undefined` if it is unknown. */
   find (spelling: string): EventType | undefined {
     return this.#bySpelling.get(spelling)
   }
 
   /**
-   * The event of a name in either spelling.
+   * Finds an event by either spelling.
    *
-   * @throws UNKNOWN_EVENT with the nearest known name
+   * @throws UNKNOWN_EVENT with the most similar known name
    */
   get (spelling: unknown): EventType {
     const event = typeof spelling === 'string' ? this.#bySpelling.get(spelling) : undefined
@@ -135,7 +138,7 @@ export class Catalogue {
     return event
   }
 
-  /** The name by which Evolution's manager knows an event: an alias where there is one, else its constant spelling. */
+  /** The name of an event in Evolution's manager: its alias if it has one, otherwise its constant spelling. */
   evolutionName (constant: string): string {
     const event = this.#bySpelling.get(constant)
     for (const [alias, name] of evolutionAliases) {
@@ -159,7 +162,7 @@ export class Catalogue {
   }
 
   /**
-   * Checks data against the event's schema.
+   * Validates data by the event's schema.
    *
    * @throws INVALID_DATA naming the property
    */

@@ -1,9 +1,9 @@
 import type { Catalogue, EventType } from './catalogue.js'
 
-/** A set of events of one catalogue. `null` stands for all of them, those of a later catalogue too. */
+/** A set of events of one catalogue; `null` is the set of all events, including those of a later catalogue. */
 export type EventSet = EventBits | null
 
-/** Which events of a catalogue are in a set, by their index. */
+/** A set of events, stored as a bit for each index of the catalogue. */
 export class EventBits {
   readonly #bits: Uint8Array
   readonly size: number
@@ -18,22 +18,22 @@ export class EventBits {
     return this.#bits[event.index] === 1
   }
 
-  /** The indexes of its events. */
+  /** The catalogue indexes of the events in the set. */
   * indexes (): Generator<number> {
     for (const [index, bit] of this.#bits.entries()) if (bit === 1) yield index
   }
 
-  /** The same text for the same set, whatever the order that it was given in. */
+  /** A text that is equal for equal sets, regardless of the order in which events were given. */
   get key (): string {
     return this.#bits.join('')
   }
 }
 
-/** @param event left out: one that this catalogue does not have */
+/** @param event `undefined`: an event that this catalogue does not have */
 export const includes = (set: EventSet, event: EventType | undefined): boolean =>
   set === null || (event !== undefined && set.has(event))
 
-/** The events of a set, in the order of the catalogue. */
+/** The events of a set, in catalogue order. */
 export function listEvents (catalogue: Catalogue, set: EventSet): readonly EventType[] {
   return set === null ? catalogue.events : catalogue.events.filter(event => set.has(event))
 }
@@ -45,11 +45,11 @@ export function intersectEvents (catalogue: Catalogue, a: EventSet, b: EventSet)
 }
 
 /**
- * Reads a list of event names, in either spelling, where `messages.*` stands for every event whose dotted name starts
- * with `messages.` and `*` for all.
+ * Parses a list of event names in either spelling. `messages.*` selects every event whose dotted name starts with
+ * `messages.`; `*` selects all.
  *
- * @returns `null` (all) for an empty list and for one that names the whole catalogue
- * @throws what `onUnknown` makes of the first name that matches nothing
+ * @returns `null` (all) for an empty list and for one that selects the whole catalogue
+ * @throws the error that `onUnknown` makes for the first name that matches no event
  */
 export function parseEventPatterns (
   catalogue: Catalogue,
@@ -75,7 +75,7 @@ function eventsMatching (catalogue: Catalogue, pattern: string): readonly EventT
   return event === undefined ? [] : [event]
 }
 
-/** The set of some events: `null` (all) where there are none or all of them. */
+/** Makes a set of events; `null` (all) for an empty list and for the whole catalogue. */
 export function eventSet (catalogue: Catalogue, events: readonly EventType[]): EventSet {
   if (events.length === 0) return null
   const set = new EventBits(catalogue, events)

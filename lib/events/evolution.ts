@@ -4,8 +4,8 @@ import { Type } from '@sinclair/typebox'
 const event = (description: string) => Type.Unknown({ description })
 
 /**
- * The events of Evolution API, by the names that its clients listen to; `docs/events.md` lists them. Spread it to
- * extend it:
+ * The events of Evolution API, by the names that its clients listen to; `docs/events.md` lists them. Spread it to add
+ * your own events:
  * `events: { ...evolutionEvents, 'order.paid': Type.Object({ id: Type.String() }) }`.
  */
 export const evolutionEvents = {
@@ -42,5 +42,5 @@ export const evolutionEvents = {
   'typebot.change-status': event('a typebot session changed status')
 }
 
-/** Evolution spells this config name in a way that never matches its event; its clients go on sending it. */
+/** Evolution uses this name for an event in configs. It matches no event, but Evolution's clients still send it. */
 export const evolutionAliases: ReadonlyMap<string, string> = new Map([['GROUP_UPDATE', 'groups.update']])

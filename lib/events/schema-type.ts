@@ -1,15 +1,15 @@
 /**
- * The type of data that a TypeBox schema describes, for both of its packages: `@sinclair/typebox`, whose schemas carry
- * it, and `typebox` 1.x, whose schemas name their kind in `~kind`. Read from their form, so that none of the two has to
- * be installed.
+ * Infers the type of the data that a TypeBox schema describes, for both TypeBox packages. A schema of
+ * `@sinclair/typebox` carries its type; a schema of `typebox` 1.x has its kind in `~kind`. The types are read from the
+ * schema's structure, so that neither package has to be installed.
  */
 import type { Static, TSchema } from '@sinclair/typebox'
 
-/** A schema of `typebox` 1.x. Its own type `TSchema` is one too, and gives data of the type `unknown`. */
+/** A schema of `typebox` 1.x. TypeBox's general type `TSchema` also matches, and gives `unknown`. */
 export interface TypeBoxSchema {
-  /** The name of its kind, such as `Object`. */
+  /** The kind of the schema, such as `Object`. */
   readonly '~kind'?: unknown
-  /** The type of its data, where that was given by hand. */
+  /** The type of the data, if the application declared it by hand. */
   readonly '~unsafe'?: unknown
 }
 
@@ -43,7 +43,7 @@ type UnionOf<Types extends unknown[], Defs> = { [At in keyof Types]: DataOf<Type
 type RecordOf<Patterns, Defs> = { [key: string]: DataOf<Patterns[keyof Patterns], Defs> }
 type RefOf<Name, Defs> = Name extends keyof Defs ? DataOf<Defs[Name], Defs> : unknown
 
-/** Kinds without parts. What JSON does not know has no place in data. */
+/** Kinds of schemas without nested schemas. Kinds that JSON does not have are left out. */
 interface Plain {
   String: string
   TemplateLiteral: string
@@ -74,10 +74,10 @@ type DataOf<Type, Defs> =
       : unknown
 
 /**
- * The type of the data that a schema describes: `unknown` for a plain JSON Schema and for `true`. `DataOf` is not
- * exported: it reads the schemas of `typebox` 1.x.
+ * The type of the data that a schema describes; `unknown` for a plain JSON Schema and for `true`. `DataOf`, which is
+ * not exported, handles the schemas of `typebox` 1.x.
  */
 export type SchemaData<Schema> = Schema extends TSchema ? Static<Schema> : DataOf<Schema, Record<never, never>>
 
-/** A JSON Schema: made by any version of TypeBox or by `z.toJSONSchema()`, or written by hand. */
+/** A JSON Schema, made by any version of TypeBox or by `z.toJSONSchema()`, or written by hand. */
 export type EventSchema = TSchema | Named | TypeBoxSchema

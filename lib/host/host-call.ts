@@ -2,10 +2,10 @@ import { errors } from '../errors.js'
 import { HOST_TIMEOUT, inTime } from './in-time.js'
 
 /**
- * Calls a function of the host's that a route or a call of the service needs.
+ * Calls a function of the application, for a route or a call of `fastify.wsEvents`.
  *
- * @param what the option, and which of its functions
- * @throws STORE_UNAVAILABLE when the function throws, or does not answer in time
+ * @param what name of the option and the function, for the message
+ * @throws STORE_UNAVAILABLE when the function throws, rejects or exceeds its time
  */
 export async function callHost<Answer> (what: string, call: () => Answer | Promise<Answer>): Promise<Answer> {
   try {

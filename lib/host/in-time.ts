@@ -1,18 +1,18 @@
-/** What {@link inTime} rejects with when it has taken too long. */
+/** The rejection of {@link inTime} after its timeout. */
 export class TookTooLong extends Error {}
 
-/** How long is waited for a store, in ms, before things go on without it. */
+/** How long to wait for a store, in ms, before continuing without it. */
 export const STORE_PATIENCE = 5000
-/** The same for each step of the registration, which Fastify lets take 10 s by default. */
+/** The same for each step of the registration, which Fastify limits to 10 s by default. */
 export const START_PATIENCE = 3000
-/** How long a function of the host's may take, in ms. */
+/** Timeout of a function of the application, in ms. */
 export const HOST_TIMEOUT = 10_000
 
 /**
- * Settles as `promise` does; rejects when that takes too long, or when `signal` is aborted. What `promise` rejects with
- * later on is passed over.
+ * Settles like `promise`, but rejects after `ms`, or when `signal` is aborted. A later rejection of `promise` is
+ * ignored.
  *
- * @param ms how long it may take
+ * @param ms timeout
  */
 export async function inTime<T> (promise: Promise<T>, ms: number, signal?: AbortSignal): Promise<T> {
   return await new Promise((resolve, reject) => {

@@ -7,11 +7,11 @@ import { reasonOf } from '../errors.js'
 const OPTIONS = { strict: false, allErrors: false, removeAdditional: false, useDefaults: false } satisfies Options
 
 /**
- * A validator for JSON Schema, draft 7. Unlike Fastify's own it neither drops unknown properties nor coerces types:
- * both are errors.
- * Only the first fault is looked for: there may be as many as the data has parts.
+ * Makes a validator for JSON Schema, draft 7. Unlike Fastify's own, it reports unknown properties and wrong types as
+ * errors instead of dropping or converting them. It stops at the first error, because large data could have very many.
  *
- * @param coerceTypes for a query, where all is text: `10` is a number then
+ * @param coerceTypes converts texts to the schema's type, for queries, where every value is a text: `10` becomes a
+ *   number
  */
 export function createValidator ({ coerceTypes = false } = {}): Ajv {
   const ajv = new Ajv({ ...OPTIONS, coerceTypes })
@@ -19,7 +19,7 @@ export function createValidator ({ coerceTypes = false } = {}): Ajv {
   return ajv
 }
 
-/** The drafts of JSON Schema that a host's schema may name, by its `$schema` without scheme and `#`. */
+/** The supported JSON Schema drafts, by the text of `$schema` without scheme and `#`. */
 const DRAFTS = {
   'json-schema.org/draft-07/schema': Ajv,
   'json-schema.org/draft/2019-09/schema': Ajv2019,
@@ -33,13 +33,13 @@ type Schema = Readonly<Record<string, unknown>>
 
 export const isObject = (value: unknown): value is Schema => typeof value === 'object' && value !== null
 
-/** The draft that a schema names; draft 7 where it names none; `undefined` for one that is not supported. */
+/** The draft of a schema: draft 7 if it names none; `undefined` if the named one is not supported. */
 function draftOf ({ $schema = DEFAULT_DRAFT }: Schema): Draft | undefined {
   const name = typeof $schema === 'string' ? $schema.replace(/^https?:\/\//, '').replace(/#$/, '') : ''
   return Object.hasOwn(DRAFTS, name) ? name as Draft : undefined
 }
 
-/** Why a host's schema cannot be used, after its name; `undefined`: it may be compiled. */
+/** Why a schema of the application is unusable, as a text that follows its name; `undefined` if it is usable. */
 export function schemaFault (schema: unknown): string | undefined {
   if (!isObject(schema)) return 'must be a JSON Schema'
   if ('_zod' in schema || '_def' in schema) return 'is zod\'s own: give z.toJSONSchema() of it'
@@ -49,11 +49,11 @@ export function schemaFault (schema: unknown): string | undefined {
   }
 }
 
-/** Compiles hosts' schemas, each by the draft that it names: made by any version of TypeBox, by zod, or by hand. */
+/** Compiles the schemas of the application, each by its own draft. Any version of TypeBox and zod can produce them. */
 export class SchemaCompiler {
-  // Map(draft -> its validator), made when the first schema names it
+  // Map(draft -> its validator), created on first use
   readonly #validators = new Map<Draft, Ajv>()
-  // Map(schema -> its validation): an `$id` may come only once
+  // Map(schema -> compiled schema): Ajv accepts each `$id` only once
   readonly #compiled = new Map<object, ValidateFunction>()
 
   /** @param schema without a {@link schemaFault} */
@@ -77,10 +77,10 @@ export class SchemaCompiler {
 }
 
 /**
- * What is wrong with data, in words; `undefined` when it is valid. It may be too deep to be looked through, or have
- * getters that throw.
+ * Describes why data is invalid; `undefined` if it is valid. Data that is too deep, or has getters that throw, is
+ * invalid.
  *
- * @param where it is, as in {@link describeFault}
+ * @param where name of the data, as in {@link describeFault}
  */
 export function faultIn (validate: ValidateFunction, data: unknown, where: string): string | undefined {
   try {
@@ -93,9 +93,9 @@ export function faultIn (validate: ValidateFunction, data: unknown, where: strin
 }
 
 /**
- * What is wrong, in words that name the property, which Ajv's own message for an unknown one does not.
+ * Describes a validation error and names the property, which Ajv's own message for an unknown property does not.
  *
- * @param where what was checked: `body`, `data`
+ * @param where name of the checked value: `body`, `data`
  */
 export function describeFault ({ instancePath, keyword, params, message }: ErrorObject, where: string): string {
   const at = `${where}${instancePath}`

@@ -11,17 +11,18 @@ interface Parts {
 }
 
 /**
- * Keeps the effective configs as the store has them: those that it has at the start, and what other nodes change. A
- * store that is away at the start is read when it comes. What could not be read is read at the next word of the store.
+ * Keeps the effective configs equal to those in the store: loads them at the start, and follows changes by other nodes.
+ * If the store is unavailable at the start, they are loaded once it is available. A config that could not be read is
+ * read again at the store's next notification.
  */
 export class ConfigFollower {
   readonly #parts: Parts
-  // Names that could not be read
+  // Names whose configs could not be read
   readonly #unread = new Set<string>()
-  /** Whether all could not be read the last time. */
+  /** True if the last load of all configs failed. */
   #isStale = false
   #reading: Promise<void> | null = null
-  /** Whether all are to be read once more, after they are read now. */
+  /** True if all configs must be loaded once more after the current load. */
   #again = false
 
   constructor (parts: Parts) {
@@ -29,9 +30,9 @@ export class ConfigFollower {
   }
 
   /**
-   * Reads the configs. Resolves without them when the store is away and is to tell when it comes.
+   * Loads the configs. If the store is unavailable, and will notify when it is available, resolves without them.
    *
-   * @throws what the store throws
+   * @throws the errors of the store
    */
   async start (): Promise<void> {
     const { configs, instances, logger } = this.#parts
@@ -39,7 +40,7 @@ export class ConfigFollower {
       await instances.load()
       return
     }
-    // First, or what is changed in between would be missed.
+    // Watch before loading, so that no change in between is missed.
     configs.watch((name, removed) => { this.#told(name, removed) })
     try {
       await inTime(this.#readAll(), START_PATIENCE)
@@ -74,7 +75,7 @@ export class ConfigFollower {
     }
   }
 
-  /** Whoever asks while all are being read wants them read once more: the list may be from before. */
+  /** A request during a load starts another one: the current list may be older than the request. */
   async #readAll (): Promise<void> {
     if (this.#reading === null) this.#reading = this.#readRounds().finally(() => { this.#reading = null })
     else this.#again = true
@@ -90,7 +91,7 @@ export class ConfigFollower {
         this.#isStale = false
       } catch (err) {
         this.#isStale = true
-        // It came in the middle: the next round tells.
+        // A failure in between does not matter if another load follows.
         if (!this.#again) throw err
       }
     } while (this.#again)

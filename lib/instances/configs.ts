@@ -11,13 +11,13 @@ interface Parts {
   readonly instances: Instances
   readonly names: Pick<InstanceNames, 'use'>
   readonly limited: Pick<LimitCounters, 'countIn'>
-  /** `null` in disabled mode. */
+  /** The gateway; `null` in disabled mode. */
   readonly gateway: Pick<Gateway, 'isHosts'> | null
-  /** `null` where the application has no such check. */
+  /** The option `instanceExists`; `null` if it is not set. */
   readonly instanceExists: ((name: string) => boolean | Promise<boolean>) | null
 }
 
-/** The configs of instances, as `fastify.wsEvents` and the routes change them. */
+/** Sets, finds and removes the configs of instances, for `fastify.wsEvents` and the routes. */
 export class Configs {
   readonly #parts: Parts
 
@@ -26,7 +26,7 @@ export class Configs {
   }
 
   /**
-   * Sets a config, as the application does.
+   * Sets a config for the application.
    *
    * @throws INVALID_NAME, INVALID_DATA, UNKNOWN_EVENT, HOST_NAMESPACE, LIMIT_REACHED, STORE_UNAVAILABLE
    */
@@ -44,9 +44,9 @@ export class Configs {
   }
 
   /**
-   * Sets a config, as a caller of the routes does.
+   * Sets a config for a caller of the routes, if the application has the instance.
    *
-   * @throws INSTANCE_UNKNOWN besides the errors of `set`
+   * @throws INSTANCE_UNKNOWN and the errors of `set`
    */
   async setExisting (name: string, config: InstanceConfigInput): Promise<SetResult> {
     const { instanceExists } = this.#parts

@@ -6,17 +6,17 @@ import type { EventLog } from '../log/event-log.js'
 import type { ConfigChange, ConfigStore, StoredConfig } from '../stores/store.js'
 import type { InstanceConfig, InstanceConfigInput } from '../types.js'
 
-/** The effective config of an instance, which decides where its events go. */
+/** The effective config of an instance, which decides where its events are sent. */
 interface EffectiveConfig {
   readonly enabled: boolean
   readonly events: EventSet
-  /** Differs when the instance was removed and set again, where the store tells. */
+  /** Changes when the instance is removed and set again. Only for stores that several nodes share. */
   readonly generation?: string | undefined
-  /** Events of this name in the root's stream up to this id are of a former instance. */
+  /** In the root's stream, events of this name with an id up to this one belong to a former instance. */
   readonly since?: string | undefined
 }
 
-/** How an instance stands towards an event, or towards a client that wants in. */
+/** Whether an instance is served, and if not, why. */
 export type InstanceStatus = 'served' | 'not-set' | 'instance-disabled' | 'filtered'
 
 export interface SetResult {
@@ -25,13 +25,16 @@ export interface SetResult {
   readonly created: boolean
 }
 
-/** Is told of changes of the effective configs. Each call is made after the change, and waited for. */
+/** Is notified of changes of the effective configs. Each method is called after the change, and awaited. */
 export interface InstanceListener {
   /** The effective config of an instance has changed. */
   configChanged(name: string): Promise<void>
-  /** An instance is being removed: it has no effective config any more, and its history and stored config go next. */
+  /**
+   * An instance is being removed. It has no effective config any more; its history and its stored config are deleted
+   * next.
+   */
   instanceRemoved(name: string): Promise<void>
-  /** Another node has removed an instance, with all that belongs to it. */
+  /** Another node has removed an instance with its config and history. */
   instanceGone(name: string): void
 }
 
@@ -45,18 +48,21 @@ export class Instances {
   readonly #byDefault: EffectiveConfig | null
   // Map(name -> its effective config)
   readonly #effective = new Map<string, EffectiveConfig>()
-  // Map(name without an effective config -> why its stored one cannot be read)
+  // Map(name without an effective config -> why its stored config cannot be read)
   readonly #unreadable = new Map<string, string>()
-  // Map(name -> the last change under way)
+  // Map(name -> promise of its last change that is under way)
   readonly #changes = new Map<string, Promise<unknown>>()
-  /** Names that are to be read again, by a turn that has not begun. */
+  /** Names for which a read from the store is scheduled and has not begun. */
   readonly #due = new Set<string>()
-  /** Names that have changed since the list of all was asked for, which may or may not have that. */
+  /**
+   * Names that have changed since `#readAll` began, so its list may be out of date for them; `null` while it does not
+   * run.
+   */
   #changedMeanwhile: Set<string> | null = null
   #isLoaded = false
 
   /**
-   * @param history of the instances, which is deleted with them
+   * @param history the histories of the instances, deleted with the instances
    * @throws UNKNOWN_EVENT, INVALID_DATA for a bad `defaultConfig`
    */
   constructor (
@@ -71,24 +77,24 @@ export class Instances {
     this.#byDefault = defaultConfig === null ? null : this.#effectiveOf(this.#read(defaultConfig))
   }
 
-  /** Has the gateway follow the changes from now on. */
+  /** Notifies the gateway of changes from now on. */
   follow (listener: InstanceListener): void {
     this.#listener = listener
   }
 
-  /** Calls once when the configs of the store are effective; not at all when they are already. */
+  /** Calls `loaded` once, when the configs are first loaded from the store. Never calls it if they are already. */
   whenLoaded (loaded: () => void): void {
     if (!this.#isLoaded) this.#loaded = loaded
   }
 
-  /** Whether the configs of the store are known. Until then nobody can tell who is served. */
+  /** Whether the configs have been loaded. Before that it is unknown which instances are served. */
   get isLoaded (): boolean {
     return this.#isLoaded
   }
 
   /**
-   * Reads every config that the store has, and makes effective what differs: at the start, and when any of them may
-   * have changed. Not to be called while it runs.
+   * Reads all configs from the store and applies the differences: at the start, and when any config may have changed.
+   * Calls must not overlap.
    */
   async load (): Promise<void> {
     const { stored, changed } = await this.#readAll()
@@ -103,7 +109,7 @@ export class Instances {
     }))
   }
 
-  /** All configs, and the names of which another may have taken its place meanwhile. */
+  /** All stored configs, and the names that have changed during the read. */
   async #readAll (): Promise<{ stored: ReadonlyMap<string, StoredConfig>, changed: ReadonlySet<string> }> {
     const stored = new Map<string, StoredConfig>()
     const changed = this.#changedMeanwhile = new Set(this.#changes.keys())
@@ -115,7 +121,7 @@ export class Instances {
     return { stored, changed }
   }
 
-  /** Nobody is served yet, so nobody has to be told. */
+  /** The first load. No client is connected yet, so the listener is not notified. */
   async #loadFirst (stored: ReadonlyMap<string, StoredConfig>, changed: ReadonlySet<string>): Promise<void> {
     for (const name of this.#effective.keys()) {
       if (!changed.has(name)) this.#effective.delete(name)
@@ -131,8 +137,8 @@ export class Instances {
   }
 
   /**
-   * Another node has removed an instance. What it emits from now on, if it is set again, must not reach those who are
-   * served now: so this does not wait for its turn, nor for the store.
+   * Handles a removal by another node. The instance may be set again at once, and its new events must not reach the
+   * clients of the old one. So the clients are disconnected without waiting for other changes or for the store.
    *
    * @param generation of the config that was deleted; `''` if there was none
    */
@@ -145,11 +151,11 @@ export class Instances {
   }
 
   /**
-   * Makes effective what the store has for a name, which another node may have changed. A change of this node is
-   * effective already.
+   * Applies the stored config of a name, which another node may have changed. Changes by this node are effective
+   * already.
    */
   async refresh (name: string): Promise<void> {
-    // Whoever waits for its turn will read what is new.
+    // The scheduled read will see the newest config.
     if (this.#due.has(name)) return
     this.#due.add(name)
     await this.#inTurn(name, async () => {
@@ -172,25 +178,25 @@ export class Instances {
       return
     }
     const config = this.#effectiveOf(stored)
-    // It was removed and set again: the clients are those of another instance.
+    // The instance was removed and set again, so its clients belong to the old one.
     if (before !== undefined && before.generation !== config.generation) this.#listener?.instanceGone(name)
     this.#effective.set(name, config)
     if (before !== undefined && isSame(before, config)) return
     await this.#listener?.configChanged(name)
   }
 
-  /** Names that have a config. */
+  /** Names that have an effective config. */
   names (): Iterable<string> {
     return this.#effective.keys()
   }
 
-  /** Up to which id copies of its events in the root's stream are those of a former instance of its name. */
+  /** In the root's stream, events of this name with an id up to the result belong to a former instance. */
   since (name: string): string {
     return this.#effective.get(name)?.since ?? ''
   }
 
   /**
-   * How an instance stands towards a client, or towards an event if one is given.
+   * Whether an instance is served, and sends the given event.
    *
    * @throws STORE_UNAVAILABLE where its config cannot be read
    */
@@ -213,7 +219,8 @@ export class Instances {
     const given = this.#read(input)
     return await this.#inTurn(name, async () => {
       const before = await this.#store.get(name)
-      // What another node has emitted while it removed an instance of this name is not the past of this one.
+      // Another node may have emitted for the former instance while it was removed. Those events must not be in the
+      // history of the new one.
       if (before === null && this.#byDefault === null) await this.#history.remove(name)
       const since = before === null ? this.#history.head(null) : before.since
       const stored = await this.#store.set(name, { ...given, since })
@@ -238,12 +245,12 @@ export class Instances {
   async remove (instance: string): Promise<boolean> {
     const name = instanceName(instance)
     return await this.#inTurn(name, async () => {
-      // If the store is still away, this says so, before anything is dropped.
+      // Fails if the store is still unavailable, before anything is deleted.
       if (!this.#isLoaded) await this.#store.get(name)
       const before = this.#effective.get(name)
       this.#effective.delete(name)
       try {
-        // The config last: whoever is interrupted can call again, and nobody inherits a past by its name.
+        // Delete the config last: an interrupted removal can be repeated, and no new instance gets the old history.
         await this.#listener?.instanceRemoved(name)
         await this.#history.remove(name)
         const hadConfig = await this.#store.delete(name)
@@ -260,7 +267,7 @@ export class Instances {
     for await (const [name, stored] of this.#store.list()) yield this.#shown(name, this.#effectiveOf(stored))
   }
 
-  /** One change of a name after the other: `set` reads what it then writes. */
+  /** Runs the changes of one name in sequence, because `set` reads the config before it writes. */
   async #inTurn<T> (name: string, change: () => Promise<T>): Promise<T> {
     const before = this.#changes.get(name)
     const run = before === undefined ? change() : before.then(change, change)
@@ -295,14 +302,14 @@ export class Instances {
       throw new errors.INVALID_DATA('events must be a list of event names')
     }
     const set = eventSet(this.#catalogue, (events ?? []).map((name: string) => this.#catalogue.get(name)))
-    // Evolution's manager sends an empty list when it switches an instance off.
+    // Evolution's manager sends an empty list when it disables an instance. The stored list is kept then.
     const keepEvents = events === undefined || (!enabled && events.length === 0)
     return { enabled, events: set === null ? null : this.#constants(set), keepEvents }
   }
 
   #effectiveOf ({ enabled, events, generation, since }: StoredConfig): EffectiveConfig {
     if (events === null) return { enabled, events: null, generation, since }
-    // A name may have left the catalogue since it was stored.
+    // Stored names may be missing from a later catalogue.
     const known = events.map(name => this.#catalogue.find(name)).filter(event => event !== undefined)
     return { enabled, events: new EventBits(this.#catalogue, known), generation, since }
   }

@@ -3,15 +3,15 @@ import { errors } from '../errors.js'
 /** Longest instance name, in UTF-16 units; the same as Fastify's default `maxParamLength`. */
 export const MAX_NAME_LENGTH = 100
 
-// `,` ends the namespace in a Socket.IO packet; the others mean something else in a URL.
+// `,` ends the namespace in a Socket.IO packet; the other characters have a meaning in URLs.
 const FORBIDDEN = /[/\\,?#%]|\p{Cc}/u
-// Most names are plain ASCII, which needs neither normalization nor the checks for Unicode.
+// Fast path for plain ASCII names, which need neither normalization nor the Unicode checks.
 const PLAIN = /^[A-Za-z0-9_-]{1,100}$/
 
 /**
- * Checks the name of an instance.
+ * Validates the name of an instance.
  *
- * @param name as it stands: not percent-encoded
+ * @param name not percent-encoded
  * @returns the name, NFC-normalized
  * @throws INVALID_NAME
  */
@@ -33,14 +33,14 @@ function faultOf (name: string): string | undefined {
   if (!name.isWellFormed()) return 'is not well-formed Unicode'
 }
 
-/** So much of a value from outside as an error message may repeat. */
+/** Shortens a value from outside for an error message. */
 export function excerpt (value: string): string {
   return value.length > 60 ? `${value.slice(0, 60)}…` : value
 }
 
 /**
- * Reads the name of an instance from a Socket.IO namespace as a client wrote it: percent-encoded or not, with or
- * without a slash at the end.
+ * Reads the instance's name from a namespace as the client wrote it: percent-encoded or not, with or without a slash at
+ * the end.
  *
  * @param namespace such as `/acme`, `/Teste%2001/`; not the root
  * @returns the instance's name
@@ -60,8 +60,8 @@ function percentDecoded (text: string): string {
   }
 }
 
-/** The namespace of an instance, as `emit` reports it. */
+/** The namespace of an instance, in the form of `EmitResult.routes`. */
 export const namespaceOf = (name: string): string => `/${name}`
 
-/** Whether {@link instanceName} takes it. */
+/** Whether {@link instanceName} accepts a name. */
 export const isInstanceName = (name: string): boolean => faultOf(name.normalize('NFC')) === undefined

@@ -4,36 +4,39 @@ import { errors } from '../errors.js'
 import { inTime, STORE_PATIENCE } from '../host/in-time.js'
 import type { Peers } from '../stores/store.js'
 
-/** Whose clients are to go. */
+/** Which clients to disconnect. */
 export interface Dismissal {
-  /** By its name. */
+  /** The name of their instance. */
   readonly instance?: string | undefined
-  /** SHA-256 of a key, in base64. */
+  /** SHA-256 of their key, in base64. */
   readonly keyHash?: string | undefined
 }
 
-/** Of the gateway: it imports this module's types. */
+/** The part of the gateway that is used here. Not imported, because the gateway imports types of this module. */
 interface Disconnecting {
   disconnect(target: Dismissal): void
 }
 
 interface Parts {
-  /** `undefined`: this node has the store for itself. */
+  /** Messages to the other nodes; `undefined` if no other node uses the store. */
   readonly peers: Peers | undefined
   /** The clients of this node; `null` in disabled mode. */
   readonly gateway: Disconnecting | null
   readonly logger: FastifyBaseLogger
 }
 
-/** As nodes tell each other. A later version of this package may send other types. */
+/** A message between nodes. A later version of this package may send other types, which are ignored. */
 interface Message extends Dismissal {
   readonly v: 1
   readonly type: 'disconnect'
-  /** The node that sends it: it has done so itself, and who has come back since then stays. */
+  /**
+   * The node that sent the message. It has already disconnected its own clients, and ignores the message, since a
+   * client may have reconnected.
+   */
   readonly from: string
 }
 
-/** The nodes that share a store: what is done on one of them is done on all. */
+/** The nodes that share a store. Disconnects clients on all of them. */
 export class Nodes {
   readonly #parts: Parts
   readonly #id = randomUUID()
@@ -44,9 +47,9 @@ export class Nodes {
   }
 
   /**
-   * Ends clients, at once on this node.
+   * Disconnects clients: at once on this node, and on the others by a message.
    *
-   * @throws STORE_UNAVAILABLE when the others could not be told
+   * @throws STORE_UNAVAILABLE when the other nodes could not be notified
    */
   async disconnect (target: Dismissal): Promise<void> {
     const { peers, gateway } = this.#parts
@@ -77,13 +80,13 @@ export class Nodes {
   }
 }
 
-/** A message that was sent by {@link Nodes}; `null` for any other text. */
+/** Parses a message of {@link Nodes}; `null` for any other text. */
 function parse (text: string): Message | null {
   const message = readJson(text) as Partial<Record<keyof Message, unknown>> | null
   if (typeof message !== 'object' || message === null) return null
   const { v, type, instance, keyHash } = message
   const isDisconnect = v === 1 && type === 'disconnect' && isText(instance) && isText(keyHash)
-  // It would be everybody.
+  // A message that names neither would disconnect every client.
   return isDisconnect && !(instance === undefined && keyHash === undefined) ? message as Message : null
 }
 

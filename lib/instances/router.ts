@@ -5,15 +5,15 @@ import type { StreamName } from '../log/event-log.js'
 import { namespaceOf } from './names.js'
 import type { Mode, SkipReason } from '../types.js'
 
-/** Where an event goes. */
+/** The streams to which an event is appended. */
 export interface Route {
-  /** Those whose clients are entitled to it. */
+  /** The streams of the namespaces that get the event. */
   readonly streams: readonly StreamName[]
-  /** Why its own instance's are not. */
+  /** The reason why the instance's own stream is not among them; `null` if it is. */
   readonly skipped: SkipReason | null
 }
 
-/** Decides by the mode and the instance's config which namespaces are entitled to an event. */
+/** Decides by the mode and the instance's config which namespaces get an event. */
 export class Router {
   readonly #mode: Mode
   readonly #instances: Instances
@@ -38,6 +38,6 @@ export class Router {
 const ROOT: readonly StreamName[] = [null]
 const NONE: readonly StreamName[] = []
 
-/** The namespaces of a route, as `emit` reports them. */
+/** The namespaces of a route, in the form of `EmitResult.routes`. */
 export const namespacesOf = ({ streams }: Route): string[] =>
   streams.map(stream => stream === null ? '/' : namespaceOf(stream))

@@ -2,12 +2,12 @@ import type { Instances } from '../instances/instances.js'
 import { limitReached } from './limits.js'
 import type { EventLog } from '../log/event-log.js'
 
-/** How often it is looked which names are still in use, in ms, while there are as many as there may be. */
+/** While the limit is reached, minimum time between two scans for unused names, in ms. */
 const LOOK_EVERY = 1000
 
 /**
- * Counts the names of instances for `limits.instances`: those with a config, and those that this process has emitted
- * for or let clients into. What is kept for a name outlives its clients.
+ * Counts the names of instances for `limits.instances`: names with a config, and names that this process has emitted
+ * for or has accepted clients for. A name counts after its clients have left, because its config or history is kept.
  */
 export class InstanceNames {
   readonly #limit: number
@@ -24,9 +24,9 @@ export class InstanceNames {
   }
 
   /**
-   * Notes that a name is used.
+   * Counts a name.
    *
-   * @throws LIMIT_REACHED for one more than there may be
+   * @throws LIMIT_REACHED if the name is new and the limit is reached
    */
   use (name: string): void {
     if (this.#limit === 0 || this.#known.has(name)) return
@@ -34,7 +34,10 @@ export class InstanceNames {
     this.#known.add(name)
   }
 
-  /** Forgets the names that have neither a config nor a past, as far as the log can tell. */
+  /**
+   * Drops names that have neither a config nor a history. The log only counts its streams, so all names without a
+   * config are dropped if the streams are below the limit.
+   */
   #hasRoomFor (name: string): boolean {
     const now = performance.now()
     if (now - this.#lookedAt < LOOK_EVERY) return false

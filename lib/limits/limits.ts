@@ -5,16 +5,16 @@ import type { Limits } from '../types.js'
 
 export type LimitName = keyof Limits
 
-/** An error with the name of the limit that it is about. */
+/** Adds the name of the limit to an error. */
 const about = <Failure extends Error>(limit: LimitName, error: Failure): Failure => Object.assign(error, { limit })
 
-/** @param retryAfter seconds after which the limit is reached no more; left out: not known */
+/** @param retryAfter seconds until the limit allows another request; left out: not known */
 export function limitReached (limit: LimitName, retryAfter?: number): Error {
   return Object.assign(about(limit, new errors.LIMIT_REACHED(limit)), retryAfter !== undefined && { retryAfter })
 }
 
 /**
- * Checks the size of a message, with its binary parts. Its `id` is not there yet, and does not count.
+ * Checks the size of a message, including its binary parts. The message has no `id` yet; its bytes do not count.
  *
  * @throws MESSAGE_TOO_LARGE
  */
@@ -32,16 +32,16 @@ export function limitOf (error: unknown): LimitName | undefined {
   const isOurs = error instanceof errors.LIMIT_REACHED || error instanceof errors.PENDING_FULL ||
     error instanceof errors.MESSAGE_TOO_LARGE
   if (isOurs && 'limit' in error) return error.limit as LimitName
-  // Of a store of the host's, which need not say which of its two bounds it was.
+  // An application's own store may reject with PENDING_FULL without naming one of the two limits.
   return error instanceof errors.PENDING_FULL ? 'pendingEvents' : undefined
 }
 
 /**
- * What keeps one more event from waiting for the store.
+ * Checks whether one more event may be queued for the store.
  *
- * @param events that wait already
- * @param bytes of these and of one more
- * @returns PENDING_FULL, or `undefined` when it may wait
+ * @param events that are queued already
+ * @param bytes of the queued events and the new one
+ * @returns PENDING_FULL; `undefined` if the event may be queued
  */
 export function pendingFull (
   { pendingEvents, pendingBytes }: PendingLimits,
@@ -77,7 +77,7 @@ export class LimitCounters {
     this.counts[limit]++
   }
 
-  /** Counts the limit that an error is about, if it is about one. */
+  /** Counts the limit that an error names, if it names one. */
   countIn (error: unknown): void {
     const limit = limitOf(error)
     if (limit !== undefined) this.count(limit)

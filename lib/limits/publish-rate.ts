@@ -1,24 +1,24 @@
 import { limitReached } from './limits.js'
 
 const SECOND = 1000
-/** Keys that are remembered before those that have paid are looked for. */
+/** Number of keys from which accounts with nothing owed are removed. */
 const MANY_KEYS = 1000
 
 interface Account {
-  /** Events that are not paid for yet. */
+  /** Events that still count against the limit. */
   readonly owed: number
-  /** When that was so, by the clock. */
+  /** When `owed` was calculated, by the clock `now`. */
   readonly at: number
 }
 
 /**
- * Counts events by key for `limits.publishPerSecond`. How many events a request has is known only when its body is
+ * Counts events by key for `limits.publishPerSecond`. The number of events in a request is known only after its body is
  * read. So a request is accepted while its key is below the limit, and events above the limit delay the next request.
  */
 export class PublishRate {
   readonly #limit: number
   readonly #now: () => number
-  // Map(key -> what it owes)
+  // Map(key -> the events that still count against its limit)
   readonly #accounts = new Map<string, Account>()
 
   /** @param limit events in a second; 0 is no limit */
@@ -28,7 +28,7 @@ export class PublishRate {
   }
 
   /**
-   * Takes a request, as if it had one event.
+   * Counts a request as one event.
    *
    * @throws LIMIT_REACHED
    */
@@ -39,7 +39,7 @@ export class PublishRate {
     this.add(key, 1)
   }
 
-  /** Counts more events of a request that was taken. */
+  /** Counts the further events of an accepted request. */
   add (key: string, events: number): void {
     if (this.#limit === 0) return
     if (this.#accounts.size >= MANY_KEYS) this.#dropPaid()

@@ -3,13 +3,13 @@ import { type LimitName, limitReached } from './limits.js'
 
 const LIMIT: LimitName = 'refusalsPerMinute'
 const MINUTE = 60_000
-/** Addresses that are remembered within a minute: some MB, whatever the number of addresses that an attacker has. */
+/** Maximum number of addresses that are counted in a minute. It bounds memory to some MB. */
 const MAX_ADDRESSES = 100_000
 
-/** Those without an address, on a Unix socket, count as one. */
+/** All clients without an address (on a Unix socket) share one count. */
 const keyOf = (address: string | null): string => address === null ? '' : countedAs(address)
 
-/** Counts refusals by address for `limits.refusalsPerMinute`: for sockets, streams, pages, routes and the monitor. */
+/** Counts refusals by address for `limits.refusalsPerMinute`, for sockets, streams, pages, routes and the monitor. */
 export class RefusedAddresses {
   readonly #limit: number
   readonly #now: () => number
@@ -23,12 +23,13 @@ export class RefusedAddresses {
     this.#now = now
   }
 
-  /** Notes a refusal. */
+  /** Counts a refusal. */
   add (address: string | null): void {
     if (this.#limit === 0) return
     this.#turnMinute()
     const refusals = this.#refusals
-    // The oldest goes, and not all: an attacker with many addresses must not free those that are locked out.
+    // Evict only the oldest address. If all were evicted, an attacker with many addresses could unlock the blocked
+    // ones.
     const key = keyOf(address)
     if (refusals.size >= MAX_ADDRESSES && !refusals.has(key)) {
       const [oldest = ''] = refusals.keys()
@@ -38,7 +39,7 @@ export class RefusedAddresses {
   }
 
   /**
-   * Refuses an address that was refused too often in this minute.
+   * Refuses an address that has reached the limit in this minute.
    *
    * @throws LIMIT_REACHED
    */
@@ -47,7 +48,7 @@ export class RefusedAddresses {
     this.#turnMinute()
     if ((this.#refusals.get(keyOf(address)) ?? 0) < this.#limit) return
     const left = this.#minute + MINUTE - this.#now()
-    // Never after the minute: the clock may have been set back.
+    // At most a minute, even if the clock has been set back.
     throw limitReached(LIMIT, Math.ceil(Math.min(Math.max(left, 1000), MINUTE) / 1000))
   }
 

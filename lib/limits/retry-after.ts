@@ -1,20 +1,20 @@
 import type { FastifyReply, FastifyRequest, onErrorAsyncHookHandler } from 'fastify'
 import { type ErrorName, errorName } from '../errors.js'
 
-/** Seconds after which a refused request may succeed, by what refused it. */
+/** Seconds after which a refused request may succeed, by error. */
 const SECONDS: { readonly [Name in ErrorName]?: number } = {
-  // Until somebody leaves. Of a limit that ends at a known time, the error says when.
+  // Until another client disconnects. If the limit has a known end, the error itself has the time.
   LIMIT_REACHED: 10,
   VERIFY_FAILED: 5,
   STORE_UNAVAILABLE: 5,
   PENDING_FULL: 5,
-  // A restart, or the next node.
+  // The server restarts, or another node answers.
   CLOSED: 5,
-  // Until somebody changes an option and restarts.
+  // Until the option is changed and the server restarted.
   DISABLED: 60
 }
 
-/** The `Retry-After` of an error, in seconds; `undefined` where a later try does not help. */
+/** The value of `Retry-After` for an error, in seconds; `undefined` if a retry cannot succeed. */
 export function retryAfter (error: unknown): number | undefined {
   const name = errorName(error)
   if (name === undefined) return undefined
@@ -22,7 +22,7 @@ export function retryAfter (error: unknown): number | undefined {
   return typeof known === 'number' ? known : SECONDS[name]
 }
 
-/** For every route: Fastify calls it before the error is sent. */
+/** A hook for every route: Fastify calls it before it sends an error. */
 export const retryAfterHook: onErrorAsyncHookHandler = async (request: FastifyRequest, reply: FastifyReply, error) => {
   const seconds = retryAfter(error)
   if (seconds !== undefined) void reply.header('retry-after', seconds)

@@ -1,26 +1,26 @@
 import type { LogRecord } from './event-log.js'
 
-// A record in bytes, for stores that keep bytes. It starts with the version of its layout, so that a later one can be
-// told, and zeroes are none at all.
+// The binary format of a record, for stores that keep bytes. The first byte is the format's version, never zero, so
+// that other versions and zeroed memory are recognized.
 const VERSION = 1
-// version, bytes of the event, of the instance, of the rest, number of attachments.
+// Sizes of the header fields: version, then the lengths of event, instance and rest, and the number of attachments.
 const HEAD = 1 + 4 + 4 + 4 + 4
 
-/** Bytes of a record when it is encoded. */
+/** Size of an encoded record in bytes. */
 export function encodedSize ({ event, instance, rest, attachments }: LogRecord): number {
   let size = HEAD + 4 * attachments.length + Buffer.byteLength(event) + Buffer.byteLength(instance) + rest.length
   for (const { length } of attachments) size += length
   return size
 }
 
-/** @throws RangeError when it is too large for a Buffer */
+/** @throws RangeError when the record is too large for a Buffer */
 export function encodeRecord (record: LogRecord): Buffer {
   const bytes = Buffer.allocUnsafe(encodedSize(record))
   encodeInto(bytes, 0, record)
   return bytes
 }
 
-/** @returns where it ends */
+/** @returns the offset after the record */
 export function encodeInto (bytes: Buffer, start: number, { event, instance, rest, attachments }: LogRecord): number {
   let at = start + HEAD + 4 * attachments.length
   bytes[start] = VERSION
@@ -40,9 +40,9 @@ export function encodeInto (bytes: Buffer, start: number, { event, instance, res
 }
 
 /**
- * @param bytes of the record and no more
- * @param isShared whether their memory is used again, or part of something larger: then nothing of it is kept
- * @throws when it is not what {@link encodeRecord} makes
+ * @param bytes exactly one record
+ * @param isShared whether the memory of `bytes` is reused or part of a larger buffer; if so, the result has copies
+ * @throws when {@link encodeRecord} did not make the bytes
  */
 export function decodeRecord (bytes: Buffer, isShared = true): LogRecord {
   checkVersion(bytes)
@@ -60,7 +60,7 @@ export function decodeRecord (bytes: Buffer, isShared = true): LogRecord {
   return { event, instance, rest, attachments }
 }
 
-/** Bytes of a record, as retention counts them, without decoding it. */
+/** Size of a record, as retention counts it, without decoding the record. */
 export function sizeOfEncoded (bytes: Buffer): number {
   checkVersion(bytes)
   let size = bytes.readUInt32LE(1) + bytes.readUInt32LE(5) + bytes.readUInt32LE(9)

@@ -1,109 +1,108 @@
 /**
- * The contract of an event log: what happened to each instance, in order, for as long as retention says. Nothing here
- * knows how an event reaches a client. The suite `test/contracts/event-log.ts` shows
- * whether a log keeps this contract.
+ * The contract of an event log. A log keeps the events of each instance in order, within the bounds of its retention.
+ * It does not know how events reach clients. The suite `test/contracts/event-log.ts` tests this contract.
  */
 
 /**
- * A stream of a log: that of an instance, by its name, or (`null`) the root's, which in global
- * mode has the events of all.
+ * Names a stream of the log: the name of an instance, or `null` for the root. In global mode the root's stream has the
+ * events of all instances.
  */
 export type StreamName = string | null
 
-/** An event as a log keeps it. */
+/** An event as it is stored. */
 export interface LogRecord {
-  /** The instance that the event is of. */
+  /** The instance that the event belongs to. */
   readonly instance: string
-  /** Its dotted name. */
+  /** The dotted name of the event. */
   readonly event: string
   /**
-   * The message as JSON in UTF-8 but for its beginning, `{"id":"ID"`, because the log gives the id:
-   * `,"event":"call",…}`. A binary part of the data is written as Socket.IO does, `{"_placeholder":true,"num":0}`.
+   * The message as JSON in UTF-8, without its beginning `{"id":"ID"`, because the log assigns the id:
+   * `,"event":"call",…}`. A binary part of the data is a placeholder as in Socket.IO: `{"_placeholder":true,"num":0}`.
    */
   readonly rest: Buffer
-  /** The binary parts, by the number of their placeholder. */
+  /** The binary parts, indexed by the number in their placeholder. */
   readonly attachments: readonly Buffer[]
 }
 
-/** An event that a log has taken. */
+/** A stored event with its id. */
 export interface LogEntry extends LogRecord {
-  /** As strings, ids of a log are in the order that they were given in. See {@link Ids}. */
+  /** Ids of a log, compared as strings, have the order in which events were appended. See {@link Ids}. */
   readonly id: string
 }
 
 /**
- * How much of each stream is remembered. What is over any bound is dropped, the oldest first. The newest event of a
- * stream is kept even if it alone has more than `maxBytes`.
+ * How much of each stream is kept. When any limit is exceeded, the oldest events are dropped. The newest event of a
+ * stream is kept even if it alone exceeds `maxBytes`.
  */
 export interface Retention {
-  /** Age of an event at most, in milliseconds. */
+  /** Maximum age of an event, in milliseconds. */
   readonly maxAge: number
-  /** Events of a stream at most. */
+  /** Maximum number of events in a stream. */
   readonly maxEvents: number
-  /** Bytes of a stream's events at most. */
+  /** Maximum size of a stream's events, in bytes. */
   readonly maxBytes: number
 }
 
-/** What came after an id, in order. Or that it cannot be told: something that came after was dropped, or never kept. */
+/** The events after an id, in order; or `'gap'` if they are incomplete, because some were dropped or never stored. */
 export type LogPage = readonly LogEntry[] | 'gap'
 
-/** Told of each event of a stream, in order, when it is remembered for good. Must not throw. */
+/** Called with each event of a stream, in order, after the event is stored. Must not throw. */
 export type LogListener = (entry: LogEntry) => void
 
 /**
- * Told when events of a stream may have been missed that will not come any more: the log was wiped, say, or has lost
- * its newest events. What is told from now on comes after `head`. Must not throw.
+ * Called when events of a stream may be lost: the log was wiped, for example, or has lost its newest events. All later
+ * events come after `head`. Must not throw.
  */
 export type GapListener = (head: string) => void
 
-/** What `watch` of a log gives. */
+/** The result of `EventLog.watch`. */
 export interface Watch {
   /**
-   * Resolves when nothing more can be missed. Left out where that is so at once, and nobody has to wait. Rejects with
-   * STORE_UNAVAILABLE when the store is closed before.
+   * Resolves when no further event can be missed. Left out if that is already so. Rejects with STORE_UNAVAILABLE if the
+   * store is closed first.
    */
   readonly ready?: Promise<void> | undefined
-  /** Ends it: the listeners are not called any more. */
+  /** Stops watching: the listeners are not called any more. */
   close(): void
 }
 
-/** What a log holds now. */
+/** Current contents of a log. */
 export interface LogStats {
-  /** Streams that have events. */
+  /** Number of streams that have events. */
   readonly streams: number
-  /** Events, counted in each of their streams. */
+  /** Number of events. An event counts once in each of its streams. */
   readonly records: number
   /** Bytes of these events. */
   readonly bytes: number
 }
 
-/** A table of idempotency keys. Tables of one name are one table, and have the same bounds. */
+/** A table of idempotency keys. Tables with the same name are the same table and must have the same limits. */
 export interface KeyTable {
-  /** Its name. */
+  /** The name of the table. */
   readonly name: string
-  /** Keys that it has at most. One more is refused: none goes before its time. */
+  /** Maximum number of keys. When it is reached, new keys are refused; no key is dropped before `maxAge`. */
   readonly maxKeys: number
-  /** For how long a key is kept, in ms. */
+  /** How long a key is kept, in ms. */
   readonly maxAge: number
 }
 
-/** What is to be done once for a key. */
+/** A request that must be executed once for its idempotency key. */
 export interface OnceRequest {
-  /** Where the key is kept. */
+  /** The table that stores the key. */
   readonly table: KeyTable
   /** The idempotency key. */
   readonly key: string
-  /** What the request was: the same key with another one is a conflict. */
+  /** Identifies the content of the request. The same key with another fingerprint is a conflict. */
   readonly fingerprint: string
-  /** Stored with the key unchanged, and returned for a repeated request. */
+  /** Stored unchanged with the key, and returned for a repeated request. */
   readonly answer: string
-  /** Whether it takes the place of what is kept under its key. */
+  /** Whether the request replaces what is stored under its key. */
   readonly replaces?: boolean | undefined
-  /** Nothing is done where what is kept under this key has an answer greater than `after`. */
+  /** A condition: the request does nothing if the answer stored under this key is greater than `after`. */
   readonly fence?: {
-    /** Another key of the table. */
+    /** Another key of the same table. */
     readonly key: string
-    /** What its answer is compared with, as strings. */
+    /** The text that is compared with the stored answer. */
     readonly after: string
   } | undefined
 }
