@@ -108,82 +108,83 @@ export interface OnceRequest {
 }
 
 /**
- * What became of it. `appended`: all of it was done now. `repeated`: it was done before, and this was its outcome then.
- * Else nothing was done: `conflict`, the key belongs to another request; `fenced`; `full`, the table has no room.
+ * The result of `appendOnce`. `appended`: the request was executed now. `repeated`: it was executed before, and this
+ * was the result. Otherwise nothing was stored: `conflict`, another request has used the key; `fenced`, the condition
+ * `fence` was met; `full`, the table is full.
  */
 export type OnceResult =
   | {
-    /** Whether it was done now or before. */
+    /** Whether the request was executed now or before. */
     readonly outcome: 'appended' | 'repeated'
-    /** Of each event; `null` for one that no stream wants. */
+    /** The id of each event; `null` for an event that no stream stores. */
     readonly ids: ReadonlyArray<string | null>
-    /** The answer that is kept with the key. */
+    /** The answer that is stored with the key. */
     readonly answer: string
   }
   | {
-    /** Why nothing was done. */
+    /** The reason why nothing was stored. */
     readonly outcome: 'conflict' | 'fenced' | 'full'
   }
 
-/** An event, and the streams that it is for. */
+/** An event to append, and its streams. */
 export interface LogAppend {
-  /** The streams that it is for. */
+  /** The streams that store the event. */
   readonly streams: readonly StreamName[]
   /** The event. */
   readonly record: LogRecord
 }
 
 /**
- * An event log. A value that comes at once may come as it is or as a promise; who reads should not wait where there is
- * nothing to wait for.
+ * An event log. Some methods return either a value or a promise: a caller should not await a plain value, because an
+ * await lets other events in between.
  *
- * `read` and `watch` agree on a stream that is watched. What has been told to those who watch it is there to be read,
- * until it is dropped; what has been read is not told afterwards. So who reads until there is no more, and then watches
- * in the same turn of the event loop, gets each event once. Where `read` gives a promise, nothing is told between its
- * resolving and what is chained to it.
+ * `read` and `watch` are consistent for a watched stream. Every event that listeners were called with can be read until
+ * it is dropped, and listeners are not called with events that have been read. So a caller that reads until there are
+ * no more events, and calls `watch` in the same tick of the event loop, gets each event once. If `read` returns a
+ * promise, no listener is called between its resolving and the callbacks chained to it.
  */
 export interface EventLog {
   /**
-   * The newest id that a client of this stream may count as its own: it has missed nothing, and everything after it
-   * is still to be told. There is one from the start, before any event. Asked for while the stream is watched.
+   * The stream's newest id, from which a new client can start: it has missed nothing before it, and listeners will be
+   * called with everything after it. Exists even before the first event. Only for watched streams.
    */
   head(stream: StreamName): string
 
   /**
-   * Whether an event of these streams would be remembered in any. If not, it is not appended,
-   * and the log knows that there was one.
+   * Whether any of the streams would store an event. If not, the caller does not append it; the log notes that there
+   * was an event, so that a later read of its place is a gap.
    */
   wants(streams: readonly StreamName[]): boolean
 
   /**
-   * Remembers an event in all of these streams under one id, and then tells those who watch them. What is appended
-   * for one stream is told in the order of the calls.
+   * Stores an event in all of the streams under one id, and then calls their listeners. Events of one stream are
+   * published in the order of the calls.
    *
-   * @returns its id, when the event is remembered for good
-   * @throws STORE_UNAVAILABLE when the event could not be stored: then it is not published. PENDING_FULL when the store
-   *   is away, and as much waits for it as may. MESSAGE_TOO_LARGE when the store cannot hold an event of that size
+   * @returns the event's id, once the event is stored
+   * @throws STORE_UNAVAILABLE when the event could not be stored; it is not published then. PENDING_FULL when the store
+   *   is unavailable and its queue is full. MESSAGE_TOO_LARGE when the store cannot hold an event of that size
    */
   append(streams: readonly StreamName[], record: LogRecord): string | Promise<string>
 
   /**
-   * Appends events as one unit under a key: all of them or none, and the key is stored in the same step. So a
-   * repeated request, after a lost answer or on another node, appends nothing and returns the result of the first. A
-   * request whose key is being stored waits for that. A unit that fails keeps no key. Left out: the log keeps no
-   * keys.
+   * Appends events under an idempotency key, in one atomic step: all events and the key are stored, or nothing is. A
+   * repeated request, after a lost answer or on another node, appends nothing and gets the result of the first. If the
+   * first is still being stored, the repeated one waits for it. A request that fails stores no key. A log without this
+   * method supports no idempotency keys.
    *
-   * Keys outlive what a stream remembers of the events: `remove` drops none.
+   * Keys are kept independently of the events: `remove` drops none.
    *
-   * @throws as `append`
+   * @throws the errors of `append`
    */
   appendOnce?(request: OnceRequest, events: readonly LogAppend[]): OnceResult | Promise<OnceResult>
 
   /**
-   * What came after an id, the oldest first: as much as `maxBytes` allow (bytes, about), at least one event if there
-   * is any. No events at all means that there is nothing after it.
+   * Reads the events after an id, the oldest first: about as many as fit in `maxBytes`, but at least one if there is
+   * any. An empty result means that there is no event after the id.
    *
-   * `'gap'` if events after it may be missing: it is not an id of this log or of this life of it, it is newer than all
-   * that were given, or one that came later was dropped or not remembered. That a stream has been quiet is no gap,
-   * however long.
+   * Returns `'gap'` if events after the id may be missing: the id is not of this log or its current epoch, it is newer
+   * than every id of the log, or a later event was dropped or not stored. A quiet stream never gets a gap, however old
+   * the id is.
    *
    * @param stream the stream to read
    * @param after any text, as a client gave it
@@ -191,21 +192,21 @@ export interface EventLog {
    */
   read(stream: StreamName, after: string, maxBytes: number): LogPage | Promise<LogPage>
 
-  /** Tells of each event of a stream from now on: of those that this process appends, and of those that others do. */
+  /** Calls `listener` with each event of a stream from now on, whether this process or another one appends it. */
   watch(stream: StreamName, listener: LogListener, onGap?: GapListener): Watch
 
-  /** Drops all that a stream remembers. */
+  /** Deletes the events of a stream. */
   remove(stream: StreamName): Promise<void>
 
-  /** Resolves when everything that was appended before is told, or has failed. */
+  /** Resolves when everything that was appended before is published or has failed. */
   drained(): Promise<void>
 
-  /** What the log holds now. */
+  /** Current contents of the log. */
   stats(): LogStats
 }
 
 /**
- * Bytes of an event, as retention counts them.
+ * Size of an event in bytes, as retention counts it.
  *
  * @param record an event
  */

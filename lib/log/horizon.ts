@@ -1,15 +1,18 @@
-/** How far back a stream reaches: from which ids on it has everything. */
+/** The oldest position from which a stream can still be read without a gap. */
 export class Horizon {
-  /** The newest event that was dropped, or the log's beginning. Whoever has it has missed nothing by that. */
+  /**
+   * The newest event that was dropped, or the beginning of the log. Clients with this id or a newer one miss no dropped
+   * event.
+   */
   #floor: string
-  /** The newest id that there was when an event was not remembered. Whoever has no newer one has missed the event. */
+  /** The newest id of the log when an event was not stored. Clients with this id or an older one miss that event. */
   #missedAfter = ''
 
   constructor (floor: string) {
     this.#floor = floor
   }
 
-  /** @param id of an event that is remembered no more */
+  /** @param id of an event that was dropped */
   dropped (id: string): void {
     if (id > this.#floor) this.#floor = id
   }
@@ -19,12 +22,12 @@ export class Horizon {
     if (last > this.#missedAfter) this.#missedAfter = last
   }
 
-  /** Whether everything after an id is remembered. */
+  /** Whether every event after an id is stored. */
   reaches (id: string): boolean {
     return id >= this.#floor && id > this.#missedAfter
   }
 
-  /** Takes over what another one does not reach. */
+  /** Includes the gaps of another horizon. */
   add (other: Horizon): void {
     this.dropped(other.#floor)
     this.missed(other.#missedAfter)

@@ -1,23 +1,23 @@
 import type { OnceRequest, OnceResult } from './event-log.js'
 
-/** What is kept under an idempotency key. */
+/** The row that is stored for an idempotency key. */
 export interface KeptKey {
-  /** When it was kept, in ms since 1970. */
+  /** When the row was stored, in ms since 1970. */
   readonly time: number
   readonly fingerprint: string
-  /** Of each event of the request; `null` for one that no stream wanted. */
+  /** The id of each event of the request; `null` for an event that no stream stored. */
   readonly ids: ReadonlyArray<string | null>
   readonly answer: string
 }
 
-/** What a log looks up for {@link knownOutcome}. */
+/** How {@link knownOutcome} finds stored rows. */
 export interface KeyLookup {
-  /** What is kept under a key of the request's table, and has not aged. */
+  /** Returns the row of a key in the request's table, unless it has expired. */
   readonly find: (key: string) => KeptKey | undefined
   readonly isFull: () => boolean
 }
 
-/** What a request comes to without anything being done; `undefined` when it is to be done. */
+/** The result of a request that must not be executed, such as a repeated one; `undefined` if it must be. */
 export function knownOutcome (
   { key, fingerprint, replaces, fence }: OnceRequest,
   { find, isFull }: KeyLookup

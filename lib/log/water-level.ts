@@ -1,9 +1,9 @@
 /**
- * The level to which sizes must be cut so that together they take no more than `total`. Who is below it keeps all: a
- * noisy one never shortens a quiet one's share.
+ * The common size to which all larger sizes must be cut, so that the sum is at most `total`. Smaller sizes are not cut,
+ * so a noisy stream never takes the share of a quiet one.
  *
  * @param sizes in any unit
- * @returns a whole number; infinite when nothing need be cut
+ * @returns a whole number; infinite if nothing has to be cut
  */
 export function waterLevel (sizes: readonly number[], total: number): number {
   const ascending = [...sizes].sort((a, b) => a - b)

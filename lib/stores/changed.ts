@@ -1,9 +1,9 @@
 import type { ConfigChange, StoredConfig } from './store.js'
 
 /**
- * What a change stores.
+ * The config that results from a change.
  *
- * @param before the config that is stored, if there is one
+ * @param before the stored config, if there is one
  */
 export function changedConfig (
   { enabled, events, keepEvents = false, since }: ConfigChange,

@@ -6,7 +6,7 @@ import type { Store } from './store.js'
 const LMDB = 'lmdb:'
 const REDIS = /^rediss?:\/\/./
 
-/** The store that a text such as `lmdb:./data` names; `undefined` if it names none. */
+/** The store for a text such as `lmdb:./data`; `undefined` if the text names none. */
 export function storeFrom (text: string): Store | undefined {
   if (text === 'memory:') return memoryStore()
   if (text.startsWith(LMDB) && text.length > LMDB.length) return lmdbStore(text.slice(LMDB.length))
@@ -14,7 +14,7 @@ export function storeFrom (text: string): Store | undefined {
   return undefined
 }
 
-/** The prefix of the keys may be said in the address, as `?prefix=NAME`. */
+/** The URL may contain the prefix of the keys, as `?prefix=NAME`. */
 function redisFrom (url: URL): Store {
   const prefix = url.searchParams.get('prefix') ?? undefined
   url.searchParams.delete('prefix')

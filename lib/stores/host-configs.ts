@@ -3,8 +3,8 @@ import { changedConfig } from './changed.js'
 import type { ConfigChange, ConfigStore, HostConfigs, StoredConfig } from './store.js'
 
 /**
- * A host's own place for configs as a {@link ConfigStore}: what it answers is checked, what it
- * throws has a code, and it has 10 s.
+ * Adapts the option `configs` to a {@link ConfigStore}. The results of the application's functions are validated, their
+ * errors become coded errors, and each call has 10 s.
  */
 export class HostConfigStore implements ConfigStore {
   readonly #host: HostConfigs

@@ -4,16 +4,16 @@ import type { EventLog, Retention } from '../log/event-log.js'
 export interface StoredConfig {
   /** Whether the instance is served. */
   readonly enabled: boolean
-  /** Constant names, `MESSAGES_UPSERT`; `null` for all, those of a later catalogue too. */
+  /** Names such as `MESSAGES_UPSERT`; `null` for all events, including those of a later catalogue. */
   readonly events: readonly string[] | null
   /**
-   * Where other processes change configs too: another text each time that a name is set which had no config. Clients
-   * of the former generation have nothing to do with the new instance.
+   * For stores that several processes share: a text that changes whenever a name without a config is set. It separates
+   * the clients of a removed instance from the new instance of the same name.
    */
   readonly generation?: string | undefined
   /**
-   * The newest id of the root's stream when the name was set that had no config: copies of events there up to it are
-   * those of a former instance of that name.
+   * The newest id of the root's stream at the time when a name without a config was set. In that stream, events of this
+   * name with an id up to it belong to a former instance.
    */
   readonly since?: string | undefined
   /**
@@ -23,44 +23,48 @@ export interface StoredConfig {
   readonly unreadable?: string | undefined
 }
 
-/** What a config is to be. */
+/** A change of a config. */
 export interface ConfigChange {
-  /** Whether the instance is to be served. */
+  /** Whether the instance will be served. */
   readonly enabled: boolean
-  /** Constant names, `MESSAGES_UPSERT`; `null` for all, those of a later catalogue too. */
+  /** Names such as `MESSAGES_UPSERT`; `null` for all events, including those of a later catalogue. */
   readonly events: readonly string[] | null
-  /** `true`: the stored list stays, and `events` is for a name without a config. */
+  /** `true`: a stored list is kept, and `events` is used only for a name without a config. */
   readonly keepEvents?: boolean | undefined
-  /** To be stored with it as it is, unless the store tells itself what is right. */
+  /** The value for {@link StoredConfig.since}. A store that knows the right value itself may replace it. */
   readonly since?: string | undefined
 }
 
 /**
- * Where configs are kept. Names are instance names, NFC-normalized; a stored config is never changed in place.
- * Calls for one name do not overlap: the plugin waits for the one before.
+ * Stores configs. Names are instance names, NFC-normalized. A stored config is never changed in place. The plugin does
+ * not overlap calls for one name: it awaits the previous one.
  */
 export interface ConfigStore {
-  /** The config of a name, or `null` if it was never set or is deleted. */
+  /** The config of a name; `null` if it was never set or is deleted. */
   get(name: string): Promise<StoredConfig | null>
   /**
-   * Puts a config in place of the one before. What has resolved is seen by every later `get` and `list`. Where other
-   * processes change configs too, a stored list is kept in the same step that writes: a list that another process sets
-   * meanwhile is never lost.
+   * Replaces a config. After it has resolved, every later `get` and `list` sees the new config. If several processes
+   * share the store, `keepEvents` must be atomic with the write: a list that another process sets meanwhile is never
+   * lost.
    *
-   * @returns what is stored now
+   * @returns the stored config
    */
   set(name: string, change: ConfigChange): Promise<StoredConfig>
-  /** Forgets a config; resolves to whether there was one. */
+  /** Deletes a config; resolves to whether there was one. */
   delete(name: string): Promise<boolean>
-  /** All configs, each name once, in no particular order. One that is set or deleted meanwhile may show or not. */
+  /**
+   * All configs, each name once, in no particular order. A config that is set or deleted during the iteration may be
+   * included or not.
+   */
   list(): AsyncIterable<readonly [name: string, config: StoredConfig]>
   /**
-   * Where other processes change configs too: tells of each change that was made, by the name, once it is seen by
-   * `get`. With `null` any of them may have changed, and all have to be read again: after the store was away, and when
-   * it comes for the first time. Own changes may be told too. The listener must not throw.
+   * For stores that several processes share: calls `changed` with the name of each changed config, once `get` returns
+   * the new value. With `null` any config may have changed, and all must be read again; this happens after the store
+   * was unavailable, and when it is first available. Changes by this process may be included. The listener must not
+   * throw.
    *
-   * With `removed`, the config was deleted, and this was its generation (`''` if it had none). By now everything
-   * has been told that was emitted before.
+   * With `removed`, the config was deleted, and `removed` is its generation (`''` if it had none). All events that were
+   * emitted before the removal have been published by then.
    */
   watch?(changed: (name: string | null, removed?: string) => void): void
 }
@@ -68,101 +72,104 @@ export interface ConfigStore {
 /** @inline */
 type MaybePromise<T> = T | Promise<T>
 
-/** A host's own place for configs, on its own database: as a {@link ConfigStore}, but every answer may come at once. */
+/**
+ * The option `configs`: stores configs in the application's own database. Like {@link ConfigStore}, but each function
+ * may return its result or a promise.
+ */
 export interface HostConfigs {
   /** The config of a name; `null` or `undefined` if there is none. */
   get(name: string): MaybePromise<StoredConfig | null | undefined>
-  /** Puts a config in place of the one before. */
+  /** Replaces the config of a name. */
   set(name: string, config: StoredConfig): MaybePromise<unknown>
-  /** Forgets a config; whether there was one. */
+  /** Deletes a config; returns whether there was one. */
   delete(name: string): MaybePromise<boolean>
-  /** All configs, each name once: an array or a `Map` of `[name, config]`, or anything else that can be iterated. */
+  /** All configs, each name once: an array or a `Map` of `[name, config]`, or any other iterable. */
   list():
     | MaybePromise<Iterable<readonly [name: string, config: StoredConfig]>>
     | AsyncIterable<readonly [name: string, config: StoredConfig]>
 }
 
-/** Where a store says what happens to it. */
+/** Logs messages of a store. */
 export interface StoreLogger {
-  /** Something that may pass. */
+  /** Logs a fault that may resolve by itself. */
   warn(details: object, message: string): void
-  /** Something that needs somebody to look at it. */
+  /** Logs a fault that needs attention. */
   error(details: object, message: string): void
 }
 
-/** What may wait for a store that is away; 0 is no limit. */
+/** Limits of the queue for a store that is unavailable; 0 is no limit. */
 export interface PendingLimits {
-  /** Events that may wait. */
+  /** Maximum number of queued events. */
   readonly pendingEvents: number
-  /** Bytes of the events that may wait. */
+  /** Maximum bytes of the queued events. */
   readonly pendingBytes: number
 }
 
 export const UNLIMITED: PendingLimits = { pendingEvents: 0, pendingBytes: 0 }
 
-/** What a store is opened with. */
+/** The arguments of `Store.open`. */
 export interface OpenOptions {
-  /** What the user asked for, with the store's own {@link Store.retention} where nothing was said. */
+  /** The option `retention`, completed with the store's own {@link Store.retention}. */
   readonly retention: Retention
-  /** For a store that can be away. Left out: no limit. */
+  /** Limits of the queue while the store is unavailable. Left out: none. */
   readonly limits?: PendingLimits | undefined
-  /** Where the store says what happens to it. */
+  /** Logs messages of the store. */
   readonly logger: StoreLogger
 }
 
-/** How a store is that can be away. */
+/** The state of a store that can be unavailable. */
 export interface StoreHealth {
-  /** Whether it answers. While it does not, what is appended waits. */
+  /** Whether the store answers. While it does not, appended events are queued. */
   readonly available: boolean
-  /** Events that wait to be remembered. */
+  /** Events that are queued for the store. */
   readonly pendingEvents: number
-  /** Bytes of the events that wait. */
+  /** Bytes of the queued events. */
   readonly pendingBytes: number
 }
 
-/** The processes that share a store, this one among them. */
+/** Messages between the processes that share a store, including this one. */
 export interface Peers {
   /**
-   * Sends a text to all of them.
+   * Sends a message to all of them.
    *
    * @param message the text
-   * @returns resolves when the store has it
+   * @returns resolves when the store has the message
    * @throws STORE_UNAVAILABLE when the store cannot be reached
    */
   tell(message: string): Promise<void>
   /**
-   * Tells of each text that is sent from now on, own and others', also of those that were sent while the store could
-   * not be reached. The listener must not throw.
+   * Calls `listener` with each message that any process sends from now on, this one included. Messages that were sent
+   * while the store was unavailable follow later. The listener must not throw.
    */
   listen(listener: (message: string) => void): void
 }
 
-/** A store that is open. */
+/** An open store. */
 export interface OpenStore {
-  /** Where events are kept. */
+  /** The event log. */
   readonly log: EventLog
-  /** Where configs are kept. */
+  /** The configs of instances. */
   readonly configs: ConfigStore
-  /** Where several processes share the store. */
+  /** Messages between processes; left out if only one process uses the store. */
   readonly peers?: Peers | undefined
-  /** Where the store can be away while this process runs. Left out: it never is. */
+  /** The current state. Left out if the store cannot be unavailable while this process runs. */
   health?(): StoreHealth
   /**
-   * Lets go of all that `open` took: files, connections, timers. What was appended before is
-   * kept; nothing is called afterwards.
+   * Releases all resources that `open` acquired: files, connections, timers. Events that were appended before are
+   * stored; no listener is called afterwards.
    */
   close(): Promise<void>
 }
 
-/** Where events are remembered and configs kept: what the option `store` takes. */
+/** A store of events and configs, for the option `store`. */
 export interface Store {
-  /** As the log and errors show it, such as `lmdb:./data`. Has no password in it. */
+  /** The name in logs and errors, such as `lmdb:./data`. It contains no password. */
   readonly name: string
-  /** How much is remembered where the option `retention` says nothing. */
+  /** Default of the option `retention`. */
   readonly retention: Retention
   /**
-   * A store that is merely away just now may be opened all the same: what is asked of it rejects with STORE_UNAVAILABLE
-   * until it comes, and then {@link ConfigStore.watch} tells `null`.
+   * Opens the store. A store that is temporarily unavailable may open all the same: its calls reject with
+   * STORE_UNAVAILABLE until it is available, and then {@link ConfigStore.watch} notifies with `null`.
    *
    * @throws STORE_OPEN saying what is wrong and what to do
    */

@@ -1,12 +1,12 @@
 /**
- * Tells when the current tick of the event loop began. For how long something has waited is measured until then: while
- * a tick lasts, nothing that was waited for can have been heard.
+ * Gives the time at which the current tick of the event loop began. Waiting times are measured up to that moment,
+ * because no answer of a store can be processed during a tick.
  */
 export class TickClock {
-  /** By `performance.now()`; `null` between ticks. */
+  /** When the current tick began, by `performance.now()`; `null` between ticks. */
   #tick: number | null = null
 
-  /** @returns the beginning of this tick, as far as earlier calls in it have seen, by `performance.now()` */
+  /** @returns the time of the first call in this tick, by `performance.now()` */
   now (): number {
     if (this.#tick === null) {
       this.#tick = performance.now()
@@ -16,5 +16,5 @@ export class TickClock {
   }
 }
 
-/** When an event has waited for so long, in ms, the store does not keep up, and only so many more may wait. */
+/** If an event has been queued for this long, in ms, the store counts as too slow, and the queue is limited. */
 export const LONG_WAIT = 1000

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 /**
- * What is the same until the machine goes down, or `null` where this cannot be told. LMDB looks at the same, to know
- * whether what was written but not flushed is still there: so without it a commit survives a SIGKILL only when flushed.
+ * An id of the machine's current boot; `null` if the system has none. LMDB uses the same id to decide whether data that
+ * was not flushed can still be there. Without an id, a commit survives a SIGKILL only after it is flushed.
  */
 export function bootId (): string | null {
   try {
@@ -12,7 +12,7 @@ export function bootId (): string | null {
       return execFileSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'utf8' }).trim()
     }
   } catch {
-    // Some sandboxes hide it. Nothing is lost by that but speed.
+    // Some sandboxes hide the boot id. The store is then slower, because it waits for flushes.
   }
   return null
 }

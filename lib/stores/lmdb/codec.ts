@@ -1,22 +1,22 @@
 import type { StreamName } from '../../log/event-log.js'
 
-/** What is kept of a stream beside its records. */
+/** The stored state of a stream, without its records. */
 export interface StreamState {
   readonly name: StreamName
-  /** The newest record that was dropped from it, or the birth of the log. */
+  /** The id of the newest record that was dropped from the stream, or the log's first id. */
   readonly floor: string
   readonly count: number
   readonly bytes: number
 }
 
-// It starts with the version of its own layout, so that a later one can be told, and zeroes are none at all.
+// The first byte is the format's version, never zero, so that other versions and zeroed memory are recognized.
 const VERSION = 1
-// version, whether it is the root's, count, bytes, length of the floor.
+// Sizes of the header fields: version, whether it is the root, count, bytes, length of the floor.
 const STREAM_HEAD = 1 + 1 + 8 + 8 + 1
 
 /**
- * What the keys of a stream's records begin with, before the id: its number, as four characters of a byte each. So LMDB
- * has the records of a stream beside each other, in order, and their keys are short, however long its name.
+ * The prefix of the keys of a stream's records: the stream's number, as four characters of one byte each; the id
+ * follows. So the records of a stream are adjacent and ordered, and the length of the stream's name does not matter.
  */
 export const prefixOf = (stream: number): string =>
   String.fromCharCode(stream >>> 24, stream >>> 16 & 255, stream >>> 8 & 255, stream & 255)
@@ -33,7 +33,7 @@ export const recordKey = {
   }
 }
 
-/** A name in UTF-8. LMDB takes up to 1,978 bytes. */
+/** A stream name in UTF-8. LMDB accepts keys up to 1,978 bytes. */
 export const nameKey = {
   writeKey (name: string, target: Buffer, start: number): number {
     return start + target.write(name, start)
@@ -45,8 +45,9 @@ export const nameKey = {
 }
 
 /**
- * What lmdb hands out, with its true bounds. lmdb copies small values into one Buffer of 16 MiB and overrides its
- * `length`: Node 24.15 and later, and Bun, read on to its real end. A large value comes as a plain view of the file.
+ * A value from lmdb with its true length. lmdb copies small values into one Buffer of 16 MiB and overrides that
+ * Buffer's `length`. Node 24.15 and later, and Bun, ignore the override and read to the real end. A large value is a
+ * plain view of the file.
  */
 export const bytesOf = (source: Uint8Array): Buffer => Buffer.from(source.buffer, source.byteOffset, source.length)
 
@@ -62,7 +63,7 @@ export function encodeStream ({ name, floor, count, bytes }: StreamState): Buffe
   return value
 }
 
-/** @throws when it is not what {@link encodeStream} makes */
+/** @throws when {@link encodeStream} did not make the value */
 export function decodeStream (value: Buffer): StreamState {
   if (value[0] !== VERSION) {
     throw new Error(`a stream of layout ${value[0]} where ${VERSION} is known: the file is damaged`)

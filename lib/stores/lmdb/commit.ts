@@ -1,33 +1,39 @@
 import type { RootDatabase } from 'lmdb'
 
-/** A transaction that was begun. */
+/** A transaction that is being committed. */
 export interface Commit {
-  /** Resolves when it is there for good, as far as the store promises; rejects when none of it is. */
+  /** Resolves when the transaction is as durable as the store promises; rejects if nothing of it was written. */
   readonly kept: Promise<void>
-  /** Resolves when the disk has it; rejects when the disk would not take it, which may be after it was kept. */
+  /**
+   * Resolves when the disk has the transaction; rejects if the disk failed, which may happen after `kept` has resolved.
+   */
   readonly flushed: Promise<void>
 }
 
 type StartWriting = (this: unknown, address: number, told: (status: number) => unknown) => unknown
 
-/** What lmdb tells of a transaction: it is flushed, it can be read and is not flushed yet, all are done. */
+/**
+ * Statuses of a transaction that lmdb's writer reports: it is on the disk, it is readable but not flushed yet, all
+ * transactions are done.
+ */
 const TOLD = { flushed: 0, visible: 1, done: 2 } as const
 const isKnown = (status: number): boolean => Object.values<number>(TOLD).includes(status)
 
 /**
- * Writes transactions so that a promise comes as early as it may.
+ * Commits transactions and resolves as early as durability allows.
  *
- * A transaction that can be read survives SIGKILL, because its pages are the kernel's then. lmdb (3.5) knows that
- * moment and acts on it, and resolves only when the disk has all: 0.07 ms and 0.35 ms on a fast disk, 0.2 ms and 50 ms
- * on a slow one. So we listen to what its writer tells it. Should a later version tell differently, nothing is lost but
- * time: what was heard is only a reason to look whether the transaction is there.
+ * A transaction that can be read survives SIGKILL, because its pages are in the kernel. lmdb (3.5) knows that moment,
+ * but resolves its promise only when the disk has everything. The two moments are 0.07 ms and 0.35 ms after the start
+ * on a fast disk, 0.2 ms and 50 ms on a slow one. So this class listens to the reports of lmdb's writer. A report is
+ * only a reason to check whether the transaction is readable: if a later version reports differently, commits are
+ * slower but still correct.
  */
 export class Committer {
   readonly #root: RootDatabase
   readonly #waitsForDisk: boolean
   #hear: () => void = () => {}
 
-  /** @param waitsForDisk whether nothing is kept before it is flushed */
+  /** @param waitsForDisk whether `kept` waits until the transaction is flushed */
   constructor (root: RootDatabase, waitsForDisk: boolean) {
     this.#root = root
     this.#waitsForDisk = waitsForDisk
@@ -35,10 +41,10 @@ export class Committer {
   }
 
   /**
-   * Begins a transaction; the one before must be flushed or failed.
+   * Starts a transaction. The previous one must be flushed or failed.
    *
-   * @param write puts and removes; must not throw, because what it did until then would be written
-   * @param isThere whether it can be read
+   * @param write puts and removes records; must not throw, because what it did before would still be written
+   * @param isThere whether the transaction is readable
    */
   commit (write: () => void, isThere: () => boolean): Commit {
     const heard = new Promise<void>(resolve => { this.#hear = resolve })
@@ -51,11 +57,11 @@ export class Committer {
     return { kept: this.#waitsForDisk ? flushed : Promise.race([seen(), flushed]), flushed }
   }
 
-  /** Resolves when a write is flushed, rejects with the cause when it failed. */
+  /** Resolves when a write is flushed; rejects with the cause if it failed. */
   async flushed (written: Promise<unknown> & { readonly flushed?: Promise<unknown> }): Promise<void> {
     try {
       await written
-      // As of lmdb 3.5 it is flushed by then, against its documents: this costs nothing.
+      // In lmdb 3.5 the write is already flushed here, although its documentation says otherwise.
       if (this.#waitsForDisk) await written.flushed
     } catch (error) {
       throw await causeOf(error)
@@ -63,8 +69,8 @@ export class Committer {
   }
 
   /**
-   * To be called before lmdb closes, which waits until the last transaction is flushed: for ever, if it failed. So the
-   * last is one without changes, which needs no room on the disk.
+   * Must be called before lmdb is closed. Closing waits until the last transaction is flushed, and forever if that
+   * failed. So this adds a last transaction without changes, which needs no space on the disk.
    */
   async settle (): Promise<void> {
     await this.#root.remove('no such key')
@@ -76,7 +82,7 @@ function listen (root: RootDatabase, heard: () => void): void {
   const startWriting = env?.startWriting
   if (env === undefined || typeof startWriting !== 'function') return
   const listening: StartWriting = (address, told) => startWriting.call(env, address, status => {
-    // Any other is a failure. lmdb prints it, and rejects with it as well, so that the log has it once.
+    // Any other status is a failure. lmdb prints it and also rejects with it; only the rejection is logged.
     const result = isKnown(status) ? told(status) : withoutPrinting(() => told(status))
     if (status === TOLD.visible) heard()
     return result
@@ -84,7 +90,7 @@ function listen (root: RootDatabase, heard: () => void): void {
   Object.defineProperty(env, 'startWriting', { value: listening })
 }
 
-/** Calls lmdb, whose JavaScript prints a failure by `console.error` in the same call, and has no option for that. */
+/** Calls lmdb with `console.error` disabled: lmdb prints failures and has no option against that. */
 function withoutPrinting<Result> (call: () => Result): Result {
   const { console } = globalThis
   const { error } = console
@@ -96,10 +102,10 @@ function withoutPrinting<Result> (call: () => Result): Result {
   }
 }
 
-/** LMDB's word for a write that came to less than it should. */
+/** The error code of LMDB for an incomplete write. */
 const EIO = 5
 
-/** lmdb tells why a transaction failed by a second promise, that rejects in the same turn. */
+/** lmdb reports the cause of a failed transaction by a second promise, which rejects in the same tick. */
 async function causeOf (error: unknown): Promise<Error> {
   const failure = error instanceof Error ? error : new Error(String(error))
   if (!('commitError' in failure)) return failure

@@ -5,10 +5,10 @@ import type { ConfigChange, ConfigStore, StoredConfig } from '../store.js'
 import type { Committer } from './commit.js'
 import type { Presence } from './presence.js'
 
-/** Configs that are read at a time when they are listed, so that a long list does not hold the others up. */
+/** Number of configs that `list` reads at once, so that a long list does not block the event loop. */
 const PAGE = 256
 
-/** Configs beside the log, in the same file. */
+/** Stores configs in the same file as the log. */
 export class LmdbConfigStore implements ConfigStore {
   readonly #kept: Database<StoredConfig, string>
   readonly #committer: Committer
@@ -21,13 +21,13 @@ export class LmdbConfigStore implements ConfigStore {
     this.#file = file
   }
 
-  /** @throws STORE_UNAVAILABLE when it is closed */
+  /** @throws STORE_UNAVAILABLE when the store is closed */
   async get (name: string): Promise<StoredConfig | null> {
     this.#checkOpen()
     return this.#kept.get(name) ?? null
   }
 
-  /** @throws STORE_UNAVAILABLE when it could not be written, or its file was deleted */
+  /** @throws STORE_UNAVAILABLE when the config could not be written, or the file was deleted */
   async set (name: string, change: ConfigChange): Promise<StoredConfig> {
     this.#checkOpen()
     const config = changedConfig(change, this.#kept.get(name))
@@ -35,7 +35,7 @@ export class LmdbConfigStore implements ConfigStore {
     return config
   }
 
-  /** @throws STORE_UNAVAILABLE when it could not be written */
+  /** @throws STORE_UNAVAILABLE when the deletion could not be written */
   async delete (name: string): Promise<boolean> {
     this.#checkOpen()
     const existed = this.#kept.doesExist(name)
@@ -43,7 +43,7 @@ export class LmdbConfigStore implements ConfigStore {
     return existed
   }
 
-  /** Takes nothing more. lmdb would end the process for what is put where it is closed. */
+  /** Rejects all later calls. A write to a closed database would make lmdb end the process. */
   close (): void {
     this.#isClosed = true
   }

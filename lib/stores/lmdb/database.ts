@@ -8,12 +8,12 @@ import { bytesOf, decodeStream, encodeStream, nameKey, recordKey, type StreamSta
 import { checkFile, damaged } from './file.js'
 
 /**
- * The version of the whole file's format. A file of an older one is converted when it is opened (see upgrade.ts), one
- * of a later one is refused. Format 2 has the layout of 1; its stream names are intact.
+ * The version of the file's format. An older file is converted when it is opened (see upgrade.ts); a newer one is
+ * refused. Format 2 has the same layout as format 1, but no damaged stream names.
  */
 export const FORMAT = 2
 
-// By its types lmdb has codecs for the root only; it takes them for each database.
+// lmdb's types allow codecs only for the root database; lmdb accepts them for each database.
 const STREAMS: RootDatabaseOptions = { keyEncoding: 'uint32', encoder: codec(encodeStream, decodeStream) }
 const RECORDS: RootDatabaseOptions = { keyEncoder: recordKey, encoder: codec(encodeRecord, decodeRecord) }
 const SIZES: RootDatabaseOptions = { keyEncoder: recordKey, encoder: codec(neverEncoded, sizeOfEncoded) }
@@ -28,17 +28,18 @@ function neverEncoded (): never {
   throw new Error('sizes are read only')
 }
 
-/** What is known of the whole log. */
+/** The names of values about the whole log. */
 export type Meta =
   /** The version of the format, in decimal digits. */
   | 'format'
   /**
-   * The first id of this life of the log, or a later one from which on nothing is missing. All since have its epoch.
+   * The first id of the current epoch, or a later id after which no event is missing. All ids after it have the same
+   * epoch.
    */
   | 'birth'
-  /** The newest id that was given to an event. */
+  /** The newest id that was assigned to an event. */
   | 'head'
-  /** The machine's life in which the file was opened, while what is written may not be flushed; else empty. */
+  /** The machine's boot id when the file was opened, while written data may not be flushed; otherwise empty. */
   | 'boot'
 
 export interface Databases {
@@ -46,24 +47,25 @@ export interface Databases {
   readonly meta: Database<string, Meta>
   readonly streams: Database<StreamState, number>
   readonly records: Database<LogRecord, string>
-  /** Of the same records, the bytes: to read only. */
+  /** The sizes of the same records, in bytes. For reading only. */
   readonly sizes: Database<number, string>
   readonly configs: Database<StoredConfig, string>
-  /** Idempotency keys, and when each was kept. */
+  /** Idempotency keys, and an index of them by time. */
   readonly keys: Database<KeptKey, string>
   readonly keyTimes: Database<string, string>
-  /** Puts a record that is encoded already. */
+  /** Stores a record that is already encoded. */
   readonly putRecord: (key: string, bytes: Buffer) => void
 }
 
 /**
- * Opens the databases of a directory, and makes them where there are none.
+ * Opens the databases of a directory, and creates them if there are none.
  *
- * @throws what to tell about a directory that is not ours, damaged or of a later version
+ * @throws an error with a clear message if the files are not this store's, damaged or of a later version
  */
 export function openDatabases ({ open, asBinary }: typeof Lmdb, directory: string): Databases {
   checkFile(directory)
-  // A path with a dot is a directory like any other. Without batching by turns a commit begins at once.
+  // Without lmdb's special treatment of a path with a dot, and without batching by ticks, so that a commit starts at
+  // once.
   const root = open<never, string>({
     path: directory,
     noSubdir: false,
@@ -93,9 +95,9 @@ export function openDatabases ({ open, asBinary }: typeof Lmdb, directory: strin
   }
 }
 
-/** @param names of the databases that were there */
+/** @param names of the databases that were there before */
 function checkFormat (meta: Database<string, Meta>, names: readonly string[]): void {
-  // A process that was killed while it made the file leaves a database `meta` with nothing in it.
+  // A process that was killed while it created the file leaves an empty database `meta`.
   const isNew = names.every(name => name === 'meta') && meta.getKeysCount() === 0
   if (isNew) meta.transactionSync(() => { void meta.put('format', String(FORMAT)) })
   const found = meta.get('format') ?? ''

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { bootId } from './boot.js'
 import { hasPages, NO_PAGE } from './pages.js'
 
-// Where LMDB's first page has what, in version 2 of its format on 64 bits, little end first. See MDB_meta in its mdb.c.
+// Offsets in LMDB's first page, for version 2 of its format on little-endian 64-bit systems. See MDB_meta in mdb.c.
 const HEAD = 176
 const MAGIC_AT = 24
 const VERSION_AT = 28
@@ -18,7 +18,7 @@ const BOOT_AT = 160
 const MAGIC = 0xBEEFC0DE
 const VERSION = 2
 const NOT_FLUSHED = 0x1000
-/** Pages that are looked at in a file that seems whole: a fraction of a second. */
+/** Number of pages that are checked in a file of the right size. It takes a fraction of a second. */
 const GLANCE = 16_384
 
 interface Head {
@@ -26,16 +26,16 @@ interface Head {
   readonly roots: readonly bigint[]
   readonly lastPage: bigint
   readonly transaction: bigint
-  /** Whether LMDB will take it, and not an older one of which it is sure that the disk has all. */
+  /** Whether LMDB will open this meta page. Otherwise it opens an older one that is surely on the disk. */
   readonly isSure: boolean
 }
 
 /**
- * Looks at a file before LMDB does, which maps it into memory, and ends the process where something is not there.
+ * Checks a file before LMDB opens it. LMDB maps the file into memory, and a missing part would crash the process.
  *
- * @param directory where data.mdb is, or is to be
- * @throws when it is no file of LMDB, or a part of it is missing. Of a large file that has its size not all is looked
- *   at
+ * @param directory where data.mdb is, or will be created
+ * @throws when the file is not LMDB's, or a part of it is missing. Of a large file of the right size, only some pages
+ *   are checked
  */
 export function checkFile (directory: string): void {
   if (endianness() !== 'LE' || /32$|^arm$|^mips/.test(process.arch)) return
@@ -61,7 +61,8 @@ function check (file: number): void {
   const second = readHead(file, first.pageSize)
   const { lastPage, pageSize, roots, isSure } = first.transaction > second.transaction ? first : second
   if (!isSure) return
-  // It may be shorter than it says, and whole: its last pages were taken and given back in one transaction.
+  // A file that is shorter than its last page says can still be complete: one transaction may have allocated and freed
+  // the last pages.
   const isShort = BigInt(size) < (lastPage + 1n) * BigInt(pageSize)
   if (!hasPages(file, size, pageSize, roots, isShort ? Infinity : GLANCE)) throw damaged('a part is missing')
 }
@@ -87,7 +88,7 @@ function readHead (file: number, at: number): Head {
   return { pageSize, roots, lastPage, transaction: head.readBigUInt64LE(TRANSACTION_AT), isSure }
 }
 
-/** How LMDB writes down the machine's life. */
+/** The boot id in LMDB's own form. */
 function bootNumber (): bigint | undefined {
   const boot = bootId()
   return boot === null ? undefined : BigInt(parseInt(boot, 16))

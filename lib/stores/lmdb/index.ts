@@ -20,18 +20,21 @@ import { upgrade } from './upgrade.js'
 
 /** Options of `lmdbStore`. */
 export interface LmdbStoreOptions {
-  /** A directory, from where the process was started. It is made if need be; one process at a time has it. */
+  /**
+   * A directory, relative to the working directory. It is created if it does not exist. Only one process at a time can
+   * open it.
+   */
   readonly path: string
   /**
-   * Whether an event is remembered only when the disk has it, so that it survives a loss of power too. Else it survives
-   * the end of the process, SIGKILL too; after a loss of power the log begins a new life, and every client is told that
-   * it may have missed something.
+   * Whether an event counts as stored only when the disk has it, so that it survives a loss of power. Otherwise events
+   * survive the end of the process, including SIGKILL; after a loss of power the log begins a new epoch, and every
+   * client that resumes gets a gap.
    *
    * @default false
    */
   readonly flush?: boolean
   /**
-   * Bytes of all streams together. Above it, those that have most are cut to a common level.
+   * Bytes of all streams together. Above it, the largest streams are cut to a common size.
    *
    * @default 8 GiB
    */
@@ -44,10 +47,10 @@ const HOUR = 60 * 60 * 1000
 const MIB = 1024 * 1024
 
 /**
- * Keeps events and configs in a file of LMDB, for one process at a time. It needs the package `lmdb`. Events are kept
- * for 24 hours, at most 100,000 and 64 MiB of each stream, unless the option `retention` says otherwise.
+ * Stores events and configs in an LMDB file, for one process at a time. It needs the package `lmdb`. By default events
+ * are kept for 24 hours, at most 100,000 events and 64 MiB in each stream; the option `retention` changes that.
  *
- * @param options a directory, or more
+ * @param options a directory, or options with `path`
  */
 export function lmdbStore (options: string | LmdbStoreOptions): Store {
   const { path, flush = false, maxTotalBytes = 8192 * MIB, now = Date.now } =
@@ -101,7 +104,7 @@ function makeDirectory (path: string): string {
   return realpathSync(directory)
 }
 
-/** As `mkdirSync` does with `recursive`, which never ends in /proc (Node 20). */
+/** Like `mkdirSync` with `recursive`, which hangs in /proc on Node 20. */
 function makeDirectories (path: string): void {
   try {
     mkdirSync(path)
@@ -152,10 +155,10 @@ function start (
 }
 
 /**
- * Continues the log where it was, or begins a new life of it: when it is new, and when the machine went down while
- * something may not have been flushed. That may be lost then, and clients that have missed it could not be told else.
+ * Continues the current epoch of the log, or begins a new one: if the log is new, or if the machine has restarted while
+ * data may not have been flushed. That data may be lost, and only a new epoch makes clients that miss it get a gap.
  *
- * @param boot this life of the machine; `null` when nothing will count as written before it is flushed
+ * @param boot id of the machine's current boot; `null` if commits wait for flushes
  */
 function startLife (
   { meta }: Databases,
@@ -196,7 +199,7 @@ function whyOf (error: unknown): string {
   }
 }
 
-/** The system's name of an error. lmdb has its number. */
+/** The system's name of an error, for which lmdb has only the number. */
 function codeOf (error: Error): string | undefined {
   if (!('code' in error)) return undefined
   return typeof error.code === 'number' && error.code > 0 ? getSystemErrorName(-error.code) : String(error.code)

@@ -3,38 +3,38 @@ import type { KeyTable, OnceRequest, OnceResult } from '../../log/event-log.js'
 import { leastIdAt, timeOf } from '../../log/ids.js'
 import { type KeptKey, knownOutcome } from '../../log/once.js'
 
-/** Keys that are dropped in a transaction, so that none takes long. */
+/** Maximum number of keys that one transaction drops, so that none takes long. */
 const STEP = 500
 
-/** A key that is to be kept, by the transaction that has its events. */
+/** A new key, stored in the same transaction as the events of its request. */
 export interface NewKey {
   readonly table: KeyTable
-  /** Of its row. */
+  /** The database key of its row. */
   readonly row: string
   readonly kept: KeptKey
 }
 
-/** What one transaction drops of the keys that have aged. */
+/** The expired keys that one transaction drops. */
 export interface AgedKeys {
-  /** Keys of the index by time. */
+  /** Their database keys in the index by time. */
   readonly times: readonly string[]
-  /** Keys of rows. */
+  /** The database keys of their rows. */
   readonly rows: readonly string[]
-  // Map(name of a table -> how many of its keys)
+  // Map(name of a table -> number of its expired keys)
   readonly counts: ReadonlyMap<string, number>
 }
 
 /**
- * Idempotency keys beside the log: a row for each, and an index by time, of which the oldest are dropped as new ones
- * come.
+ * Idempotency keys, stored in the same file as the log: a row for each key, and an index by time. New keys drop the
+ * oldest expired ones.
  */
 export class LmdbKeys {
   readonly #rows: Database<KeptKey, string>
   readonly #times: Database<string, string>
   readonly #now: () => number
-  // Map(name of a table -> its keys, those that are being stored and those that have aged among them)
+  // Map(name of a table -> number of its keys, including keys that are being stored and expired ones)
   readonly #counts = new Map<string, number>()
-  // Map(key of a row -> settles when it is stored, or is not)
+  // Map(database key of a row -> settles when the row is stored or has failed)
   readonly #underWay = new Map<string, Promise<void>>()
 
   constructor (rows: Database<KeptKey, string>, times: Database<string, string>, now: () => number) {
@@ -43,12 +43,12 @@ export class LmdbKeys {
     this.#now = now
   }
 
-  /** Settles when another request with the same key is stored, or has failed; `undefined`: there is none. */
+  /** Settles when another request with the same key is stored or has failed; `undefined` if there is none. */
   underWay ({ table, key }: OnceRequest): Promise<void> | undefined {
     return this.#underWay.get(rowOf(table, key))
   }
 
-  /** What a request comes to without anything being done; `undefined` when it is to be done. */
+  /** The result of a request that must not be executed, such as a repeated one; `undefined` if it must be. */
   outcome (request: OnceRequest): OnceResult | undefined {
     const { table } = request
     return knownOutcome(request, { find: key => this.#find(table, key), isFull: () => this.#isFull(table) })
@@ -72,17 +72,17 @@ export class LmdbKeys {
     return count
   }
 
-  /** Where the index has the keys of a table that have aged. */
+  /** The range of a table's expired keys in the index. */
   #aged ({ name, maxAge }: KeyTable): { start: string, end: string } {
     return { start: `${name}/`, end: `${name}/${leastIdAt(this.#now() - maxAge + 1)}` }
   }
 
-  /** A key for a request that is to be done. */
+  /** Makes the key for a request that is to be executed. */
   newKey ({ table, key, fingerprint, answer }: OnceRequest, ids: ReadonlyArray<string | null>): NewKey {
     return { table, row: rowOf(table, key), kept: { time: this.#now(), fingerprint, ids, answer } }
   }
 
-  /** Notes that a key is being stored. @returns the same, when it is stored */
+  /** Registers a key that is being stored. Resolves when it is stored. */
   async storing (key: NewKey, stored: Promise<unknown>): Promise<void> {
     const { table, row } = key
     this.#counts.set(table.name, this.#count(table) + 1)
@@ -92,7 +92,7 @@ export class LmdbKeys {
     this.#underWay.delete(row)
   }
 
-  /** What a transaction drops that keeps these keys: what has aged in their tables. */
+  /** The expired keys that a transaction with these new keys drops, from the same tables. */
   aged (keys: readonly NewKey[]): AgedKeys {
     const times: string[] = []
     const rows: string[] = []
@@ -102,7 +102,7 @@ export class LmdbKeys {
       for (const entry of this.#times.getKeys({ ...this.#aged(table), limit: STEP })) {
         times.push(entry)
         const row = rowIn(entry)
-        // One that was replaced has another entry, and one that is kept anew by this transaction stays.
+        // The row stays if it was replaced, and so has a newer entry, or if this transaction stores it again.
         if (this.#rows.get(row)?.time === timeIn(entry) && !keys.some(key => key.row === row)) rows.push(row)
       }
       counts.set(table.name, times.length - before)
@@ -110,7 +110,7 @@ export class LmdbKeys {
     return { times, rows, counts }
   }
 
-  /** Puts and removes within a transaction. */
+  /** Stores the new keys and deletes the expired ones. Must run within a transaction. */
   write (keys: readonly NewKey[], aged: AgedKeys): void {
     for (const entry of aged.times) void this.#times.remove(entry)
     for (const row of aged.rows) void this.#rows.remove(row)
@@ -120,7 +120,7 @@ export class LmdbKeys {
     }
   }
 
-  /** Says that a transaction is written. */
+  /** Updates the counts after a transaction was written. */
   dropped ({ counts }: AgedKeys): void {
     for (const [name, count] of counts) this.#subtract(name, count)
   }
@@ -132,7 +132,7 @@ export class LmdbKeys {
 
 const rowOf = ({ name }: KeyTable, key: string): string => `${name}/${key}`
 
-/** Of an entry of the index, `table/time/row`, the time and the row. */
+/** Index entries are `table/time/row`. These functions return the time and the row. */
 const timeIn = (entry: string): number => timeOf(entry.slice(entry.indexOf('/') + 1))
 function rowIn (entry: string): string {
   const time = entry.indexOf('/') + 1

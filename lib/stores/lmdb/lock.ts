@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const NAME = /^owner-[0-9a-f]{16}\.sock$/
-/** What a path of a socket may have: 104 bytes on macOS, 108 on Linux. */
+/** Longest path of a socket. The system's limit is 104 bytes on macOS and 108 on Linux. */
 const MAX_SOCKET_PATH = 100
 const ANSWER_WITHIN = 5000
 const OWNER = 'owner'
@@ -14,32 +14,34 @@ const OWNER = 'owner'
 export class AlreadyLocked extends Error {}
 
 /**
- * Acquires the lock of a directory, which this process has until it releases it or dies, be it by SIGKILL.
+ * Acquires the lock of a directory. The process holds the lock until it releases it or ends, even by SIGKILL.
  *
- * A process that wants it listens on a socket of its own in the directory, and then asks all others there. Two cannot
- * win: the one that listened later finds the other, and of two that come at the same time the first by name wins. The
- * kernel closes the socket with its process, so the file that a dead process left behind refuses connections, also from
- * another container on the same files. A lock by process id would fail there, and when an id is used again.
+ * Each process that wants the lock listens on a socket of its own in the directory, and then asks all other sockets
+ * there. Two processes cannot both succeed: the one that listened later finds the other, and if both started together,
+ * the first by name wins. The kernel closes the socket with its process, so a socket file left by a dead process
+ * refuses connections, even from another container that shares the files. A lock by process id would fail there, and
+ * when an id is reused.
  *
- * Acquired before LMDB is opened, because opening would already disturb an owner in another container with the same
- * process id.
+ * The lock must be acquired before LMDB is opened, because opening would already disturb an owner in another container
+ * with the same process id.
  *
  * @param directory its real path
- * @returns releases the lock
- * @throws AlreadyLocked saying who has it; errors of the file system
+ * @returns a function that releases the lock
+ * @throws AlreadyLocked with the owner's process id; errors of the file system
  */
 export async function acquireLock (directory: string): Promise<() => Promise<void>> {
   const lock = process.platform === 'win32' ? await acquirePipe(directory) : await acquireSocket(directory)
   try {
     const dead: string[] = []
     for (const other of lock.others()) {
-      // The first by name waits for the others, and they do not wait for it.
+      // The first by name waits for the others' answers. The others do not wait for it.
       const { answer, alive } = await ask(other.path, other.isBefore)
       if (alive) throw taken(answer)
       dead.push(other.path)
     }
     lock.confirm()
-    // Not before: a socket that does not listen yet looks dead, and a process that loses must not hide it from a third.
+    // Delete dead sockets only with the lock: a socket that does not listen yet looks dead, and a loser must not hide
+    // it from a third process.
     for (const path of dead) rmSync(path, { force: true })
     return lock.release
   } catch (error) {
@@ -55,7 +57,7 @@ interface Other {
 
 interface Lock {
   others(): Other[]
-  /** Tells processes that wait that this one has the lock. */
+  /** Tells waiting processes that this one has the lock. */
   confirm(): void
   release(): Promise<void>
 }
@@ -91,7 +93,10 @@ async function acquireSocket (directory: string): Promise<Lock> {
   }
 }
 
-/** On Windows a pipe's name can be had once, and is free when its process ends: that alone decides. */
+/**
+ * On Windows a pipe's name can be used by one process at a time, and is free when that process ends. The name is the
+ * lock.
+ */
 async function acquirePipe (directory: string): Promise<Lock> {
   const path = `\\\\.\\pipe\\fastify-ws-events-${createHash('sha256').update(directory.toLowerCase()).digest('hex')}`
   const server = new LockServer()
@@ -106,7 +111,7 @@ async function acquirePipe (directory: string): Promise<Lock> {
   return { others: () => [], confirm: () => { server.confirm() }, release: async () => { await server.close() } }
 }
 
-/** Tells each process that connects who this is and, as soon as it is, that it has the lock. */
+/** Sends each process that connects the name of this one and, as soon as it has the lock, a confirmation. */
 class LockServer {
   readonly #server: Server
   readonly #asking = new Set<Socket>()
@@ -119,11 +124,11 @@ class LockServer {
   async listen (path: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
-      // `exclusive`, or a worker of node:cluster would share the socket of its siblings.
+      // `exclusive`, because workers of node:cluster would otherwise share one socket.
       this.#server.listen({ path, exclusive: true }, () => {
         this.#server.off('error', reject)
-        // What can fail from now on is a connection, for want of file descriptors: the other side takes silence for a
-        // lock that is held.
+        // A listening server only fails when it cannot accept a connection for lack of file descriptors. The other
+        // process then gets no answer, which it takes as a lock that is held.
         this.#server.on('error', () => {})
         resolve()
       })
@@ -142,7 +147,7 @@ class LockServer {
 
   #greet (socket: Socket): void {
     this.#asking.add(socket.unref())
-    // A process that asks and dies before the answer is no fault of ours.
+    // Ignore the error of a process that asks and ends before the answer.
     socket.on('error', () => {}).on('close', () => { this.#asking.delete(socket) }).resume()
     socket.write(`process ${process.pid} on ${hostname()}\n`)
     if (this.#isOwner) socket.end(OWNER)
@@ -155,9 +160,10 @@ interface Answer {
 }
 
 /**
- * Asks a socket whether a process listens on it.
+ * Asks whether a process listens on a socket.
  *
- * @param soon whether its name is enough; else waits until it has the lock or is gone
+ * @param soon whether to resolve as soon as the process has sent its name; else waits until it has the lock or has
+ *   ended
  */
 async function ask (path: string, soon: boolean): Promise<Answer> {
   const directory = join(path, '..')
@@ -186,7 +192,10 @@ async function ask (path: string, soon: boolean): Promise<Answer> {
   }))
 }
 
-/** Hands over a path of a file in a directory that is short enough for a socket: through a link where it must be. */
+/**
+ * Calls `use` with a path of a file that is short enough for a socket. A symbolic link shortens the directory if
+ * necessary.
+ */
 async function atShortPath<T> (directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
   const path = join(directory, name)
   if (process.platform === 'win32' || Buffer.byteLength(path) <= MAX_SOCKET_PATH) return await use(path)

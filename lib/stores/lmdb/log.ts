@@ -26,51 +26,51 @@ import type { Presence } from './presence.js'
 import type { Stream, Streams } from './streams.js'
 import type { Step, Trimmer } from './trim.js'
 
-/** Events of a transaction: what is told in one go when it is written. */
+/** Maximum number of events in a transaction. They are published together once it is written. */
 const MAX_BATCH = 4096
-/** When an event has waited for so long, in ms, the disk is taken for one that does not answer. */
+/** If an event has waited for this long, in ms, the disk counts as not responding. */
 const STALLED = 5000
-/** Bytes of a transaction, at most one event more. */
+/** Maximum bytes of events in a transaction; the last event may exceed it. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 interface Waiting {
   readonly entry: LogEntry
-  /** As it is written. Encoded when it comes, because nothing may fail while a transaction is put together. */
+  /** The encoded record. It is encoded when it is appended, so that composing a transaction cannot fail. */
   readonly bytes: Buffer
-  /** As retention counts it. */
+  /** Size in bytes, as retention counts it. */
   readonly size: number
-  /** When it came, by `performance.now()`. */
+  /** When the event was appended, by `performance.now()`. */
   readonly since: number
   readonly streams: readonly StreamName[]
-  /** Whether it goes into the transaction of the one before it, as a part of one unit. */
+  /** Whether the event belongs to the same unit as the previous one, and must be in the same transaction. */
   readonly isJoined: boolean
   readonly resolve: (id: string) => void
   readonly reject: (error: Error) => void
 }
 
-/** A watch told of what comes after an id: what was there before, its maker may have read. */
+/** A watcher gets the events after the id `after`. It may have read the events up to that id. */
 interface Watcher {
   readonly after: string
   readonly listener: LogListener
 }
 
-/** A floor that was raised, and is to be written. */
+/** A raised floor that is not written yet. */
 interface Raised {
   readonly stream: Stream
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
-/** A key that is to be kept, with the events that came with it: they are the next ones that wait. */
+/** An idempotency key to be stored in the transaction of its events. */
 interface Keeping {
   readonly key: NewKey
-  /** The first of its events; `undefined`: it has none. */
+  /** The first event of the request; `undefined` if the request has none. */
   readonly first: Waiting | undefined
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
-/** An event that is encoded. */
+/** An encoded event. */
 interface Encoded {
   readonly record: LogRecord
   readonly bytes: Buffer
@@ -78,17 +78,17 @@ interface Encoded {
   readonly streams: readonly StreamName[]
 }
 
-/** A record to put. */
+/** A record that a transaction writes. */
 interface Put {
   readonly key: string
   readonly bytes: Buffer
 }
 
-/** What else a transaction changes. */
+/** The other changes of a transaction. */
 interface Changes {
   /** The newest id; `undefined` for a transaction without events. */
   readonly head: string | undefined
-  /** Keys of records. */
+  /** Database keys of the dropped records. */
   readonly dropped: readonly string[]
   readonly touched: ReadonlySet<Stream>
   readonly forgotten: readonly Stream[]
@@ -99,7 +99,7 @@ interface Changes {
 interface Parts {
   readonly databases: Databases
   readonly ids: Ids
-  /** The newest id that is kept. */
+  /** The newest stored id. */
   readonly head: string
   readonly streams: Streams
   readonly trimmer: Trimmer
@@ -112,13 +112,14 @@ interface Parts {
 }
 
 /**
- * The log in LMDB. One transaction is under way at a time, and what is appended meanwhile goes into the next one,
- * together: records, counts, floors and the newest id, so that a SIGKILL leaves all of it or nothing.
+ * The event log in LMDB. One transaction is under way at a time. Events that are appended meanwhile go into the next
+ * one, with their counts, floors and the newest id, so that after a SIGKILL a transaction is stored completely or not
+ * at all.
  *
- * Trimming goes along in the same transactions, some hundred records at a time, after what made it due. So a
- * stream may have more than its bounds say for a moment: by what one or two transactions have added
- * ({@link MAX_BATCH} events each, and the rest of a unit), and all together by that much. Records that are too old are
- * looked for at times, and may be read until then.
+ * Trimming uses the same transactions, some hundred records at a time, after the events that made it necessary. So a
+ * stream may exceed its bounds for a moment by the events of one or two transactions ({@link MAX_BATCH} each, plus the
+ * rest of a unit); the same is true of all streams together. Expired records are trimmed periodically and can be read
+ * until then.
  */
 export class LmdbLog implements EventLog {
   readonly #databases: Databases
@@ -135,17 +136,17 @@ export class LmdbLog implements EventLog {
   // Map(stream name -> watchers)
   readonly #watchers = new Map<StreamName, Set<Watcher>>()
   #waiting: Waiting[] = []
-  /** Events that wait, those of the transaction that is under way among them, and their bytes. */
+  /** Events that are not committed yet, including those of the transaction that is under way, and their bytes. */
   #pendingEvents = 0
   #pendingBytes = 0
-  /** When the oldest of them came, by `performance.now()`; `null` where none waits. */
+  /** When the oldest of these events was appended, by `performance.now()`; `null` if there is none. */
   #pendingSince: number | null = null
   readonly #clock = new TickClock()
   #raised: Raised[] = []
   #keeping: Keeping[] = []
-  /** The newest id that was told. */
+  /** The id of the newest event that was published. */
   #head: string
-  /** Everything up to this id is told, or has failed. */
+  /** Every event up to this id is published or has failed. */
   #through: string
   #drains: Array<{ readonly through: string, readonly resolve: () => void }> = []
   #running: Promise<void> | null = null
@@ -180,8 +181,8 @@ export class LmdbLog implements EventLog {
   }
 
   /**
-   * @throws MESSAGE_TOO_LARGE for an event that no Buffer can hold; PENDING_FULL while the disk does not keep up;
-   * STORE_UNAVAILABLE, also when the log is closed or its file was deleted
+   * @throws MESSAGE_TOO_LARGE for an event that is too large for a Buffer; PENDING_FULL while the disk is too slow;
+   *   STORE_UNAVAILABLE, also when the log is closed or its file was deleted
    */
   append (streams: readonly StreamName[], record: LogRecord): Promise<string> {
     return new Promise((resolve, reject) => {
@@ -194,7 +195,7 @@ export class LmdbLog implements EventLog {
     })
   }
 
-  /** @throws as {@link append} */
+  /** @throws the errors of {@link append} */
   async appendOnce (request: OnceRequest, events: readonly LogAppend[]): Promise<OnceResult> {
     for (let before = this.#keys.underWay(request); before !== undefined; before = this.#keys.underWay(request)) {
       await before
@@ -241,7 +242,7 @@ export class LmdbLog implements EventLog {
     return { outcome: 'appended', ids, answer: request.answer }
   }
 
-  /** Lets an event wait for the next transaction. */
+  /** Queues an event for the next transaction. */
   #wait (
     { record: { event, instance, rest, attachments }, bytes, size, streams }: Encoded,
     isJoined: boolean,
@@ -263,13 +264,13 @@ export class LmdbLog implements EventLog {
     this.#file.check()
   }
 
-  /** What keeps an event from waiting: too much does already, and the disk has taken nothing for a while. */
+  /** The error for an event that may not be queued: the queue is full, and the disk has not responded for a while. */
   #full (bytes: number): Error | undefined {
     const full = pendingFull(this.#limits, this.#pendingEvents, this.#pendingBytes + bytes)
     return full !== undefined && this.#waited > LONG_WAIT ? full : undefined
   }
 
-  /** For how long the oldest event has waited, in ms. */
+  /** How long the oldest event has been queued, in ms. */
   get #waited (): number {
     return this.#pendingSince === null ? 0 : this.#clock.now() - this.#pendingSince
   }
@@ -322,8 +323,8 @@ export class LmdbLog implements EventLog {
   }
 
   /**
-   * The floor is raised first, in a small transaction of its own: from then on nobody can read what was there, also
-   * after a SIGKILL. The records are dropped later, in the background.
+   * Raises the floor first, in a small transaction of its own. From then on the old events cannot be read, even after a
+   * SIGKILL. Their records are dropped later, in the background.
    */
   async remove (name: StreamName): Promise<void> {
     const last = this.#ids.last
@@ -356,7 +357,7 @@ export class LmdbLog implements EventLog {
     return this.#streams.stats()
   }
 
-  /** Takes nothing more, and resolves when all that was appended is written, or has failed. */
+  /** Rejects all later calls. Resolves when everything that was appended is written or has failed. */
   async close (): Promise<void> {
     this.#isClosed = true
     clearInterval(this.#timer)
@@ -366,7 +367,7 @@ export class LmdbLog implements EventLog {
   }
 
   #run (): void {
-    // From the next microtask on: what is appended in one go goes into one transaction.
+    // Commit in a microtask, so that events appended synchronously share a transaction.
     this.#running ??= Promise.resolve().then(async () => {
       while (this.#isDue) await this.#commit()
       this.#running = null
@@ -397,7 +398,7 @@ export class LmdbLog implements EventLog {
       step = this.#trimmer.step(sumOf(batch))
       for (const stream of step.streams) touched.add(stream)
       const puts = this.#add(batch, touched)
-      // Events of one may have come since it was looked at.
+      // Events may have been added to an empty stream since the trimmer selected it.
       forgotten = step.empty.filter(stream => stream.count === 0 && !touched.has(stream))
       const keys = keeping.map(({ key }) => key)
       aged = this.#keys.aged(keys)
@@ -408,7 +409,7 @@ export class LmdbLog implements EventLog {
     } catch (error) {
       this.#fail([...batch, ...raised, ...keeping], touched, error)
       this.#settle(batch)
-      // It is the same failure, or one that cannot tell more.
+      // The disk reports the same failure again, or one with less information.
       await flushed?.catch(() => {})
       return
     }
@@ -428,7 +429,7 @@ export class LmdbLog implements EventLog {
     })
   }
 
-  /** What goes into one transaction. */
+  /** Takes the events of the next transaction from the queue. */
   #take (): Waiting[] {
     let count = 0
     let bytes = 0
@@ -440,7 +441,7 @@ export class LmdbLog implements EventLog {
     return this.#waiting.splice(0, count)
   }
 
-  /** The keys that are kept in one transaction with a batch. */
+  /** Takes the idempotency keys that belong to a batch. */
   #keepingWith (batch: readonly Waiting[]): Keeping[] {
     if (this.#keeping.length === 0) return []
     const taken = new Set(batch)
@@ -450,7 +451,7 @@ export class LmdbLog implements EventLog {
     return keeping
   }
 
-  /** Counts a batch in its streams. @returns what is to be put */
+  /** Adds a batch to the counts of its streams. @returns the records to write */
   #add (batch: readonly Waiting[], touched: Set<Stream>): Put[] {
     const puts: Put[] = []
     for (const { entry: { id }, bytes, size, streams } of batch) {
@@ -526,7 +527,7 @@ export class LmdbLog implements EventLog {
   }
 }
 
-/** What a batch adds to all streams together. */
+/** Records and bytes that a batch adds to all streams together. */
 function sumOf (batch: readonly Waiting[]): { records: number, bytes: number } {
   let records = 0
   let bytes = 0
@@ -537,7 +538,7 @@ function sumOf (batch: readonly Waiting[]): { records: number, bytes: number } {
   return { records, bytes }
 }
 
-/** A commit of nothing: where streams were only looked at, the event loop has its turn. */
+/** An empty commit for a step that only examined streams. It yields to the event loop. */
 function nothing (): Commit {
   const turn = new Promise<void>(resolve => { setImmediate(resolve) })
   return { kept: turn, flushed: turn }

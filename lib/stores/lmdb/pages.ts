@@ -1,29 +1,30 @@
 import { readSync } from 'node:fs'
 
-// A page of LMDB: its own number, a transaction, padding, flags, and where the offsets of its nodes end; these follow.
+// Offsets in an LMDB page, which has its number, a transaction id, padding, flags, and the end of the node offsets; the
+// node offsets follow.
 const FLAGS_AT = 18
 const NODES_END_AT = 20
 const HEAD = 24
 const BRANCH = 1
 const LEAF = 2
-// A node: the size of its data in two halves, flags, the size of its key; key and data follow. In a branch, the first
-// three together are the number of a page.
+// A node has the size of its data in two halves, flags, and the size of its key; key and data follow. In a branch page,
+// the first three fields together are the number of a child page.
 const NODE_HEAD = 8
 const DATA_ELSEWHERE = 1
 const DATA_IS_TREE = 2
-/** Where the description of a tree has its root. */
+/** Offset of the root page in the description of a tree. */
 const ROOT_AT = 40
 
-/** The root of a tree that is empty. */
+/** The root of an empty tree. */
 export const NO_PAGE = 0xFFFFFFFFFFFFFFFFn
 
 /**
- * Whether a file has the pages that trees refer to, each where it should be. It is read from the roots on, without what
- * belongs to large values; some 100,000 pages a second.
+ * Whether a file has all pages that its trees refer to, at the right offsets. Starts at the roots, and skips the pages
+ * of large values. Checks some 100,000 pages a second.
  *
- * @param file of LMDB, little end first
+ * @param file of LMDB, little-endian
  * @param size bytes of the file
- * @param limit pages to read at most
+ * @param limit maximum number of pages to read
  */
 export function hasPages (
   file: number,
@@ -47,14 +48,14 @@ export function hasPages (
       }
     }
   } catch (error) {
-    // An offset leads out of a page.
+    // An offset points outside of its page.
     if (error instanceof RangeError) return false
     throw error
   }
   return true
 }
 
-/** What a page refers to: pages of its tree or of another, or the last page of a large value. */
+/** The pages that a page refers to: pages of its tree or of another one, or the last page of a large value. */
 function * refersTo (page: Buffer): Generator<{ readonly last: bigint, readonly isTree: boolean }> {
   const flags = page.readUInt16LE(FLAGS_AT)
   if ((flags & (BRANCH | LEAF)) === 0) throw new RangeError('neither branch nor leaf')
@@ -79,6 +80,6 @@ function * nodesOf (page: Buffer): Generator<Buffer> {
   for (let at = 0; at < count; at++) yield page.subarray(HEAD + page.readUInt16LE(HEAD + 2 * at))
 }
 
-/** The last page of a value that has pages of its own. */
+/** The last page of a value that is stored in pages of its own. */
 const lastOf = (data: Buffer, size: number, pageSize: number): bigint =>
   data.readBigUInt64LE(0) + BigInt(Math.floor((HEAD - 1 + size) / pageSize))

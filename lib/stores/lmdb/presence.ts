@@ -3,12 +3,12 @@ import { stat } from 'node:fs/promises'
 import { errors } from '../../errors.js'
 import type { StoreLogger } from '../store.js'
 
-/** How often it is looked whether the file is there, in ms. */
+/** How often to check whether the file exists, in ms. */
 const LOOK_EVERY = 1000
 
 /**
- * Watches whether the file of a store is where it was opened. LMDB writes on to a file that was deleted or replaced,
- * as the system lets it, and all of that is gone with the process.
+ * Checks that the file of a store is still at its path. If the file is deleted or replaced, LMDB keeps writing to the
+ * old one without an error, and its data is lost when the process ends.
  */
 export class Presence {
   readonly #path: string
@@ -19,7 +19,7 @@ export class Presence {
   #isLooking = false
   #isClosed = false
 
-  /** @param path of the file, which is open */
+  /** @param path of the file, which LMDB has open */
   constructor (path: string, logger: StoreLogger) {
     this.#path = path
     this.#logger = logger
@@ -31,7 +31,7 @@ export class Presence {
     return this.#isThere
   }
 
-  /** @throws STORE_UNAVAILABLE when the file is not there */
+  /** @throws STORE_UNAVAILABLE when the file was deleted or replaced */
   check (): void {
     if (!this.#isThere) {
       throw new errors.STORE_UNAVAILABLE(`${this.#path} was deleted or replaced: put it back, or restart this process`)
@@ -39,14 +39,14 @@ export class Presence {
   }
 
   async #look (): Promise<void> {
-    // A file system that does not answer must not have one question more each second.
+    // If the file system does not answer, do not start another check.
     if (this.#isLooking) return
     this.#isLooking = true
     const found = await stat(this.#path, { bigint: true }).catch(({ code }: NodeJS.ErrnoException) => code)
     this.#isLooking = false
-    // Whoever has closed a store may delete its file.
+    // After the store is closed, its file may be deleted.
     if (this.#isClosed) return
-    // What cannot be asked just now (EIO, EMFILE) is no answer.
+    // An error such as EIO or EMFILE does not show that the file is missing.
     if (typeof found === 'object') this.#found(found.ino === this.#opened.ino && found.dev === this.#opened.dev)
     else if (found === 'ENOENT' || found === 'ENOTDIR') this.#found(false)
   }

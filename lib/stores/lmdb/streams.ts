@@ -2,15 +2,17 @@ import type { Database } from 'lmdb'
 import type { LogStats, StreamName } from '../../log/event-log.js'
 import { prefixOf, type StreamState } from './codec.js'
 
-/** What is known of a stream in memory. There may be very many: nothing here grows with its records. */
+/**
+ * The state of a stream in memory. There may be very many streams, so nothing here grows with the number of records.
+ */
 export class Stream implements StreamState {
-  /** No record is older. Empty: not looked up yet. */
+  /** A lower bound for the id of the oldest record. Empty: not looked up yet. */
   oldest = ''
-  /** The record that was added last. Empty: not looked up yet. */
+  /** The id of the newest record. Empty: not looked up yet. */
   newest = ''
-  /** The record that was dropped last since the store was opened. */
+  /** The id of the last record that was dropped since the store was opened. */
   dropped = ''
-  /** Bytes that it may keep while all streams together have too many. */
+  /** Bytes that the stream may keep while all streams together exceed their limit. */
   share = Infinity
 
   constructor (
@@ -21,13 +23,13 @@ export class Stream implements StreamState {
     public bytes: number
   ) {}
 
-  /** What the keys of its records begin with. */
+  /** The prefix of the database keys of its records. */
   get prefix (): string {
     return prefixOf(this.number)
   }
 }
 
-/** All streams of a log, and what they have in sum. */
+/** All streams of a log, and their total count and bytes. */
 export class Streams {
   readonly #kept: Database<StreamState, number>
   #birth: string
@@ -37,7 +39,7 @@ export class Streams {
   #records = 0
   #bytes = 0
 
-  /** @param birth the floor of a stream of which nothing is known */
+  /** @param birth the floor of every stream that is not stored: the log's first id */
   constructor (kept: Database<StreamState, number>, birth: string) {
     this.#kept = kept
     this.#birth = birth
@@ -57,13 +59,15 @@ export class Streams {
     return this.#byName.get(name)
   }
 
-  /** The log knows nothing from before its birth, which may have been moved. */
+  /**
+   * The id up to which events of a stream cannot be read. It is at least the log's first id, which `forget` may raise.
+   */
   floor (name: StreamName): string {
     const floor = this.#byName.get(name)?.floor ?? ''
     return floor > this.#birth ? floor : this.#birth
   }
 
-  /** The stream of a name, a new one if need be. */
+  /** The stream with this name. It is created if it does not exist. */
   get (name: StreamName): Stream {
     let stream = this.#byName.get(name)
     if (stream === undefined) {
@@ -74,14 +78,14 @@ export class Streams {
   }
 
   /**
-   * The birth that streams may be forgotten under. What is known of one without records is that nothing up to its floor
-   * can be replayed; of one that is not known, that nothing up to the birth can.
+   * The first id that the log must have if these empty streams are forgotten. A forgotten stream's floor is lost, so
+   * the log's first id must be at least as high as each floor.
    */
   birthWithout (streams: readonly Stream[]): string {
     return streams.reduce((birth, { floor }) => floor > birth ? floor : birth, this.#birth)
   }
 
-  /** Forgets streams that have no record. */
+  /** Forgets streams without records. */
   forget (streams: readonly Stream[]): void {
     this.#birth = this.birthWithout(streams)
     for (const { name } of streams) this.#byName.delete(name)
@@ -97,14 +101,14 @@ export class Streams {
     this.#change(stream, stream.count + 1, stream.bytes + bytes)
   }
 
-  /** Says that a stream no longer has its oldest record. */
+  /** Removes a stream's oldest record from the counts. */
   drop (stream: Stream, id: string, bytes: number): void {
     stream.dropped = id
     if (id > stream.floor) stream.floor = id
     this.#change(stream, stream.count - 1, stream.bytes - bytes)
   }
 
-  /** Takes what the disk has, where what was to be written was not. */
+  /** Restores the stored state of a stream after a failed write. */
   reload (stream: Stream): void {
     const { floor, count, bytes } = this.#kept.get(stream.number) ?? { floor: this.#birth, count: 0, bytes: 0 }
     stream.floor = floor

@@ -6,9 +6,15 @@ import type { StoreLogger } from '../store.js'
 import { idOf, prefixOf } from './codec.js'
 import type { Stream, Streams } from './streams.js'
 
-/** How much of what all may have is kept when it was too much. Trimming to the brim would begin again at once. */
+/**
+ * Share of `maxTotalBytes` that is kept when it was exceeded. If all of it were kept, the next event would exceed it
+ * again.
+ */
 const KEPT_OF_TOTAL = 0.9
-/** Records and bytes that are dropped in a step, beside twice as many as came: so it ends, however many come. */
+/**
+ * Records and bytes that one step drops, plus twice what was added meanwhile, so that trimming catches up under any
+ * load.
+ */
 const STEP_RECORDS = 200
 const STEP_BYTES = 1024 * 1024
 
@@ -25,20 +31,20 @@ export interface Bounds extends Retention {
   readonly maxTotalBytes: number
 }
 
-/** What one step of trimming drops. */
+/** The result of one step of trimming. */
 export interface Step {
-  /** Of records. */
+  /** Database keys of the records to drop. */
   readonly keys: readonly string[]
   readonly streams: ReadonlySet<Stream>
-  /** Streams that are within their bounds after it. */
+  /** Streams that are within their bounds after this step. */
   readonly finished: readonly Stream[]
-  /** Streams that have had no record for longer than `maxAge`, and are to be forgotten. */
+  /** Streams that have had no record for longer than `maxAge` and can be forgotten. */
   readonly empty: readonly Stream[]
 }
 
 /**
- * Decides which records are dropped. Nothing is written here: a step goes into the next commit, so that records, counts
- * and floors change together.
+ * Selects the records to drop. The trimmer writes nothing itself: a step is part of the next commit, so that records,
+ * counts and floors change together.
  */
 export class Trimmer {
   readonly #sizes: Database<number, string>
@@ -46,11 +52,11 @@ export class Trimmer {
   readonly #bounds: Bounds
   readonly #now: () => number
   readonly #logger: StoreLogger
-  // Streams that have more than they may, those that waited longest first.
+  // Streams that exceed their bounds, the longest waiting first.
   readonly #due = new Set<Stream>()
-  // Streams without records that may be forgotten.
+  // Streams without records that can be forgotten.
   #empty: Stream[] = []
-  // Streams that must shrink because all have too much together.
+  // Streams that are trimmed because all streams together exceed `maxTotalBytes`.
   readonly #shrinking = new Set<Stream>()
 
   constructor (
@@ -67,10 +73,7 @@ export class Trimmer {
     this.#logger = logger
   }
 
-  /**
-   * How often records that are too old should be looked for, in ms: a tenth of their time,
-   * once a second to once a minute.
-   */
+  /** How often to check for expired records, in ms: a tenth of `maxAge`, at least a second and at most a minute. */
   get sweepEvery (): number {
     return Math.min(Math.max(this.#bounds.maxAge / 10, 1000), 60_000)
   }
@@ -79,7 +82,7 @@ export class Trimmer {
     return this.#due.size > 0 || this.#empty.length > 0
   }
 
-  /** Looks at streams that have grown. */
+  /** Marks streams that exceed their bounds after events were added. */
   check (streams: Iterable<Stream>): void {
     const { maxEvents, maxBytes, maxTotalBytes } = this.#bounds
     for (const stream of streams) {
@@ -88,7 +91,7 @@ export class Trimmer {
     if (this.#streams.bytes > maxTotalBytes && this.#shrinking.size === 0) this.#shrink()
   }
 
-  /** Looks at all streams, for records that are too old, and for those under a floor that were not dropped yet. */
+  /** Finds streams with expired records, with records below their floor, and without records for a long time. */
   sweep (): void {
     const eldest = this.#eldest()
     const empty: Stream[] = []
@@ -101,16 +104,16 @@ export class Trimmer {
     this.check(this.#streams.all())
   }
 
-  /** Says that a stream has records up to its floor, which nobody can read any more. */
+  /** Marks a stream whose floor was raised: its records up to the floor can be dropped. */
   floorRaised (stream: Stream): void {
     this.#due.add(stream)
   }
 
   /**
-   * Chooses what to drop next, and takes it out of the counts. Floors are raised here and not when it is written: a
-   * read between may find the records gone already, and must not take what is left for all.
+   * Selects the next records to drop, and removes them from the counts. Floors are raised here, before the step is
+   * written: a read in between may already miss some records, and must report a gap.
    *
-   * @param added what comes in the same transaction: records and bytes, in all streams
+   * @param added records and bytes that the same transaction adds, in all streams
    */
   step (added: { readonly records: number, readonly bytes: number }): Step {
     const empty = this.#empty.splice(0, STEP_RECORDS)
@@ -124,7 +127,8 @@ export class Trimmer {
       const isFinished = this.#tryToTrim(stream, room, bytes, step.keys)
       ;(isFinished ? step.finished : unfinished).push(stream)
       if (step.keys.length > before.keys) step.streams.add(stream)
-      // A look-up costs about as much as a record, and thousands of streams may have one record to drop.
+      // A look-up costs about as much as a record, so it counts even where one record is dropped in each of many
+      // streams.
       room -= step.keys.length - before.keys + 1
       bytes -= before.bytes - stream.bytes
       if (room <= 0 || bytes <= 0) break
@@ -133,7 +137,7 @@ export class Trimmer {
     return step
   }
 
-  /** Says that a step is written. */
+  /** Updates the state after a step was written. */
   done ({ finished }: Step): void {
     for (const stream of finished) {
       this.#shrinking.delete(stream)
@@ -141,7 +145,7 @@ export class Trimmer {
     }
   }
 
-  /** Gives up until the next check: what could not be written now would not be in the next moment either. */
+  /** Stops until the next check: an immediate retry would probably fail as well. */
   fail (): void {
     this.#due.clear()
     this.#empty = []
@@ -149,7 +153,7 @@ export class Trimmer {
     this.#shrinking.clear()
   }
 
-  /** A stream that cannot be read is left as it is: the events that come must not fail for that. */
+  /** Skips a stream that cannot be read, so that new events can still be written. */
   #tryToTrim (stream: Stream, room: number, bytes: number, keys: string[]): boolean {
     try {
       return this.#trim(stream, room, bytes, keys)
@@ -159,7 +163,7 @@ export class Trimmer {
     }
   }
 
-  /** @returns whether the stream is within its bounds then */
+  /** @returns whether the stream is within its bounds afterwards */
   #trim (stream: Stream, room: number, bytes: number, keys: string[]): boolean {
     const eldest = this.#eldest()
     const range = { start: stream.prefix + stream.dropped, end: prefixOf(stream.number + 1), exclusiveStart: true }
@@ -179,16 +183,16 @@ export class Trimmer {
 
   #isOver ({ count, bytes, share, floor }: Stream, oldest: string, eldest: string): boolean {
     const { maxEvents, maxBytes } = this.#bounds
-    // The newest event is kept, however large it is.
+    // The newest event is kept, regardless of its size.
     return count > maxEvents || (count > 1 && bytes > Math.min(maxBytes, share)) || oldest < eldest || oldest <= floor
   }
 
-  /** The least id that is not too old. */
+  /** The smallest id that has not expired. */
   #eldest (): string {
     return leastIdAt(this.#now() - this.#bounds.maxAge)
   }
 
-  /** Lets each stream keep as much as a level that all can have, so that only those pay who have more than that. */
+  /** Cuts the largest streams to a common size; smaller ones keep all of their records. */
   #shrink (): void {
     const streams = [...this.#streams.all()]
     const level = waterLevel(streams.map(({ bytes }) => bytes), this.#bounds.maxTotalBytes * KEPT_OF_TOTAL)
@@ -202,7 +206,7 @@ export class Trimmer {
     if (several.length === 0) this.#dropSingle(larger)
   }
 
-  /** Drops the only event of streams, the oldest first, until all streams together have no more than they may. */
+  /** Drops streams with a single event, the oldest first, until all streams together are within their limit. */
   #dropSingle (streams: readonly Stream[]): void {
     const { maxTotalBytes } = this.#bounds
     const single = streams
@@ -211,7 +215,7 @@ export class Trimmer {
       .sort((a, b) => a.id < b.id ? -1 : 1)
     let { bytes } = this.#streams
     for (const { stream, id } of single) {
-      // The newest of all goes only if it does not fit alone.
+      // The newest event of all is dropped only if it alone exceeds the limit.
       if (bytes <= maxTotalBytes * (stream === single.at(-1)?.stream ? 1 : KEPT_OF_TOTAL)) return
       bytes -= stream.bytes
       stream.floor = id
@@ -220,7 +224,7 @@ export class Trimmer {
     }
   }
 
-  /** The id of a stream's newest event; '' if it cannot be read. */
+  /** The id of a stream's newest event; '' if the stream cannot be read. */
   #newestOf ({ newest, prefix, number, name }: Stream): string {
     if (newest !== '') return newest
     try {

@@ -3,24 +3,24 @@ import type { StoreLogger } from '../store.js'
 import { idOf, prefixOf, type StreamState } from './codec.js'
 import { type Databases, FORMAT } from './database.js'
 
-/** No name has more characters (an instance's has 100 at most). A damaged one has some 16 million. */
+/** No valid stream name has more characters (an instance's name has at most 100). A damaged one has some 16 million. */
 const MAX_NAME = 65_536
 
-/** What the repair of a file came to. */
+/** The result of a repair. */
 interface Repair {
-  /** Streams whose events were put back. */
+  /** Number of streams whose events were restored. */
   restored: number
-  /** Streams whose name could not be found. */
+  /** Number of streams whose name could not be determined. */
   lost: number
 }
 
 /**
- * Converts a file of format 1. Version 0.1.0 wrote that, and damaged it on Node 24.15 and later: it read the name of an
- * instance's stream with what lay behind it in memory. So it did not find the stream, began a second one under the same
- * name, and wrote the long name to the first one when it trimmed that.
+ * Converts a file of format 1, written by version 0.1.0. On Node 24.15 and later, that version damaged the file: it
+ * read the name of an instance's stream together with the memory behind it. So it did not find the stream, created a
+ * second one with the same name, and stored the wrong, long name when it trimmed the first one.
  *
- * Streams of one name become one. Each step is one transaction and leaves a file that can be converted, so that a
- * process that is killed meanwhile does no harm.
+ * Streams with the same name are merged. Each step is one transaction and leaves a file that can be converted, so that
+ * the process can be killed at any time.
  */
 export function upgrade (databases: Databases, logger: StoreLogger): void {
   const { root, meta, streams } = databases
@@ -61,7 +61,7 @@ function repairStream (
   repair.restored++
 }
 
-/** The name of a stream. A damaged one begins with it, and each of its records has it. */
+/** The real name of a stream. A damaged name begins with it, and each record of the stream contains it. */
 function nameOf ({ records }: Databases, number: number, { name }: StreamState): StreamName | undefined {
   if (name === null || name.length <= MAX_NAME) return name
   for (const { value: { instance } } of records.getRange({ ...rangeOf(number), limit: 1 })) {
@@ -70,7 +70,7 @@ function nameOf ({ records }: Databases, number: number, { name }: StreamState):
   return undefined
 }
 
-/** Adds a stream to another one of the same name. Each id is in one of them. */
+/** Moves the records of a stream to another stream of the same name. Each id is in only one of them. */
 function merge ({ streams, records, putRecord }: Databases, number: number, state: StreamState, into: number): void {
   const other = streams.get(into)
   if (other === undefined) throw new Error(`stream ${into} is missing`)
@@ -88,7 +88,10 @@ function merge ({ streams, records, putRecord }: Databases, number: number, stat
   })
 }
 
-/** Drops a stream of which nobody knows whose it was: whoever may have missed something of it is told of a gap. */
+/**
+ * Drops a stream whose name is unknown, and raises the log's first id: every client that may have missed its events
+ * gets a gap.
+ */
 function drop ({ meta, streams, records }: Databases, number: number, { floor }: StreamState): void {
   const keys = [...records.getKeys(rangeOf(number))]
   const newest = keys.length > 0 ? idOf(keys.at(-1) ?? '') : floor

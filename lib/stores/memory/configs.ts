@@ -1,7 +1,7 @@
 import { changedConfig } from '../changed.js'
 import type { ConfigChange, ConfigStore, StoredConfig } from '../store.js'
 
-/** Configs that end with the process. */
+/** Stores configs in memory. They are lost when the process ends. */
 export class MemoryConfigStore implements ConfigStore {
   // Map(name -> config)
   readonly #configs = new Map<string, StoredConfig>()
@@ -21,7 +21,7 @@ export class MemoryConfigStore implements ConfigStore {
   }
 
   async * list (): AsyncGenerator<readonly [string, StoredConfig]> {
-    // A copy: what is deleted and set again meanwhile would come twice.
+    // A copy, because a config that is deleted and set again during the iteration would be listed twice.
     yield * [...this.#configs]
   }
 }

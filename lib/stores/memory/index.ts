@@ -8,7 +8,7 @@ const MiB = 1024 * 1024
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /**
-   * Bytes of all streams together. When they are more, those that hold the most are shortened.
+   * Bytes of all streams together. Above it, the largest streams are cut to a common size.
    * @default 268435456
    */
   readonly maxTotalBytes?: number | undefined
@@ -20,13 +20,13 @@ export interface MemoryStoreOptions {
 }
 
 /**
- * Keeps events and configs in this process; both end with it. Events are kept for 2 minutes, at most 10,000 and 8 MiB
- * of each stream, unless the option `retention` says otherwise.
+ * Stores events and configs in the memory of this process. By default events are kept for 2 minutes, at most 10,000
+ * events and 8 MiB in each stream; the option `retention` changes that.
  *
  * @param options left out: the defaults
  */
 export function memoryStore (options: MemoryStoreOptions = {}): Store {
-  // Not in the parameter: its declaration would name what is internal.
+  // Defaults are here and not in the parameter, because the declaration file would then show the internal option `now`.
   const { maxTotalBytes = 256 * MiB, now = Date.now } = options
   return {
     name: 'memory:',

@@ -1,11 +1,11 @@
 import type { LogListener } from '../../log/event-log.js'
 import { RecentEvents } from '../../log/recent.js'
 
-/** What is remembered of one instance, or of the root, and who is told of more. */
+/** The stored events of one instance, or of the root, and the stream's listeners. */
 export class MemoryStream extends RecentEvents {
-  /** Made anew at each change, so that who comes while an event is told is not told of it. */
+  /** Replaced at each change, so that a listener added during a publication does not get that event. */
   listeners: readonly LogListener[] = []
-  /** When it need not be remembered any more, in ms since 1970, if nobody watches. */
+  /** Until when the stream stores events although it has no listeners, in ms since 1970. */
   keptUntil = 0
 
   isKept (now: number): boolean {
