@@ -23,7 +23,7 @@ interface Parts {
   readonly store: Pick<OpenStore, 'health'>
 }
 
-/** Decides which session is let in, and brings it from `connecting` to `subscribing`. */
+/** Authorizes sessions: takes each from the state `connecting` to `subscribing`, or refuses it. */
 export class Admission {
   readonly #parts: Parts
   #isClosing = false
@@ -37,13 +37,13 @@ export class Admission {
     return this.#parts.mode === 'global'
   }
 
-  /** From now on every session is refused. */
+  /** Refuses every session from now on. */
   close (): void {
     this.#isClosing = true
   }
 
   /**
-   * Checks whether anybody is let in from an address now.
+   * Checks whether clients from an address are accepted now.
    *
    * @throws CLOSED, LIMIT_REACHED
    */
@@ -53,11 +53,11 @@ export class Admission {
   }
 
   /**
-   * Checks a session's key, its instance and its filter, in this order: a client without a key for an instance learns
-   * nothing of it. Resolves when nothing that is published to its stream from now on can be missed.
+   * Checks a session's key, then its instance, then its filter. In this order a client without a valid key learns
+   * nothing about the instance. Resolves when no event published to its stream from now on can be missed.
    *
-   * @param checkRequest called when the key is accepted: what else is wrong with the request. It may throw
-   * @throws a coded error, for the client. The caller has to close the session then
+   * @param checkRequest checks the rest of the request after the key is accepted. It may throw
+   * @throws a coded error, for the client. The caller must then close the session
    */
   async admit (session: Session, peer: Peer, checkRequest?: () => void): Promise<void> {
     const { mode, access, catalogue, reauthorization } = this.#parts
@@ -75,7 +75,7 @@ export class Admission {
     session.subscribe(grant, makeFilter(catalogue, asked, grant, instance))
     reauthorization.schedule(session)
     const ready = session.subscription?.ready
-    // Without waiting where there is nothing to wait for.
+    // Await only if `ready` is pending: an await lets other events in between.
     if (ready !== undefined) await this.#untilReady(session, ready)
   }
 
@@ -83,18 +83,18 @@ export class Admission {
     await session.during(inTime(ready, STORE_PATIENCE).catch((cause: unknown) => {
       throw Object.assign(new errors.STORE_UNAVAILABLE('come back in a moment'), { cause })
     }))
-    // The config may have changed meanwhile, or the store gone away.
+    // The config may have changed, or the store become unavailable, during the awaits.
     this.#checkServed(session.instance)
   }
 
-  /** Python clients of Evolution join the root unasked, and give up when it refuses. */
+  /** Evolution's Python clients join the root by default, and disconnect if the root refuses them. */
   #admitToSilentRoot (session: Session): void {
     if (!this.#parts.evolution) throw new errors.GLOBAL_DISABLED()
     session.subscribeToNothing(SILENT, makeFilter(this.#parts.catalogue, {}, SILENT, null))
   }
 
   /**
-   * Checks that an instance, or the root, is served now.
+   * Checks that an instance, or the root, is currently served.
    *
    * @throws CLOSED, STORE_UNAVAILABLE, NOT_SET, INSTANCE_DISABLED
    */
@@ -107,7 +107,7 @@ export class Admission {
     const status = instances.status(instance)
     const path = encodeURIComponent(instance)
     if (status === 'not-set') throw new errors.NOT_SET(instance, path)
-    // Evolution's clients stay, and are muted.
+    // With `evolution`, clients of a disabled instance are accepted and get no events.
     if (status === 'instance-disabled' && !this.#parts.evolution) throw new errors.INSTANCE_DISABLED(instance, path)
   }
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 
-/** An object of plain JSON values, with a placeholder for each of its binary parts. */
+/** An object of plain JSON values, with a placeholder for each binary part. */
 export interface Extracted<Content extends object> {
   readonly value: Content
   /** The binary parts, in the order of their placeholders. */
@@ -11,19 +11,20 @@ export type Binary = ArrayBufferView | ArrayBuffer | Blob
 
 const { getOwnPropertyDescriptor, getPrototypeOf, keys } = Object
 
-/** Node 20 does not have it. */
+/** Node 20 does not have `JSON.isRawJSON`. */
 const { isRawJSON = () => false } = JSON as { isRawJSON?: (value: unknown) => boolean }
 
 /**
- * Takes the binary parts out of an object, so that `JSON.stringify` says all else as it would say it without them.
- * Most data is plain and is returned as it is. All other data is copied in one pass that follows
- * `SerializeJSONProperty` step by step, so that a getter and a `toJSON` are called once, and a `toJSON` with its key.
+ * Replaces the binary parts of an object by placeholders. `JSON.stringify` then writes all other values as it would in
+ * the original. Most data is plain, and is returned unchanged. All other data is copied in one pass that follows
+ * `SerializeJSONProperty` step by step, so that each getter and each `toJSON` is called once, and a `toJSON` with its
+ * key.
  *
  * Socket.IO's own encoder reads data twice, calls `toJSON` without a key, and copies objects by assignment.
  *
  * @see https://tc39.es/ecma262/#sec-serializejsonproperty
- * @param top the property that is a JSON text of its own: a `toJSON` of its value is called with `''`
- * @throws what a getter, a trap or a `toJSON` throws; a RangeError for what is circular or too deep
+ * @param top a property that is a separate JSON text: a `toJSON` of its value is called with `''`
+ * @throws the error of a getter, a proxy or a `toJSON`; a RangeError for circular or too deeply nested data
  */
 export function extractBinary<Content extends object> (content: Content, top: string): Extracted<Content> {
   const attachments: Binary[] = []
@@ -32,9 +33,8 @@ export function extractBinary<Content extends object> (content: Content, top: st
 }
 
 /**
- * Whether a value has no binary parts and calls nothing of the host's when it is read. Only plain
- * objects and arrays can be decided without a copy: what has a prototype of its own may have a
- * `toJSON`, and an accessor must be read once.
+ * Whether a value has no binary parts, and reading it calls no code of the application. Only plain objects and arrays
+ * can qualify: an object with another prototype may have a `toJSON`, and an accessor must be read only once.
  */
 function isPlain (value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return typeof value !== 'function'
@@ -54,7 +54,7 @@ function isPlain (value: unknown): boolean {
   return true
 }
 
-/** A property's value after its `toJSON`. Binary data is looked for first: a Buffer has a `toJSON`. */
+/** The value of a property after its `toJSON`. Binary data is detected first, because a Buffer has a `toJSON`. */
 function copyProperty (key: string, value: unknown, attachments: Binary[]): unknown {
   if ((typeof value !== 'object' || value === null) && typeof value !== 'function' && typeof value !== 'bigint') {
     return value
@@ -66,7 +66,7 @@ function copyProperty (key: string, value: unknown, attachments: Binary[]): unkn
 
 function copyValue (value: unknown, attachments: Binary[]): unknown {
   if (typeof value === 'bigint') throw new TypeError('Do not know how to serialize a BigInt')
-  // A function in the copy would be left out too, but one named `toJSON` would be called.
+  // Functions are left out, as JSON does. If they were copied, one named `toJSON` would be called.
   if (typeof value === 'function') return undefined
   if (typeof value !== 'object' || value === null) return value
   if (isBinary(value)) return placeholder(value, attachments)
@@ -80,7 +80,7 @@ function unboxed (value: object): unknown {
   if (types.isStringObject(value)) return String(value)
   if (types.isBooleanObject(value)) return Boolean.prototype.valueOf.call(value)
   if (types.isBigIntObject(value)) throw new TypeError('Do not know how to serialize a BigInt')
-  // A Symbol is an object like any other.
+  // JSON writes a Symbol object as an empty object.
   return {}
 }
 
@@ -95,14 +95,14 @@ function copyObject (object: object, attachments: Binary[], top?: string): objec
   const copy: Record<string, unknown> = {}
   for (const key of keys(object)) {
     const value = copyProperty(key === top ? '' : key, (object as Record<string, unknown>)[key], attachments)
-    // Assigned, it would set the prototype.
+    // A plain assignment would set the prototype.
     if (key === '__proto__') Object.defineProperty(copy, key, { value, enumerable: true })
     else copy[key] = value
   }
   return copy
 }
 
-/** As for Socket.IO; what it takes for binary is what clients get as binary. A SharedArrayBuffer is none. */
+/** Whether Socket.IO treats the value as binary. It does not treat a SharedArrayBuffer so. */
 function isBinary (value: unknown): value is Binary {
   return ArrayBuffer.isView(value) || types.isArrayBuffer(value) || value instanceof Blob
 }

@@ -1,18 +1,18 @@
 import { type FrameBatch, isLarge } from './batch.js'
 
-/** A client keeps reading while so many bytes of what waits for it leave the process... */
+/** A client counts as reading if at least this many of its queued bytes leave the process... */
 const MIN_READ = 64 * 1024
-/** ...in this time, in ms. */
+/** ...within this time, in ms. */
 const READ_WITHIN = 10_000
 
-/** A large message that was written to a connection. */
+/** A large message that was written to the connection. */
 interface Large {
   readonly size: number
-  /** Bytes written to the connection up to its end. */
+  /** Bytes written to the connection so far, including this message. */
   readonly end: number
 }
 
-/** Large messages that wait for a client, as far as they have not left. */
+/** Large messages that are still queued for a client, at least in part. */
 export interface LargeWaiting {
   readonly count: number
   readonly bytes: number
@@ -20,22 +20,22 @@ export interface LargeWaiting {
 
 export const NO_LARGE: LargeWaiting = { count: 0, bytes: 0 }
 
-/** What waits for one connection, from when something does until nothing does. Few connections have one. */
+/** The queue of one connection. It exists only while bytes are queued, so few connections have one. */
 export class Backlog {
-  /** Bytes, when it was looked at last. */
+  /** Queued bytes at the last check. */
   bytes = 0
-  /** Whether some of it is for this connection alone: a page, an acknowledgement, a refusal. */
+  /** Whether some of the bytes are for this connection only: a page, an acknowledgement, a refusal. */
   isOwn = false
-  /** What was replayed last. Other connections may wait for the same bytes. */
+  /** The batch that was replayed last. Other connections may have the same bytes in their queues. */
   replay: FrameBatch | null = null
-  /** When it was last seen that the client had taken something, by `performance.now()`. */
+  /** When the client was last seen to have read something, by `performance.now()`. */
   movedAt: number
   #taken: number | null
-  /** The time in which the client has to read enough, from a moment and from what it had taken then. */
+  /** The current time window in which the client must read enough: its start, and the bytes read until then. */
   #window: { readonly from: number, readonly taken: number } | null = null
-  /** Bytes that were written while it lasts. */
+  /** Bytes that were written to the connection while this queue exists. */
   #written = 0
-  // Oldest first.
+  // Large messages in the queue, the oldest first.
   #large: Large[] = []
 
   constructor (now: number, taken: number | null) {
@@ -43,22 +43,22 @@ export class Backlog {
     this.#taken = taken
   }
 
-  /** Notes what was written to the connection. */
+  /** Records a batch that was written to the connection. */
   wrote (batch: FrameBatch): void {
     for (const { size, end } of batch.large) this.#large.push({ size, end: this.#written + end })
     this.#written += batch.size
   }
 
-  /** Notes one message, in bytes. */
+  /** Records one written message of `size` bytes. */
   wroteOne (size: number): void {
     this.#written += size
     if (isLarge(size)) this.#large.push({ size, end: this.#written })
   }
 
   /**
-   * Large messages that have not left. What others wrote to the connection counts as if it waited before them.
+   * Large messages that are still queued. Bytes that others wrote to the connection count as queued before them.
    *
-   * @param queued bytes that wait
+   * @param queued bytes in the queue
    */
   large (queued: number): LargeWaiting {
     const left = this.#written - queued
@@ -68,18 +68,18 @@ export class Backlog {
     return { count: this.#large.length, bytes }
   }
 
-  /** Notes what the client has taken by now, in bytes. */
+  /** Records how many bytes the client has read so far. */
   see (now: number, taken: number | null): void {
     if (taken === null || taken === this.#taken) return
     this.#taken = taken
     this.movedAt = now
   }
 
-  /** Whether the client reads at least 64 KiB in ten seconds. @param taken bytes that the kernel has taken until now */
+  /** Whether the client reads at least 64 KiB in ten seconds. @param taken bytes that the kernel has accepted so far */
   keepsReading (now: number, taken: number): boolean {
     this.#window ??= { from: now, taken }
     const read = taken - this.#window.taken
-    // It is less than before when the connection has another transport now.
+    // A negative count means that the connection has changed its transport.
     if (read >= MIN_READ || read < 0) this.#window = { from: now, taken }
     return now - this.#window.from <= READ_WITHIN
   }

@@ -1,9 +1,9 @@
-/** Names that are remembered: some MB. With `defaultConfig` there may be any number of instances. */
+/** Maximum number of names, for some MB of memory. With `defaultConfig` there may be any number of instances. */
 const MAX_CLAIMS = 100_000
 
-/** Instances that had a client: their namespaces are ours from then on, with clients or without. */
+/** Instances that have had a client. From then on their namespaces belong to the plugin, even without clients. */
 export class Claims {
-  // The latest last
+  // Names, the most recent last
   readonly #instances = new Set<string>()
 
   add (instance: string): void {

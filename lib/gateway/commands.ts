@@ -17,7 +17,7 @@ interface Parts {
   readonly catalogue: Catalogue
   readonly delivery: Delivery
   readonly writer: Writer
-  /** Messages from one client in a second; 0 is no limit. */
+  /** Messages that one client may send in a second; 0 is no limit. */
   readonly perSecond: number
   readonly evolution: boolean
   readonly handlers: Handlers
@@ -31,11 +31,11 @@ const SECOND = 1000
 
 type Acknowledge = (answer: unknown) => void
 
-/** What clients send: `subscribe`, and what the application handles. */
+/** Handles the messages of clients: `subscribe`, and those that the application has handlers for. */
 export class Commands {
-  /** Messages that nothing handles, or that were refused. */
+  /** Messages that have no handler, or that were refused. */
   dropped = 0
-  /** Messages that a handler was called with. */
+  /** Messages for which a handler was called. */
   handled = 0
   readonly #parts: Parts
 
@@ -44,7 +44,7 @@ export class Commands {
   }
 
   receive (session: SocketSession, event: string, args: readonly unknown[]): void {
-    // What a client has sent before its connection was ended is read on.
+    // Socket.IO still emits messages that arrived before the connection was ended.
     if (!session.isOpen || session.connection.ended) return
     if (this.#countMessage(session)) {
       this.#endTooFast(session)
@@ -59,7 +59,7 @@ export class Commands {
     else this.dropped++
   }
 
-  /** @returns whether the client has sent more in this second than it may */
+  /** @returns whether the client has exceeded its messages for this second */
   #countMessage (session: LiveSession): boolean {
     const { perSecond } = this.#parts
     if (perSecond === 0) return false
@@ -78,7 +78,7 @@ export class Commands {
     connection.end('tooManyMessages')
   }
 
-  /** Sets the whole filter. The acknowledgement is the effective list, or a refusal as in `connect_error`. */
+  /** Replaces the filter. The acknowledgement is the list of effective events, or a refusal as in `connect_error`. */
   #subscribe (session: SocketSession, args: readonly unknown[], acknowledge: Acknowledge | undefined): void {
     const { catalogue, delivery } = this.#parts
     const hears = session.grant !== SILENT
@@ -97,7 +97,7 @@ export class Commands {
     }
   }
 
-  /** Has a message handled, and acknowledges it with what came of it. Never rejects. */
+  /** Calls the handler of a message, and acknowledges its result. Never rejects. */
   async #handle (
     session: SocketSession,
     event: string,
@@ -109,7 +109,7 @@ export class Commands {
     const { address } = connection
     try {
       const answer = await this.#answerOf(session, event, args)
-      // A client that has left in the meantime waits for no answer.
+      // The client may have disconnected meanwhile.
       if (acknowledge === undefined || !socket.connected || connection.ended) return
       writer.answer(connection, () => { acknowledge(answer) })
     } catch (err) {
@@ -134,7 +134,7 @@ export class Commands {
     }
   }
 
-  /** @returns `null` for what Evolution's clients send, which says only what their namespace has said already */
+  /** @returns `null` for the message of Evolution's clients, which only names the instance of their namespace */
   #readAsked (args: readonly unknown[]): AskedFilter | null {
     const asked = args[0] ?? {}
     if (args.length > 1 || typeof asked !== 'object' || Array.isArray(asked)) {
@@ -151,14 +151,14 @@ export class Commands {
   }
 }
 
-/** At the root there is no instance that a key could be held to. @throws UNAUTHORIZED, FORBIDDEN */
+/** At the root a message has no instance to which a restricted key could be limited. @throws UNAUTHORIZED, FORBIDDEN */
 function checkMayCall ({ instance, grant }: SocketSession): void {
   if (instance !== null || (grant.global && grant.keyHash !== null)) return
   if (grant.keyHash === null) throw new errors.UNAUTHORIZED()
   throw new errors.FORBIDDEN('calls at the root, which need the global key')
 }
 
-/** What a client is told of an error; `undefined` for one that is not for it. */
+/** The refusal for a coded error; `undefined` for an error that clients must not see. */
 function refusalOrNone (error: unknown): Refusal | undefined {
   const name = errorName(error)
   return name === undefined ? undefined : refusalOf(error as CodedError, name)

@@ -1,14 +1,14 @@
 import { setTimeout as after } from 'node:timers/promises'
 
-/** Below this a timer is late by as much as it waits, in ms. */
+/** A Node timer of less than this, in ms, fires late by as much as its own delay. */
 const SHORTEST = 1
 
 /**
- * Ends connections spread evenly over a time, the first at once, so that their clients do not all come back to the next
- * node in the same moment. Resolves when each has ended.
+ * Ends connections at even intervals, the first at once, so that their clients do not all reconnect to the next node at
+ * the same moment. Resolves when all have ended.
  *
- * @param ms the time in which the last one begins to end; 0: all at once
- * @param end ends one; resolves when it has ended
+ * @param ms when to start ending the last one; 0: all at once
+ * @param end ends one connection; resolves when it has ended
  */
 export async function drain<Connection> (
   connections: readonly Connection[],

@@ -1,32 +1,38 @@
 import type { Filter } from './filter.js'
 import type { Event } from './batch.js'
 
-/** Entries of one filter. One with more is entered under its instances alone, and so looked at for more events. */
+/**
+ * Maximum number of index entries for one filter. A larger filter is indexed by its instances only, so it is a
+ * candidate for more events.
+ */
 const MAX_ENTRIES = 1000
 
-/** An entry of the index: something that has a filter, such as a group of sessions. */
+/** An entry of the index: an object that has a filter, such as a group of sessions. */
 interface Filtered {
   readonly filter: Filter
 }
 
-/** Those that want some instance, or any: all its events, or some, by their index in the catalogue. */
+/**
+ * Entries for one instance, or for any instance: those that want all events, and those of each event by its index in
+ * the catalogue.
+ */
 interface Bucket<Entry> {
   readonly allEvents: Set<Entry>
   readonly byEvent: Map<number, Set<Entry>>
 }
 
 /**
- * Filters by what they let through, so that an event is compared with those alone that may let it through: there may
- * be as many different filters as clients.
+ * Finds the filters that may pass an event without comparing the event with all filters. There may be as many different
+ * filters as clients.
  */
 export class FilterIndex<Entry extends Filtered> {
-  /** Those that let everything through. */
+  /** Entries whose filter passes every event. */
   readonly unfiltered = new Set<Entry>()
   readonly #anyInstance: Bucket<Entry> = { allEvents: this.unfiltered, byEvent: new Map() }
-  // Map(instance -> those that name it)
+  // Map(instance -> entries whose filter names it)
   readonly #byInstance = new Map<string, Bucket<Entry>>()
 
-  /** Whether there is none but those that let everything through. */
+  /** Whether every entry's filter passes every event. */
   get isPlain (): boolean {
     return this.#byInstance.size === 0 && this.#anyInstance.byEvent.size === 0
   }
@@ -54,12 +60,12 @@ export class FilterIndex<Entry extends Filtered> {
     }
   }
 
-  /** Those that may let an event through, each once. */
+  /** The entries whose filter may pass an event, each once. */
   * candidates ({ event, entry }: Event): Generator<Entry> {
     for (const bucket of [this.#anyInstance, this.#byInstance.get(entry.instance)]) {
       if (bucket === undefined) continue
       yield * bucket.allEvents
-      // One that this catalogue lacks passes where no event is named.
+      // An event that this catalogue lacks passes only filters that name no events.
       if (event !== undefined) yield * bucket.byEvent.get(event.index) ?? []
     }
   }

@@ -6,39 +6,44 @@ import { withoutEpoch } from '../log/ids.js'
 import { excerpt, instanceName } from '../instances/names.js'
 import type { Grant } from '../access/access.js'
 
-/** More instances than any filter of sense names. */
+/** Maximum number of instances in a filter. */
 const MAX_INSTANCES = 10_000
 
-/** What a client gets of its namespace's events. */
+/** Selects the events of its namespace that a client gets. */
 export interface Filter {
   readonly events: EventSet
-  /** `null`: of all instances. Always so in an instance's own namespace. */
+  /** `null`: events of all instances. Always `null` in an instance's own namespace. */
   readonly instances: ReadonlySet<string> | null
-  /** Whether its key is limited to some instances, and so is given nothing of former ones of their names. */
+  /**
+   * True if the client's key is limited to some instances. The client then gets no events of former instances of the
+   * same names.
+   */
   readonly isLimited: boolean
-  /** The same text for filters that let the same through. */
+  /** A text that is equal for filters that pass the same events. */
   readonly key: string
 }
 
-/** A filter that lets everything through. */
+/** A filter that passes every event. */
 export const UNFILTERED: Filter = { events: null, instances: null, isLimited: false, key: '/,/' }
 
-/** What a client asked for, as it came. */
+/** The filter that a client requests, not validated yet. */
 export interface AskedFilter {
   readonly events?: unknown
   readonly instances?: unknown
 }
 
 /**
- * @param event left out: this catalogue lacks it, and another version of the application that shares the store has it
+ * @param event `undefined`: an event that this catalogue lacks; another version of the application on the same store
+ *   has it
  */
 export const passes = (filter: Filter, event: EventType | undefined, instance: string): boolean =>
   includes(filter.events, event) && (filter.instances === null || filter.instances.has(instance))
 
 /**
- * The same for an event of history.
+ * Like `passes`, for an event of history.
  *
- * @param since up to which id events of its instance are those of a former one
+ * @param since in the root's stream, events of the instance's name with an id up to this one belong to a former
+ *   instance
  */
 export function passesFrom (
   filter: Filter,
@@ -50,13 +55,13 @@ export function passesFrom (
 }
 
 /**
- * The filter of a client: what it asked for, within what its key may see.
+ * Makes the filter of a client: the requested filter, limited to what its key grants access to.
  *
- * @param instance whose namespace it is in; `null` at the root
+ * @param instance of the client's namespace; `null` at the root
  * @throws INVALID_FILTER naming what is wrong
  */
 export function makeFilter (catalogue: Catalogue, asked: AskedFilter, grant: Grant, instance: string | null): Filter {
-  // Each event in both spellings, and some patterns.
+  // Enough for each event in both spellings, and some patterns.
   const patterns = readNames('events', asked.events, catalogue.events.length * 2 + 100)
   const wanted = parseEventPatterns(catalogue, patterns, pattern =>
     new errors.INVALID_FILTER(`names an unknown event: ${catalogue.unknown(pattern).message}`))
@@ -67,7 +72,7 @@ export function makeFilter (catalogue: Catalogue, asked: AskedFilter, grant: Gra
 }
 
 function keyOf (events: EventSet, instances: ReadonlySet<string> | null): string {
-  // Neither a set of events nor a name has a slash in it, so one alone stands for all.
+  // A slash stands for all: neither the key of an event set nor an instance's name contains one.
   return `${events === null ? '/' : events.key},${instances === null ? '/' : [...instances].sort().join()}`
 }
 
@@ -86,7 +91,7 @@ function intersectNames (a: ReadonlySet<string> | null, b: ReadonlySet<string> |
   return new Set([...a].filter(name => b.has(name)))
 }
 
-/** A list of names, as an array or with commas. */
+/** Reads a list of names, given as an array or as a text with commas. */
 function readNames (key: string, value: unknown, most: number): string[] {
   if (value === undefined || value === null) return []
   const names: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [value]
@@ -105,7 +110,7 @@ function readNames (key: string, value: unknown, most: number): string[] {
   })
 }
 
-/** The dotted names of the events that a filter lets through. */
+/** The dotted names of the events that a filter passes. */
 export function eventNames (catalogue: Catalogue, { events }: Filter): string[] {
   return listEvents(catalogue, events).map(({ name }) => name)
 }

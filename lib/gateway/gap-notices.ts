@@ -2,47 +2,47 @@ import type { Channel } from './channel.js'
 import type { Notices } from './notices.js'
 import type { LiveSession } from './session.js'
 
-/** Clients that are notified in one tick of the event loop. */
+/** Number of clients that are notified in one tick of the event loop. */
 const CLIENTS_A_TICK = 500
 
-/** Sessions of a channel that are to be notified of a gap. */
+/** The sessions of a channel that must be notified of a gap. */
 interface Round {
   readonly head: string
   readonly sessions: readonly LiveSession[]
-  /** How many were notified. */
+  /** Number of sessions that were notified. */
   done: number
 }
 
 /**
- * Notifies live sessions of a gap in their stream. There may be thousands, so it takes some ticks of the event loop;
- * until it is over nothing newer may be written to the channel.
+ * Notifies live sessions of a gap in their stream. There may be thousands, so it takes several ticks of the event loop.
+ * Until all are notified, newer events must not be written to the channel.
  */
 export class GapNotices {
   readonly #notices: Notices
-  // Map(channel -> its round)
+  // Map(channel -> its sessions to notify)
   readonly #rounds = new Map<Channel, Round>()
-  // Channels of which a client is being notified at this moment
+  // Channels whose sessions are being notified in the current call
   readonly #busy = new Set<Channel>()
 
   constructor (notices: Notices) {
     this.#notices = notices
   }
 
-  /** Notifies all sessions that keep ids, the first of them at once. */
+  /** Starts to notify all sessions that resume by id, the first of them at once. */
   begin (channel: Channel, head: string): void {
     this.#rounds.set(channel, { head, sessions: [...channel.resuming()], done: 0 })
     this.#continue(channel)
   }
 
-  /** Whether a session is still to be notified. */
+  /** Whether a session has not been notified yet. */
   isUnderWay (channel: Channel): boolean {
     return this.#rounds.has(channel)
   }
 
   /**
-   * Notifies the rest at once, because the channel is to be written to.
+   * Notifies the remaining sessions at once, because the channel must be written to.
    *
-   * @returns `false` when that cannot be, because a listener of the application asks for it in the middle of a notice
+   * @returns `false` if a listener of the application caused this call during a notice, so that it cannot finish now
    */
   finish (channel: Channel): boolean {
     if (this.#busy.has(channel)) return false
@@ -62,14 +62,14 @@ export class GapNotices {
     round.done += Math.min(count, sessions.length - done)
     this.#busy.add(channel)
     for (const session of sessions.slice(done, round.done)) {
-      // It may have left since.
+      // The session may have closed meanwhile.
       if (channel.has(session)) this.#notify(session, head)
     }
     this.#busy.delete(channel)
     if (round.done === sessions.length) this.#rounds.delete(channel)
   }
 
-  /** Only the CONNECT packet tells a stock client of a gap, so its connection is ended and it reconnects. */
+  /** A stock client learns of a gap only from its CONNECT packet, so its connection is ended and it reconnects. */
   #notify (session: LiveSession, head: string): void {
     if (session.byPid) session.close('historyLost')
     else this.#notices.ready(session, false, head)

@@ -10,9 +10,9 @@ import { excerpt } from '../instances/names.js'
 import type { HandleOptions, Handler } from '../types.js'
 import { asReceived } from './packet.js'
 
-/** How long a handler may take, in ms, unless it says otherwise. */
+/** Default timeout of a handler, in ms. */
 const DEFAULT_TIMEOUT = 10_000
-/** The longest time that a timer of Node can wait, in ms. */
+/** The longest delay of a Node timer, in ms. */
 const MAX_TIMEOUT = 2 ** 31 - 1
 
 const KNOWN = ['schema', 'handler', 'timeout']
@@ -21,21 +21,21 @@ interface Entry {
   readonly schema: EventSchema | undefined
   readonly handler: Handler<unknown>
   readonly validate: ValidateFunction | null
-  /** In ms; 0 is no limit. */
+  /** Timeout in ms; 0 is no limit. */
   readonly timeout: number
 }
 
-/** A message of a client, for the handler of its event. */
+/** A message from a client, for the handler of its event. */
 export interface Call {
   readonly event: string
-  /** `null` at the root. */
+  /** The instance of the client's namespace; `null` at the root. */
   readonly instance: string | null
-  /** What came beside the event's name. */
+  /** The arguments of the Socket.IO event. */
   readonly args: readonly unknown[]
   readonly socket: Socket
 }
 
-/** What the host does with what clients send. */
+/** The application's handlers of messages from clients. */
 export class Handlers {
   readonly #log: FastifyBaseLogger
   // Map(event -> its handler)
@@ -49,7 +49,7 @@ export class Handlers {
     return this.#entries.has(event)
   }
 
-  /** The events that clients may send, and what their data must be. */
+  /** The events that clients may send, and the schemas of their data. */
   list (): HandledEvent[] {
     return [...this.#entries].map(([event, { schema }]) => ({ event, schema }))
   }
@@ -71,9 +71,9 @@ export class Handlers {
   }
 
   /**
-   * Checks a message before its handler gets it.
+   * Validates a message.
    *
-   * @returns its handler, ready to be called
+   * @returns a function that calls the handler with the message
    * @throws INVALID_DATA
    */
   prepare (call: Call): () => Promise<unknown> {
@@ -88,17 +88,17 @@ export class Handlers {
   }
 
   /**
-   * @returns what the handler returns
-   * @throws HANDLER_FAILED, HANDLER_TIMEOUT, NOT_SERIALIZABLE, or what the handler throws of this package's errors
+   * @returns the result of the handler
+   * @throws HANDLER_FAILED, HANDLER_TIMEOUT, NOT_SERIALIZABLE, or an error of this package that the handler throws
    */
   async #run ({ handler, timeout }: Entry, { event, instance, args: [data], socket }: Call): Promise<unknown> {
     const handled = Promise.resolve().then(() => handler({ instance, data, socket }))
     try {
       const answer = await (timeout === 0 ? handled : inTime(handled, timeout)) ?? null
-      // Socket.IO's own encoder would read it another time, and say some of it otherwise.
+      // Serialize the result here: Socket.IO's own encoder reads it twice, and differs from JSON in some values.
       return asReceived(event, answer)
     } catch (err) {
-      // The application may say what the client is to know. Of all else it is told nothing.
+      // Coded errors are for the client. Of any other error the client gets no details.
       const failure = err instanceof TookTooLong
         ? new errors.HANDLER_TIMEOUT(event, timeout)
         : errorName(err) === undefined ? new errors.HANDLER_FAILED(event) : err

@@ -5,24 +5,24 @@ import { errors } from '../errors.js'
 import type { AskedFilter } from './filter.js'
 import { idOfPid, resumeAfter } from './pid.js'
 
-/** What a client brings as it asks to come in. It is asked for its key again when its grant runs out. */
+/** What a client sends when it connects. It is kept, because the key is checked again when the grant expires. */
 export interface Handshake {
   readonly apikey: string | null
   readonly headers: IncomingHttpHeaders
-  /** Of the connection that carries it. */
+  /** Address of the connection that carries the client. */
   readonly remoteAddress: string | undefined
-  /** The filter that it asks for. */
+  /** The filter that the client requests. */
   readonly asked: AskedFilter
   /**
-   * The id that it wants to resume after: any text, an empty one to take part from now on, `undefined` when it does
-   * not take part.
+   * The id after which the client resumes: any text. Empty: the client starts with the events published from now on,
+   * and will resume later. `undefined`: the client does not use resume.
    */
   readonly lastEventId: string | undefined
-  /** True for a stock client that resumes by its pid. The CONNECT packet says whether it has. */
+  /** True for a stock client that resumes by its pid. Its CONNECT packet says whether it has recovered. */
   readonly byPid?: true
 }
 
-/** What a Socket.IO client brings. Made when it is asked for, because there may be very many clients. */
+/** The handshake of a Socket.IO client. Made on demand, because there may be very many clients. */
 export function handshakeOf (socket: Socket): Handshake {
   const { headers } = socket.handshake
   const { remoteAddress } = socket.conn
@@ -38,32 +38,32 @@ export function handshakeOf (socket: Socket): Handshake {
 const authOf = (socket: Socket): Readonly<Record<string, unknown>> => socket.handshake.auth ?? {}
 
 /**
- * The key of a client: the first that is there of `auth.apikey`, the query, the header and the bearer token. Query
- * and headers belong to the connection, so a namespace joined later over the same one brings the same.
+ * The key of a client: the first that is present of `auth.apikey`, the query, the header and the bearer token. Query
+ * and headers belong to the connection, so they are the same for each namespace that is joined over it.
  */
 export function keyOf (socket: Socket): string | null {
   const { query, headers } = socket.handshake
   return readKey(authOf(socket).apikey) ?? readKey(query.apikey) ?? readKey(headers.apikey) ?? bearerKey(headers)
 }
 
-/** The filter that a client asks for as it connects. */
+/** The filter that a client requests in its handshake. */
 function askedFilter (socket: Socket): AskedFilter {
   const { events, instances } = authOf(socket)
   const { query } = socket.handshake
   return { events: events ?? query.events, instances: instances ?? query.instances }
 }
 
-/** The parameters of a socket's query that the plugin reads. */
+/** The query parameters of a Socket.IO connection that the plugin reads. */
 export const SOCKET_PARAMETERS: readonly string[] = ['apikey', 'events', 'instances']
 
-/** How a list is written elsewhere: `events[]`, `events[0]`. */
+/** Brackets as some other servers use them for lists: `events[]`, `events[0]`. */
 const LIST = /^\[\d{0,4}\]$/
 
 /**
- * Refuses a query in which a parameter comes more than once, or as `events[]`. Engine.IO keeps the last of several,
- * and knows no brackets: the client would get another filter than it asked for, or be checked by another key.
+ * Refuses a query that has a parameter more than once, or as `events[]`. Engine.IO uses only the last value, and does
+ * not know brackets. So the client would get another filter than it requested, or be checked by another key.
  *
- * @param parameters that are looked at
+ * @param parameters the parameters to check
  * @throws INVALID_FILTER naming the parameter
  */
 export function checkRepeated (url: string | undefined, parameters: readonly string[]): void {
@@ -74,7 +74,7 @@ export function checkRepeated (url: string | undefined, parameters: readonly str
     const [parameter = ''] = name.split('[', 1)
     if (!parameters.includes(parameter)) continue
     if (parameter !== name) {
-      // What stands in the brackets may have been meant as a key, and the message goes to the log.
+      // The text in the brackets may be a key, and this message is logged.
       const shown = LIST.test(name.slice(parameter.length)) ? name : `${parameter}[…]`
       throw new errors.INVALID_FILTER(
         `has "${shown}" in the query: a list is one parameter, with commas between the names`
@@ -85,24 +85,24 @@ export function checkRepeated (url: string | undefined, parameters: readonly str
   }
 }
 
-/** No log gives it. */
+/** An id that no log has. */
 const RUBBISH = '-'
-/** The ids of every store are far shorter. */
+/** Longest id that is read. The ids of all stores are much shorter. */
 const MAX_ID_LENGTH = 200
 
-/** An id as a client gave it. What cannot be one is an id that no log knows. */
+/** Reads an id from a client. An invalid one becomes an id that no log has, so that it leads to a gap. */
 export const readId = (value: unknown): string =>
   typeof value === 'string' && value.length <= MAX_ID_LENGTH ? value : RUBBISH
 
-/** Never from the query, which a stock client sends unchanged when it comes back. */
+/** Not read from the query, which a stock client repeats unchanged at each reconnect. */
 export function lastEventIdOf (socket: Socket): string | undefined {
   const { lastEventId } = authOf(socket)
   return lastEventId === undefined || lastEventId === null ? undefined : readId(lastEventId)
 }
 
 /**
- * The same of a stock client, which brings the pid that it was given and, as its offset, the last text that was an
- * event's last argument. Empty for one that brings no pid.
+ * The resume position of a stock client. It sends the pid that it was given and, as its offset, the last event argument
+ * that was a text. Empty if the client sends no pid.
  *
  * @param instance `null`: the root
  */

@@ -4,14 +4,14 @@ import { type EventLog, type LogEntry, type LogPage, sizeOf, type StreamName } f
 import { Event, EventBatch } from './batch.js'
 import type { Subscriptions } from './subscriptions.js'
 
-/** Bytes of history that are read and written at once. */
+/** Bytes of history that are read and written at a time. */
 const PAGE_BYTES = 64 * 1024
 /**
- * Bytes of events in the pages that are cached, or one page. Encoded for sockets and for streams they take up to three
- * times that.
+ * Maximum bytes of events in the cached pages; a single page may exceed it. Encoded for both sockets and streams, a
+ * page takes up to three times as much.
  */
 const MAX_CACHED = 8 * 1024 * 1024
-/** How long they are cached when no session is recovering any more, in ms. */
+/** How long pages stay cached after the last session has recovered, in ms. */
 const MAX_IDLE = 2000
 
 interface Parts {
@@ -21,14 +21,14 @@ interface Parts {
   readonly subscriptions: Pick<Subscriptions, 'on'>
 }
 
-/** Events of a stream that follow each other. */
+/** A page of history: consecutive events of a stream. */
 export class HistoryPage {
   readonly stream: StreamName
-  /** Everything after this id is in it, up to its last. */
+  /** The page has all events of the stream after this id, up to its last event. */
   readonly after: string
   readonly #events: readonly Event[]
   readonly #batch: EventBatch
-  /** Of its events. */
+  /** Bytes of the events. */
   readonly bytes: number
 
   constructor (stream: StreamName, after: string, events: readonly Event[]) {
@@ -43,31 +43,31 @@ export class HistoryPage {
     return this.#events.length === 0
   }
 
-  /** The id of its last event; where it has none, the one that it comes after. */
+  /** The id of the last event; for an empty page the id in `after`. */
   get last (): string {
     return this.#events.at(-1)?.entry.id ?? this.after
   }
 
-  /** Whether the next events after an id are in it. */
+  /** Whether the page has the next events after an id. */
   continues (stream: StreamName, after: string): boolean {
     return this.stream === stream && this.after <= after && after < this.last
   }
 
-  /** Its events after an id, encoded once for all sessions. */
+  /** The events after an id, encoded once for all sessions. */
   eventsAfter (after: string): EventBatch {
     return after === this.after ? this.#batch : new EventBatch(this.#events.filter(({ entry }) => entry.id > after))
   }
 }
 
 /**
- * Reads the log for sessions that recover, and caches what it read. Clients mostly come back together, after the same
- * interruption, and miss the same: so a page that one of them needed is kept, encoded, for the others.
+ * Reads the log for recovering sessions, and caches the pages. After an interruption most clients reconnect at the same
+ * time and miss the same events, so a page is kept, encoded, for the next session.
  */
 export class HistoryCache {
   readonly #log: EventLog
   readonly #catalogue: Catalogue
   readonly #instances: Pick<Instances, 'since'>
-  /** The one that was used last at the end. */
+  /** The cached pages, the most recently used last. */
   #pages: HistoryPage[] = []
   #timer: NodeJS.Timeout | undefined
 
@@ -78,16 +78,16 @@ export class HistoryCache {
     subscriptions.on('gap', ({ stream }) => { this.forget(stream) })
   }
 
-  /** What came after an id, as a client gave it. */
+  /** Reads the events after an id that a client gave. */
   read (stream: StreamName, after: string): HistoryPage | 'gap' | Promise<HistoryPage | 'gap'> {
     const cached = this.#cached(stream, after)
-    // Whether it is a gap, the log alone can say.
+    // Only the log can decide whether there is a gap.
     const found = this.#log.read(stream, after, cached === undefined ? PAGE_BYTES : 1)
     const pageOf = (found: LogPage) => found === 'gap' ? 'gap' : cached ?? this.#cache(stream, after, found)
     return found instanceof Promise ? found.then(pageOf) : pageOf(found)
   }
 
-  /** What came after an id that was the last of a page. */
+  /** Reads the events after the last id of a page. */
   next (stream: StreamName, after: string): HistoryPage | 'gap' | Promise<HistoryPage | 'gap'> {
     return this.#cached(stream, after) ?? this.read(stream, after)
   }
@@ -108,17 +108,18 @@ export class HistoryCache {
     if (page.isEmpty) return page
     this.#pages.push(page)
     let cached = this.#pages.reduce((sum, { bytes }) => sum + bytes, 0)
-    // One that is larger stays alone, or each of many clients that missed the same large event would have a copy.
+    // Keep at least one page, even one that is too large. Otherwise each client that missed the same large event would
+    // get its own copy.
     while (cached > MAX_CACHED && this.#pages.length > 1) cached -= this.#pages.shift()?.bytes ?? 0
     return page
   }
 
-  /** Drops what is cached of a stream. */
+  /** Drops the cached pages of a stream. */
   forget (stream: StreamName): void {
     this.#pages = this.#pages.filter(page => page.stream !== stream)
   }
 
-  /** Drops everything in two seconds: clients that are interrupted together come back one after the other. */
+  /** Drops all pages after two seconds: clients that were interrupted together reconnect one after the other. */
   forgetSoon (): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => { this.#pages = [] }, MAX_IDLE).unref()

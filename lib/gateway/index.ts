@@ -51,28 +51,28 @@ interface Parts {
   readonly store: Pick<OpenStore, 'log' | 'health'>
   readonly handlers: Handlers
   readonly limited: LimitCounters
-  /** `null` where nobody asks for metrics. */
+  /** Counts events for metrics; `null` if the option `metrics` is not set. */
   readonly traffic: Traffic | null
   readonly logger: FastifyBaseLogger
 }
 
-/** A client that comes back joins all its namespaces in one go. */
+/** Maximum connects on one connection in a second. A client that reconnects joins all its namespaces at once. */
 const connectsPerSecond = ({ inboundPerSecond, namespacesPerConnection }: Limits): number =>
   inboundPerSecond === 0 || namespacesPerConnection === 0 ? 0 : Math.max(inboundPerSecond, namespacesPerConnection)
 
-/** Whether frames may go straight to sockets. Where they may not, the log says so. */
+/** Whether frames are written directly to the sockets. If not, the log says why. */
 function isDirect (io: Server, fastPath: boolean, telemetry: Telemetry): boolean {
   const isStock = usesStockParser(io)
   if (fastPath && !isStock) telemetry.fastPathOff('the Socket.IO server has another parser than its own')
   return fastPath && isStock
 }
 
-/** The groups of the stats that are about clients. */
+/** The parts of the stats that describe clients. */
 export type GatewayStats = Pick<Stats, 'clients' | 'delivery'>
 
-/** The sessions of this node: lets clients in, and delivers to them the events that they are entitled to. */
+/** The sessions of this node: admits clients, and delivers events to them. */
 export class Gateway implements InstanceListener {
-  /** The clients that come by HTTP. */
+  /** The sessions of HTTP clients. */
   readonly streams: Streams
   readonly #io: Server
   readonly #drainMs: number
@@ -94,9 +94,9 @@ export class Gateway implements InstanceListener {
   #closing: Promise<unknown> | null = null
 
   /**
-   * Every part is made of parts that are there already.
+   * Builds the parts in order: each part gets only parts that exist already.
    *
-   * @param own whether this plugin made the server
+   * @param own whether this plugin created the server
    */
   constructor (io: Server, own: boolean, parts: Parts) {
     const { settings, access, refused, catalogue, instances, names, store, handlers, limited, traffic, logger } = parts
@@ -106,7 +106,7 @@ export class Gateway implements InstanceListener {
     this.#drainMs = settings.drainMs
     this.#access = access
 
-    // What sessions acquire from.
+    // Resources that sessions acquire.
     const telemetry = this.#telemetry = new Telemetry(logger)
     const registry = this.#registry = new Registry()
     const quotas = this.#quotas = new Quotas(limits)
@@ -114,7 +114,7 @@ export class Gateway implements InstanceListener {
     const claims = new Claims()
     const namespaces = this.#namespaces = new Namespaces(io, claims)
 
-    // How events reach them.
+    // Delivery of events to sessions.
     const history = new HistoryCache({ log, catalogue, instances, subscriptions })
     const direct = isDirect(io, fastPath, telemetry)
     const writer = this.#writer = new Writer(direct, {
@@ -128,7 +128,7 @@ export class Gateway implements InstanceListener {
       log, history, delivery, notices, instances, queuedBytes: limits.queuedBytes
     })
 
-    // Who is let in, and what happens to them.
+    // Admission and lifecycle of sessions.
     const refusals = this.#refusals = new Refusals({ refused, limited, telemetry })
     const reauthorization = new Reauthorization({ access, catalogue, delivery, refusals })
     const admission = this.#admission = new Admission({
@@ -142,7 +142,7 @@ export class Gateway implements InstanceListener {
       log, catalogue, instances, evolution, registry, claims, delivery, writer, history, recovery, telemetry, logger
     })
 
-    // Where they come from.
+    // The transports that create sessions.
     const services = { registry, quotas, subscriptions, delivery, telemetry } satisfies SessionServices
     const shared = { access, admission, sessions, refusals, writer }
     this.#sockets = new Sockets({
@@ -163,22 +163,22 @@ export class Gateway implements InstanceListener {
     this.streams = new Streams({ ...shared, services, namespaces, pages, stallTimeout: pingTimeout(io) })
   }
 
-  /** Of the Socket.IO server, such as `/socket.io`. */
+  /** The path of the Socket.IO server, such as `/socket.io`. */
   get path (): string {
     return this.#io.path()
   }
 
-  /** Whether the namespace of an instance's name is the host's own. */
+  /** Whether the namespace with an instance's name belongs to the application. */
   isHosts (instance: string): boolean {
     return this.#namespaces.isHosts(instance)
   }
 
-  /** @param instance of which to list the clients; left out: all */
+  /** @param instance whose clients to list; left out: all */
   clients (instance?: string): ClientInfo[] {
     return this.#sessions.list(instance)
   }
 
-  /** What waits for the clients. */
+  /** The bytes that are queued for clients. */
   queues (): Queues {
     return queuesOf(this.#registry.all())
   }
@@ -216,12 +216,12 @@ export class Gateway implements InstanceListener {
     this.#sessions.instanceGone(instance)
   }
 
-  /** Closes sessions so that their clients stay away. */
+  /** Disconnects clients. Stock clients do not reconnect by themselves. */
   disconnect (target: Dismissal): void {
     this.#sessions.disconnect(target)
   }
 
-  /** Sends what was emitted, and ends every connection so that its client comes back, to this node or another. */
+  /** Sends events that were emitted, and ends every connection. The clients reconnect, to this node or another one. */
   async close (): Promise<void> {
     await (this.#closing ??= this.#close())
   }

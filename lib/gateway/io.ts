@@ -1,6 +1,6 @@
 /**
- * The type of `fastify.io`, the `Server` of Socket.IO, for TypeScript: `import 'fastify-ws-events/io'`. It is a module
- * of its own because an application that registers fastify-socket.io itself has that type already. It exports nothing.
+ * The type of `fastify.io`, Socket.IO's `Server`, for TypeScript: `import 'fastify-ws-events/io'`. It is a separate
+ * module because an application that registers fastify-socket.io itself has that type already. It has no exports.
  *
  * @module fastify-ws-events/io
  */

@@ -6,11 +6,11 @@ interface Handle {
 }
 
 /**
- * Bytes that the kernel has taken of what was written to a TCP socket. Of a write that is under way Node counts all
- * bytes as waiting until the last is taken, so that nothing public shows whether the client of a large one reads.
+ * Bytes written to a TCP socket that the kernel has accepted. Node's public counters treat all bytes of a pending write
+ * as queued until the last byte is accepted, so they do not show whether a client reads a large message.
  *
  * It needs two properties of the socket's handle (libuv's stream, and under TLS the one below);
- * test/gateway/kernel.test.ts fails when a new version changes them. Fallback: bytes of the writes that are complete.
+ * test/gateway/kernel.test.ts fails when a new version changes them. Fallback: bytes of the completed writes.
  */
 export function takenBytes (socket: Socket): number {
   const { _handle: handle } = socket as { _handle?: (Handle & { _parent?: Handle }) | null }

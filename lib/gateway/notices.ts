@@ -9,7 +9,7 @@ interface Parts {
   readonly telemetry: Telemetry
 }
 
-/** Tells clients their offset: `ws.ready` when they resume or have missed something, and `ws.position`. */
+/** Sends notices of the plugin to clients: `ws.ready` when they resume or after a gap, and `ws.position`. */
 export class Notices {
   readonly #resumed = { recovered: 0, gap: 0, fresh: 0 }
   readonly #parts: Parts
@@ -23,10 +23,10 @@ export class Notices {
   }
 
   /**
-   * Sends `ws.ready`, but not to stock clients, which know it by their pid.
+   * Sends `ws.ready`, except to stock clients, which see from their pid whether they have recovered.
    *
-   * @param recovered whether history reaches back to the id that the client gave; `null`: it gave an empty one
-   * @param lastEventId the offset from which the client goes on
+   * @param recovered whether history reaches back to the id that the client gave; `null`: the client gave an empty id
+   * @param lastEventId the id after which the client's next events come
    */
   ready (session: LiveSession, recovered: boolean | null, lastEventId: string): void {
     this.#resumed[recovered === null ? 'fresh' : recovered ? 'recovered' : 'gap']++
@@ -38,13 +38,13 @@ export class Notices {
     this.#guarded(session, () => { session.notify('ws.ready', content) })
   }
 
-  /** Sends `ws.position`: the client has everything up to this id that its filter lets through. */
+  /** Sends `ws.position`: the client has received every event up to this id that passes its filter. */
   position (session: LiveSession, lastEventId: string): void {
     const content: Position = { lastEventId }
     this.#guarded(session, () => { session.notify('ws.position', content) })
   }
 
-  /** A listener of the application may hear of it, and throw. */
+  /** Calls `notify`. A listener of the application may be called by it, and throw. */
   #guarded ({ instance, connection }: LiveSession, notify: () => void): void {
     try {
       notify()

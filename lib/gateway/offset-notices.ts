@@ -7,13 +7,13 @@ import type { Notices } from './notices.js'
 import type { LiveSession } from './session.js'
 import type { Subscription, Subscriptions } from './subscriptions.js'
 
-/** Between two rounds, in ms. */
+/** Maximum time between two rounds of notices, in ms. */
 const MAX_PERIOD = 30_000
-/** Timers of Node are no finer, in ms. */
+/** Minimum time between two rounds, in ms: Node timers have no finer resolution. */
 const MIN_PERIOD = 1
-/** Not more of the retention than this may pass by a client that gets no event. */
+/** Share of the retention after which a client without events gets a notice. */
 const SHARE = 1 / 4
-/** Clients that are notified in one tick of the event loop. */
+/** Number of clients that are notified in one tick of the event loop. */
 const CLIENTS_A_TICK = 500
 
 interface Parts {
@@ -26,8 +26,8 @@ interface Parts {
 }
 
 /**
- * Sends `ws.position` to clients that got no event for a while, so that their last id does not age into a false gap:
- * neither by time nor, in a busy stream, by number.
+ * Sends `ws.position` to clients that had no event for a while. Otherwise their last id would become older than the
+ * history, by time or by number of events, and lead to a false gap at the next reconnect.
  */
 export class OffsetNotices {
   readonly #parts: Parts
@@ -66,7 +66,7 @@ export class OffsetNotices {
     channel.passedBytes = 0
     const quiet = [...channel.takeQuiet()]
     try {
-      // Not at once: this may be in the middle of the event that was one too many.
+      // Start in a later tick: this call may happen while an event is being published.
       for (let at = 0; at < quiet.length; at += CLIENTS_A_TICK) {
         await nextTick()
         this.#notifySome(subscription, quiet.slice(at, at + CLIENTS_A_TICK))
@@ -80,7 +80,7 @@ export class OffsetNotices {
 
   #notifySome ({ stream, channel }: Subscription, sessions: readonly LiveSession[]): void {
     const { delivery, log, notices } = this.#parts
-    // First, because a listener of the application may emit while what waits is flushed.
+    // Read the id before flushing, because a listener of the application may emit during the flush.
     const lastEventId = log.head(stream)
     delivery.flush(channel)
     for (const session of sessions) {

@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { epochOf, isId } from '../log/ids.js'
 
-/** Bytes that make each pid another one, and bytes that tell whether it was made for a stream. */
+/** Number of random bytes in a pid, and number of bytes that identify its stream. */
 const SALT = 6
 const TAG = 8
-/** Far longer than any pid. */
+/** Longest text that is read as a pid. Real ones are much shorter. */
 const MAX_LENGTH = 200
 
-/** No instance has such a name. */
+/** Stands for the root: no instance can have this name. */
 const ROOT = '/'
 
 function tagOf (salt: Buffer, instance: string | null, id: string): Buffer {
@@ -15,8 +15,8 @@ function tagOf (salt: Buffer, instance: string | null, id: string): Buffer {
 }
 
 /**
- * The private id that a stock client keeps for a namespace: it says after which id the client has joined its stream.
- * It is opaque and not secret: a forged pid does no more than a `lastEventId`.
+ * Makes the private id that a stock client keeps for a namespace. It contains the id after which the client joined its
+ * stream. It is opaque but not secret: a forged pid has no more effect than a forged `lastEventId`.
  *
  * @param instance `null`: the root
  */
@@ -26,10 +26,10 @@ export function makePid (instance: string | null, id: string): string {
 }
 
 /**
- * After which id a client has joined its stream.
+ * The id after which a client joined its stream.
  *
  * @param pid any value, as a client gave it
- * @returns `null` for what was not made for this stream
+ * @returns `null` if the pid was not made for this stream
  */
 export function idOfPid (pid: unknown, instance: string | null): string | null {
   if (typeof pid !== 'string' || pid.length > MAX_LENGTH) return null
@@ -40,11 +40,11 @@ export function idOfPid (pid: unknown, instance: string | null): string | null {
 }
 
 /**
- * The newest id that a client is known to have: its offset, or the id after which it has joined. An offset that is none
- * of ours is the last argument of an event that the application has sent by itself. One of another epoch, or from
- * before the client has joined, is what it had before a gap.
+ * The newest id that a client is known to have received: its offset, or the id after which it joined. An offset that is
+ * not an id is the last argument of an event that the application has sent itself. An offset of another epoch, or from
+ * before the client joined, is older than a gap.
  *
- * @param joined after which id it has joined
+ * @param joined the id after which the client joined
  * @param offset any value, as a client gave it
  */
 export function resumeAfter (joined: string, offset: unknown): string {

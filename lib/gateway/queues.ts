@@ -1,16 +1,16 @@
 import type { Session } from './session.js'
 
-/** What waits for clients in this process, in bytes. */
+/** Bytes that are queued for clients in this process. */
 export interface Queues {
-  /** For all connections together. */
+  /** Sum of all connections. */
   readonly bytes: number
-  /** For the one for which the most waits. */
+  /** The largest queue of one connection. */
   readonly most: number
 }
 
 export const NO_QUEUES: Queues = { bytes: 0, most: 0 }
 
-/** What waits for the connections of some sessions, each counted once. */
+/** The queues of the connections of some sessions. Each connection counts once. */
 export function queuesOf (sessions: Iterable<Session>): Queues {
   let bytes = 0
   let most = 0

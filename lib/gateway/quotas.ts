@@ -3,12 +3,12 @@ import { type LimitName, limitReached } from '../limits/limits.js'
 import type { Limits } from '../types.js'
 import type { Connection } from './connection.js'
 
-/** @throws LIMIT_REACHED when one more would be over it */
+/** @throws LIMIT_REACHED when one more would exceed the limit */
 function check (name: LimitName, count: number, limit: number): void {
   if (limit !== 0 && count >= limit) throw limitReached(name)
 }
 
-/** Counts connections and sessions against the limits, for every way in. */
+/** Counts connections and sessions for the limits, for sockets, streams and pages alike. */
 export class Quotas {
   readonly #limits: Limits
   #connections = 0
@@ -27,16 +27,16 @@ export class Quotas {
   }
 
   /**
-   * Counts a connection before its first session is added to it.
+   * Counts a connection, before its first session is added to it.
    *
-   * @throws LIMIT_REACHED naming the limit that is reached, also when it has as many sessions as it may have
+   * @throws LIMIT_REACHED naming the limit, also if the connection has its maximum of sessions
    */
   take (connection: Connection): void {
     const { connections, connectionsPerAddress, namespacesPerConnection } = this.#limits
     check('namespacesPerConnection', connection.sessions.length, namespacesPerConnection)
     if (connection.sessions.length > 0) return
     check('connections', this.#connections, connections)
-    // Without a limit nobody asks for the count, and an address takes time to parse.
+    // Without a limit the count is not needed, and parsing an address takes time.
     if (connectionsPerAddress !== 0) {
       const address = keyOf(connection.address)
       check('connectionsPerAddress', this.#addresses.get(address) ?? 0, connectionsPerAddress)
@@ -45,7 +45,7 @@ export class Quotas {
     this.#connections++
   }
 
-  /** Counts out a connection after its last session was deleted from it. */
+  /** Removes a connection from the count after its last session was removed from it. */
   giveBack (connection: Connection): void {
     if (connection.sessions.length > 0) return
     this.#connections--
@@ -53,8 +53,8 @@ export class Quotas {
   }
 
   /**
-   * Counts a session under its instance, or under the root (`null`), after its key was accepted: others must neither
-   * learn that the instance is full, nor fill it.
+   * Counts a session for its instance, or for the root (`null`), after its key was accepted. Clients without a valid
+   * key must neither learn that the instance is full, nor fill it.
    *
    * @throws LIMIT_REACHED
    */
@@ -63,13 +63,13 @@ export class Quotas {
     add(this.#instances, instance, 1)
   }
 
-  /** Counts out a session that `enter` has counted. */
+  /** Removes a session that `enter` has counted. */
   leave (instance: string | null): void {
     add(this.#instances, instance, -1)
   }
 }
 
-/** Clients without an address, on a Unix socket, count as one. */
+/** All clients without an address (on a Unix socket) share one count. */
 const keyOf = (address: string | null): string => address === null ? '' : countedAs(address)
 
 function add<Key> (counts: Map<Key, number>, key: Key, step: number): void {

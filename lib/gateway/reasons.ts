@@ -1,19 +1,19 @@
 import { type ErrorName, errors } from '../errors.js'
 
 /**
- * What the server does to the client of a session that closes.
+ * What the server does to the client when its session closes.
  *
- * - `nothing`: the client is gone already, or has what it asked for.
- * - `disconnect`: the session alone is ended, and a stock client stays away until it is told to connect.
- * - `reconnect`: the connection is ended, with all its sessions, and a stock client comes back by itself.
+ * - `nothing`: the client has disconnected already, or has everything that it requested.
+ * - `disconnect`: only the session is ended. A stock client reconnects when its application calls `connect()`.
+ * - `reconnect`: the connection is ended, with all its sessions. A stock client reconnects by itself.
  */
 export type Ending = 'nothing' | 'disconnect' | 'reconnect'
 
 export interface Reason {
   readonly ending: Ending
-  /** The code that refuses a session that closes for this reason before it is open. */
+  /** The error code with which a session is refused that closes for this reason before it is open. */
   readonly refusal: ErrorName
-  /** The line of the log that says why. Every session that was open also has a `client disconnected`, at `debug`. */
+  /** The log line for this reason. For every open session `client disconnected` is logged as well, at `debug`. */
   readonly line: Line | null
 }
 
@@ -24,15 +24,15 @@ interface Line {
 
 const line = (level: Line['level'], message: string): Line => ({ level, message })
 
-/** Why a session closes: every reason there is. docs/architecture.md has the same table, compared by a test. */
+/** All reasons why a session closes. docs/architecture.md has the same table; a test compares them. */
 export const REASONS = {
   /** The client left, its connection was lost, or its response is complete. */
   left: { ending: 'nothing', refusal: 'CLOSED', line: null },
   /** The same client joined the same namespace again. */
   replaced: { ending: 'nothing', refusal: 'CLOSED', line: null },
-  /** It was not let in. The error says why. */
+  /** The client was refused. Its error has the reason. */
   refused: { ending: 'nothing', refusal: 'FORBIDDEN', line: null },
-  /** A page of history was sent whole. */
+  /** A page of history was sent completely. */
   complete: { ending: 'nothing', refusal: 'CLOSED', line: null },
   /** The instance was removed, on this node or another one. */
   removed: { ending: 'disconnect', refusal: 'NOT_SET', line: null },
@@ -40,7 +40,7 @@ export const REASONS = {
   disabled: { ending: 'disconnect', refusal: 'INSTANCE_DISABLED', line: null },
   /** The application called `disconnect`. */
   kicked: { ending: 'disconnect', refusal: 'FORBIDDEN', line: null },
-  /** Re-authorization says that the key does not grant access any more. */
+  /** Re-authorization: the key no longer grants access. */
   revoked: {
     ending: 'disconnect',
     refusal: 'FORBIDDEN',
@@ -52,7 +52,7 @@ export const REASONS = {
     refusal: 'VERIFY_FAILED',
     line: line('info', 'API key could not be checked again: connection closed, the client reconnects')
   },
-  /** More bytes wait for its connection, or for all together, than `limits` allow, or it takes nothing of them. */
+  /** Too many bytes are queued for the connection, or for all together (`limits`), or the client reads none of them. */
   slow: {
     ending: 'reconnect',
     refusal: 'LIMIT_REACHED',
@@ -64,33 +64,33 @@ export const REASONS = {
     refusal: 'CLOSED',
     line: line('error', 'event could not be written: connection closed, the client reconnects')
   },
-  /** It sent more messages than `limits.inboundPerSecond`. */
+  /** The client exceeded `limits.inboundPerSecond`. */
   tooManyMessages: {
     ending: 'reconnect',
     refusal: 'LIMIT_REACHED',
     line: line('info', 'client sends more than limits.inboundPerSecond: connection closed')
   },
-  /** Its history was dropped while it was replayed, or it is a stock client and the store has lost events. */
+  /** The history was dropped while it was being replayed, or a stock client is affected by a gap. */
   historyLost: {
     ending: 'reconnect',
     refusal: 'STORE_UNAVAILABLE',
     line: line('info', 'history was dropped or lost: connection closed, the client reconnects')
   },
-  /** The store failed while history was read. */
+  /** The store failed while history was being read. */
   historyUnreadable: {
     ending: 'reconnect',
     refusal: 'STORE_UNAVAILABLE',
     line: line('error', 'history could not be read: connection closed, the client reconnects')
   },
-  /** The server shuts down. */
+  /** The server is shutting down. */
   closing: { ending: 'reconnect', refusal: 'CLOSED', line: null }
 } as const satisfies Record<string, Reason>
 
 export type ReasonName = keyof typeof REASONS
 
-/** More of why a session closes. */
+/** Details of why a session closes, for the log. */
 export interface CloseDetail {
-  /** Socket.IO's word for it, where it has one. */
+  /** Socket.IO's disconnect reason, if there is one. */
   readonly word?: string
   readonly err?: unknown
   /** The name of a coded error. */

@@ -6,7 +6,7 @@ import { type AskedFilter, makeFilter } from './filter.js'
 import type { Refusals } from './refusals.js'
 import { LiveSession, type Session } from './session.js'
 
-/** The longest time that a timer of Node can wait, in ms. A key is checked again then, whatever its time. */
+/** The longest delay of a Node timer, in ms. A key with a longer ttl is checked again after this time. */
 const MAX_TIMEOUT = 2 ** 31 - 1
 
 interface Parts {
@@ -16,7 +16,7 @@ interface Parts {
   readonly refusals: Refusals
 }
 
-/** Checks keys again when their time is over, and closes the sessions of those that were revoked. */
+/** Checks keys again when their grants expire, and closes the sessions of revoked keys. */
 export class Reauthorization {
   readonly #parts: Parts
 
@@ -24,14 +24,17 @@ export class Reauthorization {
     this.#parts = parts
   }
 
-  /** Checks the key of a session again when its grant says so, in whatever state it is then. Closing cancels it. */
+  /**
+   * Schedules the next check of a session's key, at the expiry of its grant, in any state. Closing the session cancels
+   * it.
+   */
   schedule (session: Session, asked?: AskedFilter): void {
     const { expiresAt } = session.grant
     if (expiresAt === null) {
       session.expiry = null
       return
     }
-    // What is over already, while the session waited for the store, is checked at once.
+    // A grant that has expired while the session waited for the store is checked at once.
     const left = Math.min(Math.max(expiresAt - performance.now(), 0), MAX_TIMEOUT)
     session.expiry = { asked, timer: setTimeout(() => { void this.#check(session) }, left) }
   }
@@ -44,22 +47,22 @@ export class Reauthorization {
       if (session.state === 'closed') return
       session.grant = grant
       const set = session.expiry?.asked
-      // A page that is being read keeps its filter: it is made at once.
+      // A page keeps its filter, because it is read in one go.
       if (session instanceof LiveSession) {
         delivery.setFilter(session, makeFilter(catalogue, set ?? asked, grant, instance))
       }
       this.schedule(session, set)
     } catch (error) {
-      // The server shuts down, and ends the connection gently.
+      // CLOSED means that the server is shutting down, which ends the connection by itself.
       if (session.state !== 'closed' && errorName(error) !== 'CLOSED') this.#lost(session, error)
     }
   }
 
-  /** A client that could not be checked comes back, and is checked then. */
+  /** If the check itself failed, the client reconnects and is checked again then. */
   #lost (session: Session, error: unknown): void {
     const name: ErrorName = errorName(error) ?? 'VERIFY_FAILED'
     const isRevoked = name === 'UNAUTHORIZED' || name === 'FORBIDDEN'
-    // One that is not open yet, and a page, is refused and so counted by what lets it in.
+    // A session that is not open yet, and a page, is refused by its admission, which counts it.
     if (session.isOpen && session instanceof LiveSession) this.#parts.refusals.count(name, session.connection.address)
     session.close(isRevoked ? 'revoked' : 'unverified', { code: name })
   }

@@ -6,12 +6,12 @@ import type { Notices } from './notices.js'
 import type { LiveSession } from './session.js'
 import type { Subscription } from './subscriptions.js'
 
-/** Bytes that may wait for a client when a page is added. */
+/** Maximum queued bytes of a client when the next page is written to it. */
 const ROOM = 64 * 1024
-/** Pages that are written in one tick of the event loop, for all clients together. */
+/** Minimum number of pages that are written in one tick of the event loop, for all clients together. */
 const MIN_PAGES_A_TICK = 2
 const MAX_PAGES_A_TICK = 64
-/** A tick with pages in it should not take longer, in ms. */
+/** Target for the duration of a tick with pages, in ms. */
 const LONG_TICK = 6
 
 interface Parts {
@@ -20,14 +20,14 @@ interface Parts {
   readonly delivery: Delivery
   readonly notices: Notices
   readonly instances: Instances
-  /** Bytes that may wait for one client; 0 is no limit. */
+  /** Bytes that may be queued for one client; 0 is no limit. */
   readonly queuedBytes: number
 }
 
-/** A session that recovers, with its lease. */
+/** A recovering session, with its lease of the subscription. */
 interface Recovering { readonly session: LiveSession, readonly subscription: Subscription }
 
-/** Replays to sessions the history that they missed, at the pace that each client reads, and then makes them live. */
+/** Replays missed history to sessions, as fast as each client reads, and then makes them live. */
 export class Recovery {
   replayed = 0
   readonly #parts: Parts
@@ -35,7 +35,7 @@ export class Recovery {
   #waiting: Array<() => void> = []
   #pagesATick = MIN_PAGES_A_TICK
   #tickBegan = 0
-  /** Sessions that history is replayed to. */
+  /** Number of sessions that are being replayed to. */
   #replays = 0
 
   constructor (parts: Parts) {
@@ -43,7 +43,7 @@ export class Recovery {
     this.#room = parts.queuedBytes === 0 ? ROOM : Math.min(ROOM, parts.queuedBytes / 2)
   }
 
-  /** Makes a session live: at once, or after what it missed. */
+  /** Makes a session live: at once, or after a replay. */
   start (session: LiveSession, subscription: Subscription): void {
     const { replayAfter: after } = session
     session.open('recovering')
@@ -59,17 +59,18 @@ export class Recovery {
     session.open(isMuted ? 'muted' : 'live')
   }
 
-  /** From now on, and told its offset. */
+  /** Makes a session live without a replay, and sends it its position. */
   #joinFresh (recovering: Recovering, recovered: null | false): void {
     const { log, notices } = this.#parts
     const { session } = recovering
-    // First: what waits in the channel is not for it, and what a listener of the application emits meanwhile is.
+    // Read the position first. Events that are queued in the channel are before it; events that a listener of the
+    // application emits from now on are after it.
     const lastEventId = log.head(session.instance)
     this.#join(recovering)
     notices.ready(session, recovered, lastEventId)
   }
 
-  /** A store that fails ends the connection, so that the client tries once more. */
+  /** Replays history. If the store fails, the connection is ended, so that the client tries again. */
   async #recover (recovering: Recovering, after: string): Promise<void> {
     try {
       await this.#resume(recovering, after)
@@ -82,12 +83,12 @@ export class Recovery {
     const { session, subscription } = recovering
     const { gaps } = subscription
     const first = this.#parts.history.read(session.instance, after)
-    // Without waiting where there is nothing to wait for: what comes in between would have to be read again.
+    // Await only a promise: events published during an await would have to be read as well.
     const page = first instanceof Promise ? await first : first
     if (!isRecovering(session)) return
-    // What was read before a gap does not lead to what is published after it.
+    // If there was a gap during the read, this page is not followed by the events that are published next.
     if (page === 'gap' || gaps !== subscription.gaps) {
-      // Its CONNECT packet promised a replay: its connection is ended, and the next CONNECT packet reports the gap.
+      // The CONNECT packet has promised a replay. After a reconnect, the next CONNECT packet reports the gap.
       if (session.byPid) session.close('historyLost')
       else this.#joinFresh(recovering, false)
       return
@@ -105,7 +106,7 @@ export class Recovery {
       let after = from
       let page: HistoryPage | 'gap' = first
       while (page !== 'gap') {
-        // Right before it is written to: another session of its connection may recover too.
+        // Check right before the write: another session of the same connection may be recovering too.
         if (!await this.#hasRoom(session)) return
         if (gaps !== subscription.gaps) break
         this.#deliver(session, page, after)
@@ -117,14 +118,14 @@ export class Recovery {
         page = next instanceof Promise ? await next : next
         if (!isRecovering(session)) return
       }
-      // Everything delivered so far has no hole. The client gets the gap as `ws.ready` when it reconnects.
+      // The events delivered so far have no gap. After the reconnect, `ws.ready` reports the gap.
       session.close('historyLost')
     } finally {
       if (--this.#replays === 0) history.forgetSoon()
     }
   }
 
-  /** Waits until a page may be added to what waits for a client. `false`: the session has closed meanwhile. */
+  /** Waits until the client's queue has room for a page. Resolves to `false` if the session closes meanwhile. */
   async #hasRoom (session: LiveSession): Promise<boolean> {
     while (this.#isFull(session)) {
       await session.connection.drained()
@@ -137,17 +138,17 @@ export class Recovery {
     if (page.isEmpty) return
     const delivered = this.#parts.delivery.deliverTo(session, page.eventsAfter(after))
     this.replayed += delivered
-    // What its filter held back is behind it too.
+    // The filter dropped all events of the page, so send the client its new position.
     if (delivered === 0) this.#parts.notices.position(session, page.last)
   }
 
   /**
-   * Makes a session live that has everything that was published. At once, or more would have been published by the next
-   * read: where many come back to a busy stream, that would go on for ever.
+   * Makes a session live if it has received every published event. This must happen in the same tick as the read.
+   * Otherwise more events would be published before the next read, and in a busy stream recovery would never end.
    */
   #joinIfComplete (recovering: Recovering, { isEmpty, last }: HistoryPage): boolean {
     const { session, subscription: { newest } } = recovering
-    // Before anything is published to this subscription, only the log knows whether there is more.
+    // Until the first event is published to this subscription, only the log knows whether there are more events.
     const isAll = newest === undefined ? isEmpty : newest <= last
     if (!isAll || (!isEmpty && this.#isFull(session)) || !isRecovering(session)) return false
     this.#join(recovering)
@@ -158,7 +159,7 @@ export class Recovery {
     return connection.transportBytes > this.#room
   }
 
-  /** Waits for a place in a tick of the event loop. */
+  /** Waits for a tick of the event loop that may write another page. */
   async #tick (): Promise<void> {
     await new Promise<void>(resolve => {
       if (this.#waiting.push(resolve) > 1) return
@@ -167,7 +168,7 @@ export class Recovery {
     })
   }
 
-  /** As many pages go into a tick as leave it short, for all others. */
+  /** Starts as many pages as fit into a short tick, and the others in the next one. */
   #endTick (): void {
     const now = performance.now()
     const took = now - this.#tickBegan
@@ -180,5 +181,5 @@ export class Recovery {
   }
 }
 
-/** Nothing of the client's own connection, nor of its instance, has ended it meanwhile. */
+/** False if the session was closed meanwhile, for whatever reason. */
 const isRecovering = ({ state }: LiveSession): boolean => state === 'recovering'

@@ -4,18 +4,18 @@ import type { RefusedAddresses } from '../limits/refused-addresses.js'
 import type { Refusal } from '../types.js'
 import type { Telemetry } from './telemetry.js'
 
-/** Faults that pass by themselves. Their clients come back when the connection is ended, and only then. */
+/** Temporary faults. A stock client retries only after its connection is ended, not after a refusal. */
 const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>([
   'VERIFY_FAILED', 'LIMIT_REACHED', 'DISABLED', 'STORE_UNAVAILABLE', 'CLOSED'
 ])
-/** Refusals that end when somebody changes a config. */
+/** Refusals that end when a config is changed. */
 const RETRY: ReadonlySet<ErrorName> = new Set<ErrorName>(['GLOBAL_DISABLED', 'NOT_SET', 'INSTANCE_DISABLED'])
 
 export const isPassing = (name: ErrorName): boolean => PASSING.has(name)
 
-/** A coded error as clients get it. */
+/** The refusal that a client gets for a coded error. */
 export function refusalOf (error: CodedError, name: ErrorName): Refusal {
-  // A handler of the application may have made it, or changed it.
+  // A handler of the application may have created or changed the error.
   const { statusCode, message } = error as { statusCode?: unknown, message: unknown }
   return {
     code: `${CODE_PREFIX}${name}`,
@@ -31,7 +31,7 @@ interface Parts {
   readonly telemetry: Telemetry
 }
 
-/** Counts and logs the clients that are refused, for every way in. */
+/** Counts and logs refused clients, for sockets, streams and pages alike. */
 export class Refusals {
   readonly #parts: Parts
   // Map(error name -> clients)
@@ -41,16 +41,16 @@ export class Refusals {
     this.#parts = parts
   }
 
-  /** Clients refused, or disconnected with a code, by the code without its prefix. */
+  /** Clients that were refused, or disconnected with an error, by the code without its prefix. */
   get counts (): Record<string, number> {
     return Object.fromEntries(this.#counts)
   }
 
   /**
-   * Counts and logs a client that is not let in.
+   * Counts and logs a refused client.
    *
-   * @param instance what it asked for
-   * @param isFault whether it counts towards the ban of its address
+   * @param instance the instance that the client requested
+   * @param isFault whether the refusal counts towards the ban of its address
    */
   add (error: unknown, instance: string | null, address: string | null, isFault = true): Refusal {
     const { limited, telemetry } = this.#parts
@@ -64,12 +64,12 @@ export class Refusals {
     return refusalOf(known === undefined ? new errors.VERIFY_FAILED() : error as CodedError, name)
   }
 
-  /** Counts refusals towards the ban of an address that were counted as such already. */
+  /** Counts refusals towards the ban of an address. They were counted as refusals before. */
   countFaults (address: string | null, count: number): void {
     for (let fault = 0; fault < count; fault++) this.#parts.refused.add(address)
   }
 
-  /** Counts a client that is refused or disconnected with a code. */
+  /** Counts a client that is refused or disconnected with an error. */
   count (name: ErrorName, address: string | null): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
     // Server-side failures (`verify` is down) do not count towards the address ban.

@@ -2,7 +2,7 @@ import type { Dismissal } from '../instances/nodes.js'
 import type { StreamName } from '../log/event-log.js'
 import type { Session } from './session.js'
 
-/** The sessions of this node in every state, so that none is missed because it is still being checked. */
+/** The sessions of this node in every state, including those whose key is still being checked. */
 export class Registry {
   // Map(instance, or null for the root -> its sessions)
   readonly #byInstance = new Map<StreamName, Set<Session>>()
@@ -18,7 +18,7 @@ export class Registry {
     if (sessions?.delete(session) === true && sessions.size === 0) this.#byInstance.delete(session.instance)
   }
 
-  /** Those of an instance, or of the root: a list of its own, so that they can be closed meanwhile. */
+  /** The sessions of an instance, or of the root, as a new list: the sessions may be closed while it is iterated. */
   of (instance: StreamName): Session[] {
     return [...this.#byInstance.get(instance) ?? []]
   }
@@ -27,7 +27,7 @@ export class Registry {
     for (const sessions of this.#byInstance.values()) yield * sessions
   }
 
-  /** Those of an instance, or that came with a key, or both. */
+  /** The sessions of an instance, of a key, or of both. */
   matching ({ instance, keyHash }: Dismissal): Session[] {
     const sessions = instance === undefined ? [...this.all()] : this.of(instance)
     return keyHash === undefined ? sessions : sessions.filter(session => session.keyHash === keyHash)

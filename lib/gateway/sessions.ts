@@ -21,7 +21,7 @@ interface Parts {
   readonly log: EventLog
   readonly catalogue: Catalogue
   readonly instances: Instances
-  /** Whether the clients of a disabled instance stay, and are muted. */
+  /** Whether clients of a disabled instance stay connected without events, instead of being disconnected. */
   readonly evolution: boolean
   readonly registry: Registry
   readonly claims: Claims
@@ -33,7 +33,7 @@ interface Parts {
   readonly logger: FastifyBaseLogger
 }
 
-/** What happens to the sessions of this node, in whatever state they are and however their clients connect. */
+/** Changes the state of sessions of this node, whatever their state and their transport. */
 export class Sessions {
   readonly #parts: Parts
 
@@ -41,14 +41,14 @@ export class Sessions {
     this.#parts = parts
   }
 
-  /** Sessions that are open. */
+  /** The sessions that are open. */
   * open (): Generator<LiveSession> {
     for (const session of this.#parts.registry.all()) {
       if (session.isOpen && session instanceof LiveSession) yield session
     }
   }
 
-  /** Opens a session that was admitted, when its transport is open: it recovers what it missed, and goes live. */
+  /** Opens an admitted session, after its transport is open. The session recovers what it missed, and becomes live. */
   start (session: LiveSession): void {
     const { claims, writer, recovery, telemetry } = this.#parts
     const { instance, subscription } = session
@@ -56,7 +56,7 @@ export class Sessions {
     telemetry.connected(session)
     if (session.grant === SILENT) telemetry.atSilentRoot(session)
     if (!(subscription instanceof Subscription)) return
-    // The config may have changed since it was checked.
+    // The config may have changed since admission.
     if (!this.#serves(instance)) {
       session.close('disabled')
       return
@@ -73,11 +73,11 @@ export class Sessions {
     return status === 'served' || (status === 'instance-disabled' && this.#parts.evolution)
   }
 
-  /** Closes the sessions of an instance that its config does not allow any more, after what was emitted before. */
+  /** Sends the events that were emitted before, and closes the sessions that the new config does not allow. */
   async configChanged (instance: string): Promise<void> {
     await this.#sendEmitted(instance)
     const { registry, instances, history } = this.#parts
-    // The root's pages say of each event whether a former instance of its name has sent it.
+    // The cached pages of the root depend on when an instance was set.
     history.forget(null)
     const isServed = this.#serves(instance)
     const state = instances.status(instance) === 'instance-disabled' ? 'muted' : 'live'
@@ -87,13 +87,15 @@ export class Sessions {
     }
   }
 
-  /** Closes the sessions of an instance that is being removed, after what was emitted before. */
+  /** Sends the events that were emitted before, and closes the sessions of an instance that is being removed. */
   async instanceRemoved (instance: string): Promise<void> {
     await this.#sendEmitted(instance)
     this.instanceGone(instance)
   }
 
-  /** Closes the sessions of an instance that another node has removed. What was emitted before was published. */
+  /**
+   * Closes the sessions of an instance that another node has removed. Its earlier events have been published already.
+   */
   instanceGone (instance: string): void {
     const { registry, delivery, history, claims } = this.#parts
     delivery.flushInstance(instance)
@@ -102,7 +104,7 @@ export class Sessions {
     claims.delete(instance)
   }
 
-  /** Sends what was emitted for an instance. A store that is away has until its time is over. */
+  /** Sends the events that were emitted for an instance. A store that is unavailable is given a limited time. */
   async #sendEmitted (instance: string): Promise<void> {
     const { log, delivery, logger } = this.#parts
     try {
@@ -113,20 +115,20 @@ export class Sessions {
     delivery.flushInstance(instance)
   }
 
-  /** Closes sessions so that their clients stay away, after what was emitted before. */
+  /** Sends the events that were emitted before, and closes sessions. Stock clients do not reconnect by themselves. */
   disconnect (target: Dismissal): void {
     this.#parts.delivery.flushAll()
     for (const session of this.#parts.registry.matching(target)) session.close('kicked')
   }
 
-  /** Refuses the sessions that are not open yet: the server shuts down. */
+  /** Refuses the sessions that are not open yet, because the server is shutting down. */
   closePending (): void {
     for (const session of [...this.#parts.registry.all()]) {
       if (!session.isOpen) session.close('closing')
     }
   }
 
-  /** @param instance of which to list the clients; left out: all */
+  /** @param instance whose clients to list; left out: all */
   list (instance?: string): ClientInfo[] {
     const { registry } = this.#parts
     const open = instance === undefined

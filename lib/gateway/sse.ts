@@ -1,11 +1,11 @@
 import type { LogEntry } from '../log/event-log.js'
 
-/** What Socket.IO writes for a binary part. A quote inside of a text is escaped, so nothing else looks like it. */
+/** Socket.IO's placeholder of a binary part. Quotes inside of a JSON text are escaped, so no other text matches. */
 const PLACEHOLDER = /\{"_placeholder":true,"num":(\d+)\}/g
 
 /**
- * A message as JSON in UTF-8, on one line. Its binary parts are `{"type":"Buffer","data":"…"}`, in base64: HTTP clients
- * get one text for each event, and no frames beside it.
+ * Encodes a message as one line of JSON in UTF-8. Binary parts become `{"type":"Buffer","data":"…"}` with base64, so
+ * that HTTP clients get a single text for each event.
  */
 export function encodeMessage ({ id, rest, attachments }: LogEntry): Buffer {
   const beginning = Buffer.from(`{"id":"${id}"`)
@@ -16,8 +16,8 @@ export function encodeMessage ({ id, rest, attachments }: LogEntry): Buffer {
 }
 
 /**
- * An event as a server sends it in a stream. JSON has no line breaks of its own; a name that had one would begin
- * another field.
+ * Encodes an event as a server-sent event. JSON has no raw line breaks, and event names have none either; a line break
+ * would start another field.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
@@ -25,7 +25,7 @@ export function encodeEvent (entry: LogEntry): Buffer {
   return Buffer.concat([Buffer.from(head(entry.id, entry.event)), encodeMessage(entry), END])
 }
 
-/** Something that the plugin itself tells a client: the id that it goes on from is the one that it is told. */
+/** Encodes `ws.ready` or `ws.position`. The id of the event is the `lastEventId` in its content. */
 export function encodeNotice (name: string, content: { readonly lastEventId: string }): string {
   return `${head(content.lastEventId, name)}${JSON.stringify(content)}\n\n`
 }
@@ -36,12 +36,12 @@ const BREAKS = /[\r\n\0]+/g
 const head = (id: string, name: string): string =>
   `id: ${id.replace(BREAKS, ' ')}\nevent: ${name.replace(BREAKS, ' ')}\ndata: `
 
-/** How long a client waits before it comes back, in ms: not the same for all, who are mostly cut off together. */
+/** Delay before a client reconnects, in ms, plus a random part: clients are often disconnected at the same time. */
 const RETRY = 1000
 const SPREAD = 2000
 
-/** What a stream begins with. */
+/** The first bytes of a stream. */
 export const opening = (): string => `retry: ${RETRY + Math.floor(Math.random() * SPREAD)}\n\n`
 
-/** A comment, which no client looks at. */
+/** A comment line, which clients ignore. */
 export const HEARTBEAT = ':\n\n'

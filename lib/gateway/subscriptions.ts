@@ -5,22 +5,25 @@ import { Channel } from './channel.js'
 interface SubscriptionEvents {
   /** An event of a stream was published. */
   event: [subscription: Subscription, entry: LogEntry]
-  /** Events of a stream may be missing for good. What is published from now on comes after `head`. */
+  /** Events of a stream may be lost. Events that are published from now on come after `head`. */
   gap: [subscription: Subscription, head: string]
 }
 
-/** One watch of a stream, for all sessions that hold a lease of it, and the channel of those that are live. */
+/** One watch of a stream, shared by all sessions that have a lease of it, and the channel of the live sessions. */
 export class Subscription {
   readonly stream: StreamName
   readonly channel = new Channel()
-  /** Resolves when nothing can be missed any more; `undefined` where that is so already. */
+  /** Resolves when no further event can be missed; `undefined` if that is already so. */
   ready: Promise<void> | undefined
-  /** The id of the last event that was published since it was opened, or since the last gap; `undefined` before it. */
+  /**
+   * The id of the last event that was published since the subscription was opened or since the last gap; `undefined` if
+   * there is none.
+   */
   newest: string | undefined
-  /** How often events may have been missed. */
+  /** Number of gaps so far. */
   gaps = 0
   leases = 0
-  /** Set by {@link Subscriptions}, which opens it. */
+  /** The watch of the log, set by {@link Subscriptions}. */
   watch: Watch | undefined
 
   constructor (stream: StreamName) {
@@ -28,7 +31,7 @@ export class Subscription {
   }
 }
 
-/** Watches the streams that sessions hold a lease of, and publishes their events. */
+/** Watches the streams that sessions have a lease of, and publishes their events. */
 export class Subscriptions extends EventEmitter<SubscriptionEvents> {
   readonly #log: EventLog
   // Map(instance, or null for the root -> subscription)
@@ -47,7 +50,7 @@ export class Subscriptions extends EventEmitter<SubscriptionEvents> {
     return this.#subscriptions.values()
   }
 
-  /** Takes a lease. The caller must {@link release} it once, at any time, also before `ready`. */
+  /** Acquires a lease. The caller must {@link release} it exactly once, at any time, also before `ready`. */
   acquire (stream: StreamName): Subscription {
     const subscription = this.#subscriptions.get(stream) ?? this.#open(stream)
     subscription.leases++
@@ -72,7 +75,7 @@ export class Subscriptions extends EventEmitter<SubscriptionEvents> {
     subscription.ready = watch.ready?.then(
       () => { subscription.ready = undefined },
       (err: unknown) => {
-        // The next session opens another one.
+        // The next session opens a new subscription.
         this.#forget(subscription)
         throw err
       }
@@ -87,7 +90,7 @@ export class Subscriptions extends EventEmitter<SubscriptionEvents> {
 
   #broken (subscription: Subscription, head: string): void {
     subscription.gaps++
-    // It may be of another epoch of the log, and greater than what comes.
+    // The old id may be of another epoch, and greater than the next ids.
     subscription.newest = undefined
     this.emit('gap', subscription, head)
   }

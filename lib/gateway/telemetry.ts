@@ -8,7 +8,7 @@ import type { Session } from './session.js'
 
 interface Refused {
   readonly name: ErrorName
-  /** What it asked for. */
+  /** The instance that the client requested. */
   readonly instance: string | null
   readonly address: string | null
 }
@@ -19,15 +19,15 @@ const ROOT_HINT = 'a client joined the root, which gets no events in traditional
   'it must connect to /INSTANCE, or set WEBSOCKET_GLOBAL_EVENTS=true'
 
 /**
- * Logs clients as they come and go: one line for each, without anything that they sent, and a message on a diagnostics
- * channel. docs/metrics.md lists the lines.
+ * Logs the connecting, refusal and disconnecting of clients, one line each, without anything that clients sent, and
+ * publishes the same on diagnostics channels. docs/metrics.md lists the lines.
  */
 export class Telemetry {
-  /** Sessions that were opened. */
+  /** Number of sessions that were opened. */
   admitted = 0
   readonly #log: FastifyBaseLogger
   #rootHinted = false
-  /** Whether the log says already that the fast path is off. */
+  /** Whether the log already has the line that the fast path is off. */
   isFastPathOff = false
 
   constructor (log: FastifyBaseLogger) {
@@ -42,7 +42,7 @@ export class Telemetry {
     }
   }
 
-  /** Logged for the first one alone: Python clients join the root unasked. */
+  /** Logged for the first client only: all Python clients join the root by default. */
   atSilentRoot ({ instance, connection: { address } }: Session): void {
     if (this.#rootHinted) return
     this.#rootHinted = true
@@ -50,9 +50,9 @@ export class Telemetry {
   }
 
   /**
-   * Logged once, at the start or for the first client where it shows.
+   * Logged once, at the start or for the first affected client.
    *
-   * @param why in words
+   * @param why the reason as a text
    */
   fastPathOff (why: string): void {
     if (this.isFastPathOff) return
@@ -60,7 +60,7 @@ export class Telemetry {
     this.#log.warn({ why }, FAST_PATH_OFF)
   }
 
-  /** To be logged once. */
+  /** Called once. */
   stockResumeOff (): void {
     const why = 'the first packet of this version of Socket.IO is not as it is known'
     this.#log.warn({ why }, 'the option stockResume has no effect: clients are given no pid')
@@ -70,7 +70,7 @@ export class Telemetry {
   closed ({ instance, connection: { address } }: Session, name: ReasonName, { word, err, code }: CloseDetail): void {
     const reason = word ?? name
     const { line } = REASONS[name]
-    // What ends a connection with all its sessions is logged once, when it does.
+    // A reason that ends a whole connection is logged once for the connection, not for each session.
     if (line !== null && (err !== undefined || code !== undefined || name === 'historyLost')) {
       const coded = code === undefined ? null : { code: `${CODE_PREFIX}${code}` }
       this.#log[line.level]({ ...(err !== undefined && { err }), ...coded, instance, address }, line.message)
@@ -88,7 +88,7 @@ export class Telemetry {
     this.#publishRefusal(refusal)
   }
 
-  /** @param err that is not a coded error: a fault of the server, not of the client */
+  /** @param err an error without a code: a fault of the server, not of the client */
   uncheckable ({ name, instance, address }: Refused, err: unknown): void {
     const refusal = { code: `${CODE_PREFIX}${name}`, instance, address }
     this.#log.error({ err, ...refusal }, 'client could not be checked')
@@ -114,17 +114,17 @@ export class Telemetry {
     this.#publishRefusal(refusal)
   }
 
-  /** A listener of the application has thrown while an event was written. */
+  /** A listener of the application has thrown while an event was being written. */
   writeFailed (err: unknown, connection: Connection): void {
     const { address } = connection
     this.#log.error({ err, instances: instancesOf(connection), address }, REASONS.writeFailed.line.message)
   }
 
-  /** A listener of the application has thrown in something that the server did with a client. */
+  /** A listener of the application has thrown while the server was handling a client. */
   listenerFailed (err: unknown, instance: string | null | undefined, address: string | null): void {
     this.#log.error({ err, instance, address }, 'a listener of the application has failed')
   }
 }
 
-/** A connection is nearly always in one. */
+/** The instances of a connection's sessions. Most connections have one session. */
 const instancesOf = ({ sessions }: Connection): Array<string | null> => sessions.map(({ instance }) => instance)

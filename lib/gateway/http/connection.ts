@@ -5,9 +5,9 @@ import { Connection, type ConnectionTelemetry } from '../connection.js'
 import { HEARTBEAT, opening } from '../sse.js'
 import { type Transport, transportOf } from './transport.js'
 
-/** To look again, in ms, where no event tells that something has gone out. */
+/** Interval, in ms, for checking the response when no event reports progress. */
 const LOOK_AGAIN = 100
-/** How long what waits for a client may take to go out when its stream ends, in ms. */
+/** When a stream ends: how long queued bytes may take to be sent, in ms. */
 const END_TIMEOUT = 3000
 
 /** An HTTP response: an event stream, or a page of history. It carries one session. */
@@ -15,20 +15,20 @@ export class ResponseConnection extends Connection {
   readonly transport: Transport
   readonly #response: ServerResponse
   readonly #socket: Socket
-  /** Whether nothing was written since the last heartbeat. */
+  /** True if nothing was written since the last heartbeat. */
   #isQuiet = false
   #isClosed = false
   readonly #closeListeners = new Set<() => void>()
-  /** Bytes that were written by this object. */
+  /** Bytes that this object has written. */
   #written = 0
-  /** Bytes of a page, which is made at once and then written. */
+  /** Bytes of a page, from its creation until it is written. */
   #reserved = 0
-  // As they were when something had left last.
+  // Bytes that had left the response when progress was last seen.
   #left = 0
   #taken = 0
   #movedAt = performance.now()
 
-  /** @param response that nothing is written to yet */
+  /** @param response to which nothing has been written yet */
   constructor (
     request: IncomingMessage,
     response: ServerResponse,
@@ -56,7 +56,7 @@ export class ResponseConnection extends Connection {
     return this.transport.largeWaiting
   }
 
-  /** Counts a page as waiting from when it is made until its response is complete. */
+  /** Counts the bytes of a page as queued, from its creation until the response is complete. */
   reserve (bytes: number): void {
     this.#reserved = bytes
   }
@@ -65,17 +65,17 @@ export class ResponseConnection extends Connection {
     return this.transport.queuedBytes
   }
 
-  /** Whether the client has gone. */
+  /** Whether the client has disconnected. */
   get isGone (): boolean {
     return this.#response.destroyed || this.#socket.destroyed
   }
 
-  /** Whether the response was written to its end. */
+  /** Whether the response is complete. */
   get isComplete (): boolean {
     return this.#response.writableFinished
   }
 
-  /** Begins a stream. Call it when the headers are written. */
+  /** Starts an event stream. Must be called after the headers are written. */
   begin (): void {
     this.write(opening())
   }
@@ -86,21 +86,21 @@ export class ResponseConnection extends Connection {
     this.#response.write(text)
   }
 
-  /** Writes something if nothing was written since the last time, so that proxies keep the connection. */
+  /** Writes a heartbeat if nothing was written since the last call, so that proxies do not end the connection. */
   beat (): void {
-    // What waits keeps it as well, and a client that reads nothing gets no more for it.
+    // Queued bytes have the same effect, and a client that reads nothing must not get more.
     if (this.#isQuiet && !this.ended && this.queuedBytes === 0) this.write(HEARTBEAT)
     this.#isQuiet = true
   }
 
   /**
-   * For how long nothing of what waits for the client has left, in ms, as far as earlier calls have seen.
+   * How long none of the queued bytes has been sent, in ms, as far as previous calls have observed.
    *
    * @param now by `performance.now()`
    */
   stalledFor (now: number): number {
     const { takenBytes } = this
-    // A page that the application's hooks still hold is not the client's to read.
+    // A page that the application's hooks still process is not sent to the client yet.
     const { writableLength } = this.#response
     const left = this.#written - writableLength
     if (writableLength === 0 || left !== this.#left || takenBytes !== this.#taken) this.#movedAt = now
@@ -109,7 +109,7 @@ export class ResponseConnection extends Connection {
     return now - this.#movedAt
   }
 
-  /** The client has gone, or has everything. */
+  /** The response has closed: it is complete, or the client has disconnected. */
   closed (): void {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -118,7 +118,7 @@ export class ResponseConnection extends Connection {
     this.#closeListeners.clear()
   }
 
-  /** Calls once when the client has gone, or has everything; at once where that is so already. */
+  /** Calls `listener` once when the response has closed; at once if it is already closed. */
   whenClosed (listener: () => void): void {
     if (this.#isClosed) listener()
     else this.#closeListeners.add(listener)
@@ -127,7 +127,7 @@ export class ResponseConnection extends Connection {
   async drained (): Promise<void> {
     const response = this.#response
     await new Promise<void>(resolve => {
-      // Where Node will emit `drain`, nothing has to look for it: many clients may wait.
+      // A timer is needed only if Node will not emit `drain`. There may be many clients.
       const timer = response.writableNeedDrain ? undefined : setTimeout(() => { settle() }, LOOK_AGAIN)
       const settle = () => {
         clearTimeout(timer)
@@ -140,7 +140,7 @@ export class ResponseConnection extends Connection {
     })
   }
 
-  /** Ends the response after what waits for the client. Resolves when it has ended. */
+  /** Ends the response after its queued bytes. Resolves when it has closed. */
   async finish (): Promise<void> {
     if (this.isGone) return
     this.markEnded()
@@ -156,7 +156,7 @@ export class ResponseConnection extends Connection {
 
   protected terminate (): void {
     this.#response.destroy()
-    // It waits behind another one.
+    // The response is queued behind another one on the same socket.
     if (this.#response.socket === null) this.transport.destroy()
   }
 }

@@ -4,32 +4,32 @@ import type { EventLog, LogEntry, StreamName } from '../../log/event-log.js'
 import { type Filter, passesFrom } from '../filter.js'
 import { encodeMessage } from '../sse.js'
 
-/** Bytes that are read from the log at once. */
+/** Bytes that are read from the log at a time. */
 const READ_BYTES = 64 * 1024
-/** Bytes of history that are read for one page, whether for the caller or not. */
+/** Maximum bytes of history that are read for one page, including events that the filter drops. */
 const MAX_BYTES = 1024 * 1024
 
-/** What a caller asks for. */
+/** The query of a caller. */
 export interface AskedPage {
-  /** The id to read after; an empty one for where the stream is now. */
+  /** The id after which to read. Empty: return only the current position. */
   readonly after: string
-  /** Events at most. */
+  /** Maximum number of events. */
   readonly limit: number
 }
 
-/** A page of history, in the order of the events. */
+/** A page of history. Its events are in order. */
 export interface Page {
-  /** As in `ws.ready`: `false` is a gap. */
+  /** As in `ws.ready`: `true`, complete; `false`, a gap; `null`, no id was given. */
   readonly recovered: boolean | null
-  /** Each message as JSON. */
+  /** The messages, each as JSON. */
   readonly events: readonly Buffer[]
-  /** Where the next page begins. */
+  /** The id to pass as `after` for the next page. */
   readonly lastEventId: string
-  /** Whether there is more already. */
+  /** Whether more events are available already. */
   readonly more: boolean
 }
 
-/** Reads the log for callers that come for a page at a time. */
+/** Reads pages of history for HTTP callers. */
 export class Pages {
   readonly #log: EventLog
   readonly #catalogue: Catalogue
@@ -41,7 +41,7 @@ export class Pages {
     this.#instances = instances
   }
 
-  /** Reads what came after an id and passes a filter. The stream has to be watched meanwhile. */
+  /** Reads the events after an id that pass a filter. The stream must be watched during the call. */
   async read (stream: StreamName, filter: Filter, { after, limit }: AskedPage): Promise<Page> {
     if (after === '') return this.#nothing(stream, null)
     const events: Buffer[] = []
@@ -50,13 +50,13 @@ export class Pages {
     for (;;) {
       const entries = await this.#log.read(stream, lastEventId, READ_BYTES)
       if (entries === 'gap') {
-        // What has been read is whole, and the next page says it.
+        // The events read so far are complete. The next page reports the gap.
         if (lastEventId === after) return this.#nothing(stream, false)
         return { recovered: true, events, lastEventId, more: true }
       }
       if (entries.length === 0) return { recovered: true, events, lastEventId, more: false }
       for (const entry of entries) {
-        // Whether anything comes after a full page is known by what comes next.
+        // A full page does not show whether another event follows; one further event does.
         if (events.length === limit || bytes > MAX_BYTES) return { recovered: true, events, lastEventId, more: true }
         lastEventId = entry.id
         bytes += entry.rest.length

@@ -6,7 +6,7 @@ import { type DeliveryWriter, LiveSession, Session, type SessionServices } from 
 import type { ResponseConnection } from './connection.js'
 import { encodeNotice } from '../sse.js'
 
-/** An HTTP client with a stream of server-sent events. */
+/** A session of an HTTP client with a stream of server-sent events. */
 export class StreamSession extends LiveSession {
   declare readonly connection: ResponseConnection
   readonly handshake: Handshake
@@ -34,18 +34,18 @@ export class StreamSession extends LiveSession {
     return this.isReceiving && subscription !== null ? { stream: subscription, filter: filter.key } : null
   }
 
-  /** With the id, so that a client that is cut off before the first event comes back with one. */
+  /** Sent with the id, so that a client that is disconnected before its first event has one to resume from. */
   notify (name: 'ws.ready' | 'ws.position', content: Ready | Position): void {
     if (!this.connection.ended) this.connection.write(encodeNotice(name, content))
   }
 
-  /** An HTTP client cannot be told to stay away. It is checked again when it comes back. */
+  /** HTTP has no way to stop a client from reconnecting. Its key and its instance are checked again then. */
   protected disconnect (): void {
     void this.connection.finish()
   }
 }
 
-/** An HTTP client that reads a page of history. */
+/** A session of an HTTP client that reads a page of history. */
 export class PageSession extends Session {
   readonly handshake: Handshake
 

@@ -23,33 +23,36 @@ interface Parts {
   readonly namespaces: Pick<Namespaces, 'isHosts'>
   readonly pages: Pages
   readonly writer: Writer
-  /** How long a client may take nothing of what waits for it, in ms: as long as one may leave a ping unanswered. */
+  /**
+   * How long a client may read nothing of its queued bytes, in ms: as long as a Socket.IO client may take to answer a
+   * ping.
+   */
   readonly stallTimeout: number
 }
 
-/** Period in ms. Twice as much may pass without a byte, and nginx waits for 60 s. */
+/** Interval of heartbeats, in ms. Up to twice as long may pass without a byte; nginx waits for 60 s. */
 const HEARTBEAT_PERIOD = 15_000
-/** Of the time in which a client may take nothing, it is looked at so many times. */
+/** Number of checks for stalled clients within `stallTimeout`. */
 const STALL_CHECKS = 4
 
-/** A request for a stream or a page, and where it is answered. */
+/** A request for an event stream or a page, and its response. */
 export interface EventsRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** `null` is the root. */
+  /** The instance; `null` is the root. */
   readonly instance: string | null
   readonly handshake: Handshake
-  /** Called when the key is accepted. @throws what is wrong with what else it asks for */
+  /** Checks the rest of the query after the key is accepted. @throws for an invalid query */
   readonly checkQuery: () => void
 }
 
-/** Whether the client has gone meanwhile, and nothing refused it. */
+/** True if the client disconnected before it was refused or accepted. */
 const hasLeft = ({ reason }: Session, error: unknown): boolean => reason === 'left' && errorName(error) === 'CLOSED'
 
-/** The clients that come by HTTP: with an event stream of their own, or for a page of history. */
+/** The sessions of HTTP clients: event streams and pages of history. */
 export class Streams {
   readonly #parts: Parts
-  /** Keeps proxies from ending streams that have nothing to say. */
+  /** Heartbeats, so that proxies do not end quiet streams. */
   readonly #heartbeats = new Sweep(HEARTBEAT_PERIOD, connection => { connection.beat() })
   readonly #stalls: Sweep
   #isClosing = false
@@ -64,10 +67,10 @@ export class Streams {
   }
 
   /**
-   * Lets a client in, and writes to it until it goes or is ended.
+   * Admits a client and streams events to it until the connection ends.
    *
-   * @param begin writes the headers, after which there is no refusing any more
-   * @throws a coded error, for the client, before anything was written
+   * @param begin writes the headers; after that the client cannot be refused any more
+   * @throws a coded error, for the client, before anything is written
    */
   async open (asked: EventsRequest, begin: () => void): Promise<void> {
     const { services, sessions } = this.#parts
@@ -75,7 +78,8 @@ export class Streams {
     const { connection, peer } = this.#connectionOf(asked)
     const session = new StreamSession(services, connection, instance, handshake)
     await this.#admit(session, connection, peer, asked)
-    // With no `await` between this and the first byte: who is closed in between must be answered, too.
+    // No `await` may come between this check and the first byte, or a session that closes in between would get no
+    // answer.
     if (!this.#isThere(session, peer)) return
     begin()
     this.#heartbeats.add(connection)
@@ -98,7 +102,7 @@ export class Streams {
       session.checkNotClosed()
       session.open('recovering')
       await session.during(connection.transport.turn(connection))
-      // It counts until its response is complete.
+      // The page counts as queued bytes until its response is complete.
       const found = await session.during(pages.read(instance, session.filter, page))
       connection.reserve(found.events.reduce((sum, { length }) => sum + length, 0))
       writer.wrotePage(connection)
@@ -129,7 +133,7 @@ export class Streams {
       admission.checkCaller(peer)
       await admission.admit(session, peer, () => {
         checkQuery()
-        // Nothing of ours goes to a namespace of the host's.
+        // The plugin must not write to a namespace of the application.
         if (instance !== null && namespaces.isHosts(instance)) throw new errors.HOST_NAMESPACE(instance)
       })
     } catch (error) {
@@ -139,7 +143,10 @@ export class Streams {
     }
   }
 
-  /** @returns `false` for a client that has gone. @throws the coded error for what else has closed its session */
+  /**
+   * @returns `false` if the client has disconnected. @throws the coded error for any other reason why the session
+   *   closed
+   */
   #isThere (session: Session, peer: Peer): boolean {
     try {
       session.checkNotClosed()
@@ -153,14 +160,14 @@ export class Streams {
 
   #refuse (session: Session, peer: Peer, error: unknown): void {
     session.close('refused')
-    // What is not coded is answered by Fastify, which logs it.
+    // Fastify answers and logs any other error.
     if (errorName(error) !== undefined) this.#parts.refusals.add(error, session.instance, peer.address)
   }
 
   /**
-   * Ends every stream so that its client comes back, after what waits for it.
+   * Ends every stream after its queued bytes. The clients reconnect.
    *
-   * @param ms the time over which they are spread
+   * @param ms the time over which the ends are spread
    */
   async close (ms: number): Promise<void> {
     this.#isClosing = true

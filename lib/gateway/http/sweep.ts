@@ -1,6 +1,6 @@
 import type { ResponseConnection } from './connection.js'
 
-/** Visits each of its connections once in a period, by one timer for all. */
+/** Visits each of its connections once in a period, using one timer for all. */
 export class Sweep {
   readonly #period: number
   readonly #visit: (connection: ResponseConnection) => void
@@ -13,7 +13,7 @@ export class Sweep {
     this.#visit = visit
   }
 
-  /** Visits a connection until it has closed. */
+  /** Adds a connection, which is visited until it closes. */
   add (connection: ResponseConnection): void {
     this.#connections.add(connection)
     this.#timer ??= setInterval(() => { this.#sweep() }, this.#period)

@@ -6,12 +6,12 @@ import { type LargeWaiting, NO_LARGE } from '../backlog.js'
 import type { Connection } from '../connection.js'
 import { takenBytes } from '../kernel.js'
 
-/** Pages that are made at once for one HTTP/2 session, which may carry many callers. */
+/** Maximum number of pages that are read at the same time for one HTTP/2 session, which many callers may share. */
 const PAGES_PER_SESSION = 16
 
-/** What a transport knows of a response. */
+/** The part of a response's connection that its transport uses. */
 export interface Carried extends Pick<Connection, 'queuedBytes' | 'backlog'> {
-  /** The transport has closed. */
+  /** Called when the transport has closed. */
   closed (): void
 }
 
@@ -21,7 +21,7 @@ const isSession = (carrier: Carrier): carrier is Http2Session => 'socket' in car
 
 const transports = new WeakMap<Carrier, Transport>()
 
-/** The transport that a request came by. */
+/** The transport of a request. */
 export function transportOf (request: IncomingMessage | Http2ServerRequest): Transport {
   const session = 'stream' in request ? request.stream.session : undefined
   const carrier = session ?? request.socket
@@ -33,23 +33,24 @@ export function transportOf (request: IncomingMessage | Http2ServerRequest): Tra
 }
 
 /**
- * What responses wait for: a TCP socket, which carries one after the other (a client may send its requests at once:
- * pipelining), or an HTTP/2 session, which carries many at once. What waits is bounded for all of them together.
+ * The transport of HTTP responses: a TCP socket, which sends responses one after the other (a client may pipeline its
+ * requests), or an HTTP/2 session, which sends many at the same time. The limits of queued bytes apply to all responses
+ * of a transport together.
  */
 export class Transport {
   readonly #carrier: Carrier
   readonly #responses = new Set<Carried>()
-  /** Those whose page is being made or waits for the client. */
+  /** Responses whose page is being read, or is queued for the client. */
   readonly #pages = new Set<Carried>()
-  // Map(response -> begins its page), oldest first
+  // Map(response waiting to read its page -> starts reading), the oldest first
   readonly #turns = new Map<Carried, () => void>()
   #tick = -1
-  /** Bytes that waited in that tick. */
+  /** Bytes that were queued at that tick. */
   #queued = 0
 
   constructor (carrier: Carrier) {
     this.#carrier = carrier
-    // One listener for all responses. Node does not tell a response that waits behind another one.
+    // One listener for all responses: Node does not notify a response that is queued behind another one.
     const emitter: EventEmitter = carrier
     emitter.once('close', () => { for (const response of this.#responses) response.closed() })
   }
@@ -58,7 +59,7 @@ export class Transport {
     this.#responses.add(response)
   }
 
-  /** A response has closed. The next page may begin. */
+  /** Removes a closed response. The next one may read its page. */
   delete (response: Carried): void {
     this.#responses.delete(response)
     this.#tick = -1
@@ -72,14 +73,14 @@ export class Transport {
     begin()
   }
 
-  /** Bytes that wait, of all its responses. */
+  /** Queued bytes of all responses. */
   get queuedBytes (): number {
     let bytes = 0
     for (const response of this.#responses) bytes += response.queuedBytes
     return bytes
   }
 
-  /** The same, counted once for a tick of delivery: a session of HTTP/2 may carry very many responses. */
+  /** The same, calculated once for each tick of delivery, because an HTTP/2 session may have very many responses. */
   queuedIn (tick: number): number {
     if (tick !== this.#tick) this.#queued = this.queuedBytes
     this.#tick = tick
@@ -87,8 +88,8 @@ export class Transport {
   }
 
   /**
-   * Resolves when a page may be made for a response: pages are made as fast as they are read, not ahead. The response
-   * has its turn until it closes.
+   * Resolves when a response may read its page. Pages are read only as fast as the client reads them. A response blocks
+   * others from reading until it closes.
    */
   async turn (response: Carried): Promise<void> {
     if (this.#pages.size < (isSession(this.#carrier) ? PAGES_PER_SESSION : 1)) {
@@ -98,7 +99,7 @@ export class Transport {
     await new Promise<void>(resolve => { this.#turns.set(response, resolve) })
   }
 
-  /** Large messages that wait, of all its responses. */
+  /** Large messages that are queued, of all responses. */
   get largeWaiting (): LargeWaiting {
     let count = 0
     let bytes = 0
@@ -110,11 +111,11 @@ export class Transport {
     return { count, bytes }
   }
 
-  /** Bytes that the kernel has taken. Of an HTTP/2 session: of all its responses. */
+  /** Bytes that the kernel has accepted; for an HTTP/2 session: of all its responses. */
   get takenBytes (): number {
     const carrier = this.#carrier
     if (!isSession(carrier)) return takenBytes(carrier)
-    // A session that is destroyed has no socket, and to read it would throw.
+    // A destroyed HTTP/2 session throws when its socket is read.
     return carrier.destroyed ? 0 : takenBytes(carrier.socket)
   }
 

@@ -1,7 +1,7 @@
 /**
- * What this package uses of Socket.IO and Engine.IO beyond their public interfaces, but for the way of the events to
- * the sockets, which is in wire.ts. Each function tests for what it needs and falls back to something safe;
- * test/gateway/engine.test.ts fails when a new version changes one.
+ * Access to internals of Socket.IO and Engine.IO. Only the fast path for events has its own, in wire.ts. Each function
+ * checks that the internals are as expected, and has a safe fallback; test/gateway/engine.test.ts fails when a new
+ * version changes them.
  */
 import type { Server as HttpServer } from 'node:http'
 import type { Namespace, Server, ServerOptions, Socket } from 'socket.io'
@@ -19,27 +19,27 @@ interface ServerInternals {
 
 const inside = (io: Server): ServerInternals => io as unknown as ServerInternals
 
-/** Namespaces by name. There is no public way to list them, nor to delete one. */
+/** The namespaces by name. Socket.IO has no public way to list or delete them. */
 function namespacesIn (io: Server): Map<string, Namespace> | undefined {
   const found = inside(io)._nsps
   return found instanceof Map ? found : undefined
 }
 
-/** Whether there is a namespace of this name. Fallback: no. */
+/** Whether a namespace with this name exists. Fallback: no. */
 export function hasNamespace (io: Server, name: string): boolean {
   return namespacesIn(io)?.has(name) === true
 }
 
 /**
- * How many namespaces there are, and how many functions and patterns by which more are made. Fallback: no number, which
- * is neither more nor less than any other.
+ * The number of namespaces, and of functions and patterns that create more. Fallback: `NaN`, for which every comparison
+ * is false.
  */
 export function namespaceCounts (io: Server): { made: number, dynamic: number } {
   const { parentNsps } = inside(io)
   return { made: namespacesIn(io)?.size ?? NaN, dynamic: parentNsps instanceof Map ? parentNsps.size : NaN }
 }
 
-/** Deletes a namespace that nobody is in. Fallback: it stays, empty. */
+/** Deletes a namespace without clients. Fallback: the empty namespace stays. */
 export function deleteNamespace (io: Server, namespace: Namespace): void {
   const namespaces = namespacesIn(io)
   if (namespaces?.get(namespace.name) !== namespace) return
@@ -47,15 +47,15 @@ export function deleteNamespace (io: Server, namespace: Namespace): void {
   void namespace.adapter.close()
 }
 
-/** How many middlewares a namespace has, the host's too. Fallback: one. */
+/** The number of middlewares of a namespace, including the application's. Fallback: one. */
 export function middlewareCount (namespace: Namespace): number {
   const { _fns: middlewares } = namespace as unknown as { _fns?: unknown }
   return Array.isArray(middlewares) ? middlewares.length : 1
 }
 
 /**
- * Whether a client that is not in yet may still come in, because a middleware after ours has not answered. Fallback:
- * yes, until its connection ends.
+ * Whether a client may still connect, because a later middleware has not answered yet. Fallback: yes, until its
+ * connection ends.
  */
 export function isArriving (socket: Socket): boolean {
   const { _preConnectSockets: arriving } = socket.nsp as unknown as { _preConnectSockets?: unknown }
@@ -63,26 +63,27 @@ export function isArriving (socket: Socket): boolean {
 }
 
 /**
- * Calls when Socket.IO lets go of a client: a middleware has refused it, or it is gone. Fallback: never.
+/**
+ * Calls a function when Socket.IO releases a client: a middleware has refused it, or it has disconnected. Fallback: never.
  *
- * @returns whether it will
+ * @returns whether the function will be called
  */
-export function whenLetGo (socket: Socket, letGo: () => void): boolean {
+export function onRelease (socket: Socket, released: () => void): boolean {
   const inner = socket as unknown as { _cleanup?: (this: object) => void }
   const { _cleanup: cleanUp } = inner
   if (typeof cleanUp !== 'function') return false
   inner._cleanup = function () {
     cleanUp.call(this)
-    letGo()
+    released()
   }
   return true
 }
 
 /**
- * Moves a function that was given to `io.of` behind those that were given later. Socket.IO asks them in the order of
- * this map and comes to one that moved once more, at its end.
+ * Moves a function that was given to `io.of` behind functions that were given later. Socket.IO calls them in the order
+ * of this map. A function that is moved during that iteration is called again at the end.
  *
- * @returns whether it moved; `false` when it is the last, or (fallback) when the map is not there
+ * @returns whether the function was moved; `false` if it is the last or (fallback) if the map does not exist
  */
 export function moveMatcherLast (io: Server, matcher: Matcher): boolean {
   const matchers = inside(io).parentNsps
@@ -94,19 +95,22 @@ export function moveMatcherLast (io: Server, matcher: Matcher): boolean {
   return true
 }
 
-/** Whether connection state recovery is on. Fallback: a client that was recovered tells (`socket.recovered`). */
+/**
+ * Whether connection state recovery is on. Fallback: no; recovered clients are then recognized by `socket.recovered`.
+ */
 export function recoversConnections (io: Server): boolean {
   return Boolean(inside(io).opts?.connectionStateRecovery)
 }
 
-/** What writes a client's first packet, as far as it is known. */
+/** The internals that write a client's first packet. */
 interface FirstPacket {
   _onconnect?: (this: object) => void
 }
 
 /**
- * Whether the first packet of a client has the `pid` of its socket, by which Socket.IO's own client knows that it was
- * recovered. There is no public way to give one without connection state recovery. Fallback: clients get none.
+ * Whether the CONNECT packet of a client has the `pid` of its socket. From the pid, Socket.IO's own client knows
+ * whether it has recovered. Without connection state recovery there is no public way to send one. Fallback: no pid is
+ * sent.
  */
 export function carriesPid (socket: Socket): boolean {
   const { _onconnect: writeFirst } = socket as unknown as FirstPacket
@@ -116,33 +120,36 @@ export function carriesPid (socket: Socket): boolean {
   try {
     writeFirst.call({ id: 'a', pid: 'b', conn: { protocol: 4 }, join: () => {}, packet })
   } catch {
-    // It does something else than it is known to do.
+    // This version behaves differently from the known ones.
     return false
   }
   return written?.data?.sid === 'a' && written.data.pid === 'b'
 }
 
-/** Gives a client that is not in yet the `pid` of its first packet. */
+/** Sets the `pid` for the CONNECT packet of a client that is not connected yet. */
 export function givePid (socket: Socket, pid: string): void {
   (socket as unknown as { pid?: string }).pid = pid
 }
 
-/** Whether a connection has ended because the client sent a message over `maxHttpBufferSize`. Fallback: no. */
+/** Whether a connection ended because the client's message exceeded `maxHttpBufferSize`. Fallback: no. */
 export function sentTooMuch (cause: unknown): boolean {
   return cause instanceof Error && cause.message.endsWith('Max payload size exceeded')
 }
 
-/** How many namespaces the connection of a client is in, the host's too. Fallback: one, so that it is left alone. */
+/**
+ * The number of namespaces that a client's connection has joined, including the application's. Fallback: one, so that
+ * the connection is not treated as unused.
+ */
 export function namespaceCount (socket: Socket): number {
   const joined: unknown = (socket.client as unknown as { nsps?: unknown }).nsps
   return joined instanceof Map ? joined.size : 1
 }
 
 /**
- * Says how long a polling client that is being closed may take to ask once more. Engine.IO waits for 30 s, and keeps
- * the process that long, for a client that has vanished. Fallback: that.
+ * Sets how long the closing of a polling connection waits for the client's next poll. Engine.IO waits for 30 s, which
+ * keeps the process alive for a client that has vanished. Fallback: 30 s.
  *
- * @returns whether it counts
+ * @returns whether the time was set
  */
 export function closesWithin (connection: EngineConnection, ms: number): boolean {
   const { transport } = connection as unknown as { transport?: { closeTimeout?: number } }
@@ -151,14 +158,14 @@ export function closesWithin (connection: EngineConnection, ms: number): boolean
   return true
 }
 
-/** Answers the poll under way, or the next one. Fallback: none. */
+/** Answers the current poll, or the next one, with a close packet. Fallback: nothing. */
 function closePolling (connection: EngineConnection, ms: number): void {
   connection.close(!closesWithin(connection, ms))
 }
 
 /**
- * Listens to all that a client sends, as `onAny` does. The list that `onAny` makes has room for 17 listeners, which
- * is 130 bytes for each client; one for a single listener takes its place. Fallback: the list as it is.
+ * Listens to all messages of a client, like `onAny`. The array that `onAny` creates has room for 17 listeners, which
+ * costs 130 bytes for each client, so it is replaced by one for a single listener. Fallback: the original array.
  */
 export function listenToAll (socket: Socket, listener: (event: string, ...args: unknown[]) => void): void {
   socket.onAny(listener)
@@ -172,15 +179,15 @@ interface WebSocketInternals {
   close?: (code: number) => void
 }
 
-/** The WebSocket under a connection, if it has one. */
+/** The WebSocket of a connection, if it has one. */
 function webSocketOf (connection: EngineConnection): WebSocketInternals | undefined {
   const { transport } = connection as unknown as { transport?: { name?: string, socket?: WebSocketInternals } }
   return transport?.name === 'websocket' ? transport.socket : undefined
 }
 
 /**
- * Ends the connection of a client at once, so that a stock client comes back by itself. `close()` of Engine.IO waits
- * for a client that has stalled, and holds what is queued for it. Fallback: that.
+ * Ends a client's connection at once; a stock client reconnects by itself. Engine.IO's `close()` would wait for a
+ * stalled client and keep its queued bytes. Fallback: `close()`.
  */
 export function endConnection (connection: EngineConnection): void {
   const webSocket = webSocketOf(connection)
@@ -188,78 +195,77 @@ export function endConnection (connection: EngineConnection): void {
   else connection.close(true)
 }
 
-/** What a client is told when the server ends (RFC 6455, section 7.4.1). */
+/** The WebSocket close code of a server that shuts down (RFC 6455, section 7.4.1). */
 const GOING_AWAY = 1001
 
 /**
- * Ends the connection of a client after what waits for it has gone out, and so that a stock client comes back by
- * itself. Resolves when it has ended.
+ * Ends a client's connection after its queued bytes are sent; a stock client reconnects by itself. Resolves when the
+ * connection has ended.
  *
- * @param ms how long that may take; then it is ended at once
+ * @param ms timeout after which the connection is ended at once
  */
 export async function endGently (connection: EngineConnection, ms: number): Promise<void> {
   if (connection.readyState === 'closed') return
   await new Promise<void>(resolve => {
     const timer = setTimeout(() => { endConnection(connection) }, ms)
-    // First, because a listener of the host's that throws keeps those after it from being called.
+    // The first listener, because one of the application's that throws would keep later listeners from being called.
     connection.prependOnceListener('close', () => {
       clearTimeout(timer)
       resolve()
     })
     const webSocket = webSocketOf(connection)
     if (webSocket === undefined) closePolling(connection, ms)
-    // Not at once, even when nothing waits here: the kernel drops what it still holds for a client that is sending.
+    // Close gently even if no bytes are queued here: after an abrupt end the kernel drops the bytes that it still has
+    // for a client that is sending.
     else if (typeof webSocket.close === 'function') webSocket.close(GOING_AWAY)
     else endConnection(connection)
   })
 }
 
-/** Whether packets are written in Socket.IO's own format, and not in that of another parser (msgpack, say). */
+/** Whether packets have Socket.IO's own format, and not that of another parser (such as msgpack). */
 export function usesStockParser (io: Server): boolean {
   const { encoder } = io as unknown as { encoder?: { encode?: (packet: object) => unknown[] } }
   const encoded = encoder?.encode?.({ type: 2, nsp: '/a', data: ['b', { c: 1 }] })
   return encoded?.length === 1 && encoded[0] === '2/a,["b",{"c":1}]'
 }
 
-/** The connections of an Engine.IO server, also those that are in no namespace. Fallback: none. */
+/** The connections of an Engine.IO server, including those that have joined no namespace. Fallback: none. */
 export function connectionsOf (io: Server): EngineConnection[] {
   const { clients } = io.engine as unknown as { clients?: Readonly<Record<string, EngineConnection>> }
   return Object.values(clients ?? {})
 }
 
-/** The options that Engine.IO was attached with. Fallback: its defaults. */
+/** The options with which Engine.IO was attached. Fallback: its defaults. */
 function engineOptions (io: Server): Partial<ServerOptions> {
   const { engine } = io as unknown as { engine?: { opts?: Partial<ServerOptions> } }
   return engine?.opts ?? {}
 }
 
-/** How long a client may leave a ping unanswered until its connection ends, in ms, from one ping on. */
+/** The longest time between a ping and the end of a connection that does not answer it, in ms. */
 export function pingTimeout (io: Server): number {
   const { pingInterval = 25_000, pingTimeout = 20_000 } = engineOptions(io)
   return pingInterval + pingTimeout
 }
 
-/** With what the URL of a request begins that Engine.IO takes. Fallback: the path of the server, and a slash. */
+/** The prefix of the URLs that Engine.IO handles. Fallback: the path of the server, and a slash. */
 export function enginePath (io: Server): string {
   const { path = io.path(), addTrailingSlash } = engineOptions(io)
   const bare = path.replace(/\/$/, '')
   return addTrailingSlash === false ? bare : `${bare}/`
 }
 
-/** Whether Engine.IO listens for upgrades. Fallback: yes. */
+/** Whether Engine.IO handles WebSocket upgrades. Fallback: yes. */
 export function takesWebSockets (io: Server): boolean {
   const { transports } = engineOptions(io)
   return transports === undefined || transports.includes('websocket')
 }
 
-/** Whether Engine.IO ends an upgrade of another path that nobody has answered within a second. Fallback: yes. */
+/** Whether Engine.IO ends upgrades to other paths that are not answered within a second. Fallback: yes. */
 export function endsUpgradesOfOthers (io: Server): boolean {
   return takesWebSockets(io) && engineOptions(io).destroyUpgrade !== false
 }
 
-/**
- * Whether a Socket.IO server serves the clients of an HTTP server. Fallback: no, so that its upgrades are left alone.
- */
+/** Whether a Socket.IO server is attached to an HTTP server. Fallback: no, so that its upgrades are not touched. */
 export function isAttachedTo (io: Server, server: HttpServer): boolean {
   return (io as unknown as { httpServer?: unknown }).httpServer === server
 }

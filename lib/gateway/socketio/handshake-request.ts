@@ -1,8 +1,7 @@
 /**
- * What a connection keeps of the HTTP request that it began with. Socket.IO keeps all of it for as long as the
- * connection lives, which is about a tenth of what an idle connection holds. Here is what this package knows of who
- * holds a request in Socket.IO and Engine.IO; test/gateway/handshake-request.test.ts fails when a new version changes
- * it.
+ * Keeps or releases the HTTP request that opened a connection. Socket.IO keeps the request for as long as the
+ * connection lives, which is about a tenth of the memory of an idle connection. This file has all knowledge of where
+ * Socket.IO and Engine.IO keep it; test/gateway/handshake-request.test.ts fails when a new version changes that.
  */
 import { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -13,12 +12,12 @@ import type { Namespaces } from './namespaces.js'
 
 type Query = Record<string, string | string[] | undefined>
 
-/** A request as Engine.IO leaves it. */
+/** A request with the fields that Engine.IO adds. */
 interface EngineRequest extends IncomingMessage {
   readonly _query?: Query
 }
 
-/** What Socket.IO reads of the request when a client joins one more namespace, under the same names. */
+/** The parts of the request that Socket.IO reads when a client joins another namespace, under the same names. */
 class ReleasedRequest {
   readonly headers: IncomingMessage['headers']
   readonly method: string | undefined
@@ -34,13 +33,13 @@ class ReleasedRequest {
     this.socket = { remoteAddress, encrypted: 'encrypted' in socket && socket.encrypted === true }
   }
 
-  /** Node's older name of it. */
+  /** An older name of `socket` in Node. */
   get connection (): ReleasedRequest['socket'] {
     return this.socket
   }
 }
 
-/** Keeps the requests of connections, or releases them once their clients are in. */
+/** Keeps the handshake requests of connections, or releases them after their clients are connected. */
 export class HandshakeRequests {
   readonly #io: Server
   readonly #namespaces: Namespaces
@@ -48,8 +47,8 @@ export class HandshakeRequests {
   readonly #own: boolean
 
   /**
-   * @param option `null`: released on a server of ours that the application does not use
-   * @param own whether this plugin made the server
+   * @param option `null`: released on the plugin's own server if the application does not use that server
+   * @param own whether this plugin created the server
    */
   constructor (io: Server, namespaces: Namespaces, option: HandshakeRequestOption | null, own: boolean) {
     this.#io = io
@@ -58,9 +57,9 @@ export class HandshakeRequests {
     this.#own = own
   }
 
-  /** A client of a connection is in. */
+  /** A client of the connection has connected. */
   admitted (connection: EngineConnection): void {
-    // Not in this turn: listeners of the application that come after ours may read the request.
+    // Release later: listeners of the application that run after this one may read the request.
     if (this.#releases) setImmediate(() => { releaseRequest(connection) })
   }
 
@@ -70,7 +69,7 @@ export class HandshakeRequests {
   }
 }
 
-/** Puts what is needed of its request in place of it. Fallback: the request stays. */
+/** Replaces the request of a connection by the parts that are still needed. Fallback: the request stays. */
 function releaseRequest (connection: EngineConnection): void {
   const holder = connection as unknown as { request?: EngineRequest | ReleasedRequest, remoteAddress?: unknown }
   const { request, remoteAddress } = holder
@@ -86,15 +85,15 @@ function hasMiddlewares (io: Server): boolean {
 }
 
 /**
- * Hands an upgrade over to Engine.IO. For its middlewares that makes a response, which listens for the end of the
- * socket and so holds the request until then. Where there are none, nobody has that response, and it need not listen.
- * Fallback: it does.
+ * Passes an upgrade to Engine.IO. For its middlewares, Engine.IO creates a response that listens for the end of the
+ * socket, which keeps the request in memory until then. Without middlewares the response is not used, so its listener
+ * is removed. Fallback: the listener stays.
  */
 export function upgradeByEngine (io: Server, request: IncomingMessage, stream: Duplex, head: Buffer): void {
   const before = stream.rawListeners('close')
   io.engine.handleUpgrade(request, stream, head)
   if (hasMiddlewares(io)) return
-  // It is made before anything else listens, and listens once.
+  // The response is created before anything else adds a listener, and adds exactly one.
   const first = stream.rawListeners('close').find(listener => !before.includes(listener))
   const { listener } = (first ?? {}) as { listener?: () => void }
   if (listener !== undefined) stream.off('close', listener)

@@ -2,37 +2,38 @@ import type { Socket } from 'socket.io'
 import type { LimitCounters } from '../../limits/limits.js'
 import { type EngineConnection, endConnection, namespaceCount, sentTooMuch } from './engine.js'
 
-/** Timers of Node may be this early, in ms. */
+/** Node timers may fire early by this much, in ms. */
 const TIMER_SLACK = 2
 
-/** Ends connections that are in no namespace. */
+/** Ends connections that have joined no namespace. */
 export class IdleConnections {
   readonly #ms: number
   readonly #limited: LimitCounters
   readonly #onClose: (this: EngineConnection, reason: string, cause?: unknown) => void
-  // Map(connection that has left its last namespace -> what forgets it)
+  // Map(connection that has left its last namespace -> function that stops watching it)
   readonly #left = new Map<EngineConnection, () => void>()
-  // Map(connection that has joined none yet -> when it came), the oldest first
+  // Map(connection that has joined no namespace yet -> when it was opened), the oldest first
   readonly #fresh = new Map<EngineConnection, number>()
   #sweep: NodeJS.Timeout | undefined
   #stopped = false
 
-  /** @param ms how long a connection may be in no namespace; 0 is for ever */
+  /** @param ms how long a connection may stay without a namespace; 0 is no limit */
   constructor (ms: number, limited: LimitCounters) {
     this.#ms = ms
     this.#limited = limited
     const closed = (connection: EngineConnection, reason: string, cause: unknown) => {
       this.#closed(connection, reason, cause)
     }
-    // One for all connections, because there may be many.
+    // One function for all connections, because there may be many.
     this.#onClose = function (reason, cause) { closed(this, reason, cause) }
   }
 
   /**
-   * Looks after a connection that has just come. Socket.IO closes it after `ms` if it joins no namespace; one that has
-   * stalled never answers that, and is ended here.
+   * Watches a new connection. Socket.IO closes it after `ms` if it joins no namespace. A stalled client does not answer
+   * the close, so its connection is ended here.
    *
-   * To be called before Socket.IO has heard of the connection: what it closes in time must not seem early.
+   * Must be called before Socket.IO sees the connection, so that Socket.IO's close is never earlier than the time
+   * measured here.
    */
   came (connection: EngineConnection): void {
     connection.once('close', this.#onClose)
@@ -41,13 +42,13 @@ export class IdleConnections {
     this.#sweep ??= setInterval(() => { this.#endStalled() }, this.#ms)
   }
 
-  /** To be told when a connection has joined a namespace. */
+  /** The connection has joined a namespace. */
   joined (connection: EngineConnection): void {
     this.#fresh.delete(connection)
     connection.off('close', this.#onClose)
   }
 
-  /** Socket.IO has closed one in time, or it has gone by itself. */
+  /** The connection has closed: by Socket.IO's timeout, or for another reason. */
   #closed (connection: EngineConnection, reason: string, cause: unknown): void {
     if (sentTooMuch(cause)) this.#limited.count('inboundBytes')
     const since = this.#fresh.get(connection)
@@ -72,7 +73,7 @@ export class IdleConnections {
     this.#sweep = undefined
   }
 
-  /** Looks after the connection of a client that has left its namespace. */
+  /** Watches the connection of a client that has left its namespace. */
   watch (socket: Socket): void {
     const { conn } = socket
     if (this.#ms === 0 || conn.readyState !== 'open') return

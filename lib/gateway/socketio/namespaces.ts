@@ -3,28 +3,33 @@ import { instanceOfNamespace, namespaceOf } from '../../instances/names.js'
 import type { Claims } from '../claims.js'
 import { deleteNamespace, hasNamespace, middlewareCount, moveMatcherLast, namespaceCounts } from './engine.js'
 
-/** What is done with the clients of our namespaces. */
+/** Functions that handle the clients of the plugin's namespaces. */
 export interface NamespaceHandlers {
-  /** Called for each client before it is in. Resolves to what refuses it, and `undefined` lets it in. */
+  /**
+   * Called for each client before it is connected. Resolves to the error that refuses it, or to `undefined` to accept
+   * it.
+   */
   readonly guard: (socket: Socket) => Promise<Error | undefined>
-  /** Called for each client that is in. */
+  /** Called for each client that has connected. */
   readonly connected: (socket: Socket) => void
 }
 
-/** One of our namespaces: a spelling of an instance's name that clients use. */
+/** A namespace of the plugin. Its name is one spelling of an instance's name, as clients use it. */
 interface Entry {
   readonly namespace: Namespace
-  /** Clients that hold it: from their first packet to the end of their session. */
+  /** Clients that use the namespace, from their first packet to the end of their session. */
   holders: number
-  /** Whether the application holds it too, so that it must not be deleted. */
+  /** Whether the application uses the namespace as well, so that it must not be deleted. */
   readonly isShared: boolean
 }
 
 /**
- * The namespaces of instances: made when the first client asks for one, deleted when the last is gone.
+ * The namespaces of instances. A namespace is created when its first client connects, and deleted when its last client
+ * has disconnected.
  *
- * They are made by `io.of(name)` and not as children of a dynamic namespace, because Socket.IO deletes children
- * (`cleanupEmptyChildNamespaces`, which a host may have switched on) while somebody is still being admitted to them.
+ * They are created by `io.of(name)` and not as children of a dynamic namespace. With the option
+ * `cleanupEmptyChildNamespaces`, which the application may have set, Socket.IO would delete children while a client is
+ * still being checked.
  */
 export class Namespaces {
   readonly #io: Server
@@ -33,7 +38,7 @@ export class Namespaces {
   readonly #entries = new Map<string, Entry>()
   #handlers: NamespaceHandlers | null = null
   #making: string | undefined
-  /** How many of the entries the application holds too. Those stay. */
+  /** Number of entries with `isShared`. */
   #shared = 0
 
   constructor (io: Server, claims: Claims) {
@@ -45,22 +50,25 @@ export class Namespaces {
     return this.#entries.size
   }
 
-  /** Whether the namespace of an instance's name is the host's: made before any client of ours asked for it. */
+  /**
+   * Whether the namespace with an instance's name belongs to the application: it was created before a client of the
+   * plugin requested it.
+   */
   isHosts (instance: string): boolean {
     const name = namespaceOf(instance)
     return !this.#entries.has(name) && hasNamespace(this.#io, name)
   }
 
-  /** Whether the host has namespaces, or listens to the root or guards it. */
+  /** Whether the application has namespaces, or has listeners or middlewares at the root. */
   get isUsedByHost (): boolean {
     const { made, dynamic } = namespaceCounts(this.#io)
-    // The root is among those that are made, and our own function among the dynamic ones.
+    // The root also counts in `made`, and the plugin's own function in `dynamic`.
     const isOurs = made === this.#entries.size + 1 && dynamic === 1 && this.#shared === 0
     return !isOurs || isUsedByHost(this.#io.of('/'))
   }
 
   /**
-   * Serves clients from now on.
+   * Starts to serve clients.
    *
    * @param withRoot whether the plugin serves the root
    */
@@ -69,8 +77,8 @@ export class Namespaces {
     const io = this.#io
     io.on('new_namespace', namespace => { if (namespace.name !== this.#making) this.#madeByHost(namespace) })
     const matcher: Parameters<typeof moveMatcherLast>[1] = (name, auth, next) => {
-      // The host's own dynamic namespaces come first, whenever they were made. When ours has moved behind them it
-      // is asked once more, after they have all declined.
+      // The application's dynamic namespaces have precedence, regardless of when they were created. After the plugin's
+      // function has moved behind them, it is called again if they all decline.
       if (moveMatcherLast(io, matcher)) {
         next(null, false)
         return
@@ -83,8 +91,8 @@ export class Namespaces {
   }
 
   /**
-   * The host asks for a namespace that is not there, to emit to it, say. If our clients have just left it, it must not
-   * be one where the next client gets in unchecked.
+   * The application has created a namespace, for example to emit to it. If clients of the plugin used it shortly
+   * before, its next client must be checked as well.
    */
   #madeByHost (namespace: Namespace): void {
     if (this.#handlers !== null && this.#isClaimed(namespace.name)) this.#add(namespace, true, this.#handlers)
@@ -94,7 +102,7 @@ export class Namespaces {
     try {
       return this.#claims.has(instanceOfNamespace(name))
     } catch {
-      // No instance has such a name.
+      // No instance can have such a name.
       return false
     }
   }
@@ -121,16 +129,19 @@ export class Namespaces {
     return entry
   }
 
-  /** A client holds its namespace no more: it was refused, or has left. To be called once for each that was guarded. */
+  /**
+   * A client no longer uses its namespace: it was refused or has disconnected. Must be called once for each client that
+   * `guard` was called for.
+   */
   release ({ nsp }: Socket): void {
     const entry = this.#entries.get(nsp.name)
     if (entry === undefined) return
     entry.holders--
-    // Socket.IO still works with it in this tick.
+    // Socket.IO still uses the namespace in this tick.
     setImmediate(() => { this.#deleteIfEmpty(entry) })
   }
 
-  /** Socket.IO has removed a client from its namespace: later than its release where its connection ends first. */
+  /** Socket.IO has removed a client from its namespace. If the connection ended first, this is after `release`. */
   removed ({ nsp }: Socket): void {
     const entry = this.#entries.get(nsp.name)
     if (entry !== undefined) setImmediate(() => { this.#deleteIfEmpty(entry) })
@@ -146,6 +157,6 @@ export class Namespaces {
   }
 }
 
-/** The host listens to it or guards it, so it holds a reference that must stay good. */
+/** Whether the application has listeners or middlewares on a namespace, so that it may keep a reference to it. */
 const isUsedByHost = (namespace: Namespace): boolean =>
   namespace.listenerCount('connection') > 1 || namespace.listenerCount('connect') > 0 || middlewareCount(namespace) > 1

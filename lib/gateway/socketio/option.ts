@@ -1,7 +1,7 @@
 import type { Server, ServerOptions, Socket } from 'socket.io'
 
-/** Options for the Socket.IO server that the plugin makes, or the host's own. */
+/** Options for the plugin's own Socket.IO server, or the application's server. */
 export type SocketIOOption = Partial<ServerOptions> | Server
 
-/** A client's socket, as Socket.IO has it. */
+/** A client's socket in Socket.IO. */
 export type ClientSocket = Socket

@@ -2,18 +2,21 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { takenBytes } from '../kernel.js'
 
-/** Where an answer is written to. */
+/** The socket to which an answer is written. */
 interface Way {
-  /** `null` for one that waits behind another answer. */
+  /** `null` while the answer is queued behind another one. */
   readonly socket: Socket | null
-  /** What the kernel had taken before the answer. */
+  /** Bytes that the kernel had accepted before the answer. */
   readonly before: number
 }
 
-/** In bytes. Texts from this length on are written as bytes. */
+/** Size in bytes from which texts are converted to bytes before writing. */
 const LARGE = 64 * 1024
 
-/** Node holds a text beside its bytes until the kernel has all of them: a large answer would be held twice. */
+/**
+ * Converts a large text to bytes. Node keeps a text in addition to its bytes until the kernel has accepted all of them,
+ * so a large answer would be in memory twice.
+ */
 function writeAsBytes (response: ServerResponse): void {
   const { end } = response
   response.end = function (this: ServerResponse, ...[chunk, ...rest]: unknown[]) {
@@ -24,13 +27,13 @@ function writeAsBytes (response: ServerResponse): void {
 
 const takenOn = ({ socket, before }: Way): number => socket === null ? 0 : takenBytes(socket) - before
 
-/** The answers to polls of one connection that were not read yet. */
+/** The answers to a connection's polls that the client has not read completely yet. */
 export class Polls {
   readonly #unread = new Map<ServerResponse, Way>()
-  /** What the kernel has taken of the answers that are complete. */
+  /** Bytes of completed answers that the kernel has accepted. */
   #taken = 0
 
-  /** Notes an answer before it is written. */
+  /** Adds an answer before it is written. */
   add (response: ServerResponse): void {
     writeAsBytes(response)
     const { socket } = response
@@ -43,11 +46,11 @@ export class Polls {
   }
 
   /**
-   * Ends the answers that were not read. When their connection has closed nothing else bounds them, and a client could
-   * have the server hold any number.
+   * Ends the answers that were not read. After the connection has closed no other limit applies to them, and a client
+   * could make the server keep any number of answers.
    *
-   * @param ms for which they may still be read
-   * @param onlySmall whether that holds for small ones alone, and large ones are ended at once
+   * @param ms how long they may still be read
+   * @param onlySmall whether only small answers get that time, and large ones are ended at once
    */
   end (ms: number, onlySmall: boolean): void {
     for (const response of this.#unread.keys()) {
@@ -66,7 +69,10 @@ export class Polls {
     return bytes
   }
 
-  /** Bytes that the kernel has taken of all answers; `null` while it has all, and the client has not polled again. */
+  /**
+   * Bytes of all answers that the kernel has accepted; `null` if it has all of them and the client has not polled
+   * again.
+   */
   get takenBytes (): number | null {
     if (this.#unread.size === 0) return null
     let bytes = this.#taken

@@ -11,29 +11,29 @@ import { Upgrades } from './upgrades.js'
 /** The Socket.IO server in use. */
 export interface OpenServer {
   readonly io: Server
-  /** Made by this plugin; the other kind is the host's, with the host's namespaces. */
+  /** True if this plugin created the server. Otherwise the server, with its namespaces, is the application's. */
   readonly own: boolean
 }
 
-/** What is set by an option of the plugin, which would otherwise be said in two places. */
+/** Socket.IO options that an option of the plugin sets, so that they must not be set twice. */
 const SET_ELSEWHERE: Readonly<Record<string, string>> = {
   cors: 'use the option cors, which holds on both transports',
   connectTimeout: 'use limits.idleMs',
   maxHttpBufferSize: 'use limits.inboundBytes'
 }
 const RECOVERY = 'connection state recovery lets clients in past the key check: leave connectionStateRecovery out'
-/** The longest time that a timer of Node can wait, in ms. */
+/** The longest delay of a Node timer, in ms. */
 const MAX_TIMEOUT = 2 ** 31 - 1
 
 const isServer = (value: unknown): value is Server =>
   typeof value === 'object' && value !== null && 'of' in value && typeof value.of === 'function'
 
 /**
- * Takes the host's Socket.IO server, or makes one by fastify-socket.io.
+ * Uses the application's Socket.IO server, or creates one by fastify-socket.io.
  *
- * @param corsGiven whether `cors` is among the options, and not only in the environment
- * @param preClose ends the connections, before Fastify waits for them to end
- * @throws INVALID_OPTION for what would do nothing, or harm
+ * @param corsGiven whether `cors` is set as an option, and not only in the environment
+ * @param preClose ends the connections before Fastify waits for them to end
+ * @throws INVALID_OPTION for options that would have no effect, or a harmful one
  */
 export async function openServer (
   fastify: FastifyInstance,
@@ -64,8 +64,9 @@ export async function openServer (
 }
 
 /**
- * Runs `close` before the host's own hooks. That of fastify-socket.io, which was there first, sends the clients of the
- * root away for good. Fastify has no hook for it; `onClose` is avvio's, and what is added when all is ready runs first.
+ * Runs `close` before the application's own hooks. The hook of fastify-socket.io, which was added first, would
+ * disconnect the root's clients for good. Fastify has no hook that runs earlier. avvio's `onClose` does: a callback
+ * that is added after all plugins are ready runs first.
  */
 function closeFirst (fastify: FastifyInstance, close: () => Promise<void>): void {
   fastify.addHook('preClose', close)
@@ -103,13 +104,13 @@ function checkServerOptions (options: Partial<ServerOptions>): void {
   }
 }
 
-/** Others could say that a proxy has passed a page's request on. */
+/** With other headers, a page could pretend that a proxy has forwarded its request. */
 const ANY_PAGES_HEADERS = ['content-type', 'apikey', 'authorization']
 
 function serverOptions ({ socketio, cors, limits }: Settings): Partial<ServerOptions> {
   const any = cors?.includes('*') === true
   return {
-    // What Engine.IO would end is answered in upgrades.ts, and may take over a second.
+    // Upgrades that Engine.IO would end are answered in upgrades.ts, which may take more than a second.
     destroyUpgrade: false,
     ...socketio as Partial<ServerOptions>,
     ...(cors !== null && {
@@ -121,8 +122,8 @@ function serverOptions ({ socketio, cors, limits }: Settings): Partial<ServerOpt
 }
 
 /**
- * Calls `tooLarge` for each message over `limits.inboundBytes` that a client has sent by long-polling. Engine.IO
- * answers it with 413, and emits nothing.
+ * Calls `tooLarge` for each long-polling message over `limits.inboundBytes`. Engine.IO answers with 413, and emits no
+ * event.
  */
 export function watchTooLarge ({ server }: FastifyInstance, io: Server, tooLarge: () => void): void {
   const start = enginePath(io)
@@ -132,7 +133,7 @@ export function watchTooLarge ({ server }: FastifyInstance, io: Server, tooLarge
   })
 }
 
-/** Gives each upgrade of the HTTP server one destination, beside other listeners of it. */
+/** Routes each upgrade of the HTTP server either to Engine.IO or to the other listeners. */
 export function addUpgrades (fastify: FastifyInstance, io: Server, own: boolean, logger: FastifyBaseLogger): void {
   const upgrades = new Upgrades(fastify.server, io)
   upgrades.install(own)
@@ -140,12 +141,12 @@ export function addUpgrades (fastify: FastifyInstance, io: Server, own: boolean,
   fastify.addHook('preClose', async () => { upgrades.close() })
 }
 
-/** Marks a request that has been handed over, which comes back when nobody listens for it there. */
+/** Marks requests that were passed on. If no listener handles such a request, it comes back to the same route. */
 const handedOver = new WeakSet<object>()
 
 /**
- * Hands requests for the Socket.IO server that reach Fastify over to it. `listen({ port })` binds localhost's
- * addresses by one server each, and Socket.IO sits on the first alone.
+ * Passes requests for the Socket.IO server on to it when they reach Fastify. `listen({ port })` opens a server for each
+ * address of `localhost`, and Socket.IO is attached only to the first one.
  *
  * @param path of the Socket.IO server, such as `/socket.io`
  */
@@ -161,13 +162,13 @@ export function addEngineRoute (fastify: FastifyInstance, path: string): void {
   })
 }
 
-/** Tells clients of a server without WebSocket events why nobody answers them. */
+/** Answers clients of a server on which WebSocket events are disabled. */
 export function addDisabledRoute (fastify: FastifyInstance, socketio: SocketIOOption): void {
   const error = new errors.DISABLED()
   const { code, statusCode, message } = error
   const path = isServer(socketio) ? socketio.path() : socketio.path ?? '/socket.io'
   addRoute(fastify, path, (request, reply) => {
-    // Not thrown: clients try for ever, and each try would be an error in the log.
+    // Answer without throwing: clients retry forever, and each retry would log an error.
     void reply
       .code(503)
       .header('retry-after', retryAfter(error))
@@ -175,7 +176,7 @@ export function addDisabledRoute (fastify: FastifyInstance, socketio: SocketIOOp
   })
 }
 
-/** Not a part of the API. */
+/** Hides the route from the API's documentation. */
 const HIDDEN: FastifySchema & { readonly hide: boolean } = { hide: true }
 
 function addRoute (
@@ -184,7 +185,7 @@ function addRoute (
   answer: (request: FastifyRequest, reply: FastifyReply) => void
 ): void {
   const base = path.replace(/\/$/, '')
-  // The bare path is not the other server's, and yet clients that are set up wrongly ask there, with their keys.
+  // The bare path is not handled by the Socket.IO server, but wrongly configured clients use it and send their keys.
   for (const url of [base, `${base}/*`]) {
     if (url !== '' && !fastify.hasRoute({ method: 'GET', url })) addSilentRoute(fastify, url, answer)
   }
@@ -199,10 +200,10 @@ function addSilentRoute (
     method: ['GET', 'POST', 'OPTIONS'],
     url,
     exposeHeadRoute: false,
-    // Its URLs have keys in them.
+    // No log: the URLs contain keys.
     logLevel: 'silent',
     schema: HIDDEN,
-    // Before the body is read: it is the other server's to read.
+    // `onRequest` runs before the body is read; the Socket.IO server has to read it.
     onRequest: (request, reply) => { answer(request, reply) },
     handler: async () => {}
   })

@@ -13,7 +13,7 @@ import type { Writer } from '../writer.js'
 import { SocketConnection } from './connection.js'
 import {
   closesWithin, connectionsOf, type EngineConnection, endConnection, endGently, isArriving, listenToAll, namespaceCount,
-  sentTooMuch, whenLetGo
+  sentTooMuch, onRelease
 } from './engine.js'
 import type { HandshakeRequests } from './handshake-request.js'
 import type { IdleConnections } from './idle.js'
@@ -25,9 +25,9 @@ const END_TIMEOUT = 3000
 
 interface Parts {
   readonly io: Server
-  /** Whether this plugin made the server. */
+  /** Whether this plugin created the server. */
   readonly own: boolean
-  /** Whether the root is ours. */
+  /** Whether the plugin serves the root. */
   readonly withRoot: boolean
   readonly services: SocketServices
   readonly access: Access
@@ -40,16 +40,16 @@ interface Parts {
   readonly idle: IdleConnections
   readonly requests: HandshakeRequests
   readonly limited: LimitCounters
-  /** Refusals after which a connection that serves nobody is ended; 0 is never. */
+  /** Refusals after which a connection without a session is ended; 0 is no limit. */
   readonly maxRefusals: number
-  /** Clients that may ask to be let in on one connection in a second; 0 is no limit. */
+  /** Connect requests on one connection in a second; 0 is no limit. */
   readonly perSecond: number
 }
 
-/** The sessions of Socket.IO clients: lets them in, and closes them with their sockets and connections. */
+/** The sessions of Socket.IO clients: admits clients, and closes sessions with their sockets and connections. */
 export class Sockets {
   readonly #parts: Parts
-  // One function each for all clients, because there may be many.
+  // One function for all clients, because there may be many.
   readonly #onDisconnect: (this: Socket, reason: string) => void
   readonly #onAny: (this: Socket, event: string, ...args: unknown[]) => void
   readonly #onClose: (this: EngineConnection, reason: string, cause?: unknown) => void
@@ -77,18 +77,18 @@ export class Sockets {
 
   #came (engine: EngineConnection): void {
     closesWithin(engine, END_TIMEOUT)
-    // One that comes while the others are being ended would keep the server from closing.
+    // A new connection during the shutdown would keep the server from closing.
     if (this.#closing) endConnection(engine)
   }
 
-  /** Resolves to what refuses a client, and `undefined` when it may come in. */
+  /** Authorizes a client. Resolves to the error that refuses it, or to `undefined` to accept it. */
   async #guard (socket: Socket): Promise<Error | undefined> {
     const { access, admission, services, stockResume } = this.#parts
     const { conn, handshake, nsp } = socket
     let connection = SocketConnection.of(conn)
     let session: SocketSession | undefined
     try {
-      // Not from the request: it may have lost its socket by the time that a second namespace is joined.
+      // Use the connection's address: the request may have lost its socket by the time a second namespace is joined.
       const peer = access.peer(handshake.headers, conn.remoteAddress)
       connection ??= this.#connectionOf(conn, peer.address)
       this.#checkAsk(connection, nsp.name)
@@ -104,7 +104,7 @@ export class Sockets {
     } catch (error) {
       if (session === undefined) services.namespaces.release(socket)
       else session.close('refused')
-      // It has left meanwhile, and nothing refused it.
+      // The client disconnected before it was refused.
       if (session?.reason === 'left' && errorName(error) === 'CLOSED') return new Error('the client has left')
       connection ??= this.#connectionOf(conn, conn.remoteAddress ?? null)
       return await this.#refuse(socket, connection, error)
@@ -112,12 +112,12 @@ export class Sockets {
   }
 
   #connectionOf (engine: EngineConnection, address: string | null): SocketConnection {
-    // First, because a listener of the host's that throws keeps those after it from being called.
+    // The first listener, because one of the application's that throws would keep later listeners from being called.
     engine.prependListener('close', this.#onClose)
     return new SocketConnection(engine, address, this.#parts.services.telemetry)
   }
 
-  /** @throws LIMIT_REACHED on a connection that is ended, or that asks faster than any use of it would */
+  /** @throws LIMIT_REACHED on a connection that is being ended, or that sends too many connect requests */
   #checkAsk (connection: SocketConnection, namespace: string): void {
     const { perSecond } = this.#parts
     if (namespace !== '/') connection.asksForInstance = true
@@ -126,33 +126,33 @@ export class Sockets {
   }
 
   /**
-   * By then it is in, or was refused, or waits for a middleware of the host's that may refuse it later on.
+   * Closes the session of a client that a middleware of the application has refused, or refuses later on.
    */
   #closeIfRefusedByHost (session: SocketSession): void {
     const { socket } = session
     const close = (): void => { if (session.state === 'subscribing') session.close('left') }
     setImmediate(() => {
       if (session.state !== 'subscribing') return
-      if (isArriving(socket)) whenLetGo(socket, close)
+      if (isArriving(socket)) onRelease(socket, close)
       else close()
     })
   }
 
-  /** Refuses a client so that the stock client does what is right: stays away, or comes back by itself. */
+  /** Refuses a client. After a temporary fault its connection is ended, so that a stock client reconnects by itself. */
   async #refuse (socket: Socket, connection: SocketConnection, error: unknown): Promise<Error> {
     const { refusals, writer } = this.#parts
-    // What an ended connection had sent before is read on, and there may be much of it.
+    // Socket.IO still handles packets that arrived before the connection was ended, and there may be many.
     if (connection.ended) return new Error('the connection is ended')
     const name = errorName(error) ?? 'VERIFY_FAILED'
-    // Python clients and Socket.IO 2 join the root unasked, before their instance: see `#closed`.
+    // Python clients and Socket.IO 2 join the root by default, before their instance: see `#closed`.
     const isRoot = name === 'GLOBAL_DISABLED'
     if (isRoot) connection.rootRefusals++
     const refusal = refusals.add(error, askedOf(socket), connection.address, !isRoot)
-    // A coded error was made for this client alone.
+    // A coded error can be changed, because it was created for this client only.
     const answer = errorName(error) === undefined ? new Error(refusal.message) : error as Error
     Object.assign(answer, { data: refusal })
     const limit = limitOf(error)
-    // Coming back would change nothing where it has as many namespaces as it may have.
+    // At the limit of namespaces a reconnect would end in the same refusal.
     const comesBack = isPassing(name) && limit !== 'namespacesPerConnection'
     if (limit === 'inboundPerSecond') connection.end('tooManyMessages')
     else if (comesBack && !servesAnother(socket, connection)) await ended(connection)
@@ -160,7 +160,7 @@ export class Sockets {
     return answer
   }
 
-  /** A connection that serves nobody cannot be refused for ever. */
+  /** Ends a connection without a session after too many refusals. */
   #endIfRefusedTooOften (connection: SocketConnection): boolean {
     const { maxRefusals, limited } = this.#parts
     connection.refusals++
@@ -174,18 +174,18 @@ export class Sockets {
     const { sessions, idle, requests } = this.#parts
     const session = SocketSession.of(socket)
     if (session === undefined) {
-      // Socket.IO skipped the middleware, as it does for a client whose state it recovered.
+      // Socket.IO skips middlewares for a client whose state it recovered.
       socket.disconnect(true)
       return
     }
     idle.joined(socket.conn)
     if (session.state !== 'subscribing') {
-      // It was closed on its way in.
+      // The session was closed before the client connected.
       socket.disconnect()
       return
     }
     this.#replaceOlder(session)
-    // First, because a listener of the host's that throws keeps those after it from being called.
+    // The first listener, because one of the application's that throws would keep later listeners from being called.
     socket.prependListener('disconnect', this.#onDisconnect)
     listenToAll(socket, this.#onAny)
     sessions.start(session)
@@ -193,8 +193,9 @@ export class Sockets {
   }
 
   /**
-   * A client that asks for a namespace again while it is still being checked there gets in twice, as Socket.IO sees
-   * it, and knows of the last one only. To end the older one would be to end both, so it is let go in silence.
+   * Replaces the session of a client that requests its namespace again while its first request is still being checked.
+   * Socket.IO connects it twice, and the client knows only the last socket. Ending the older socket would end both, so
+   * it is closed without a packet.
    */
   #replaceOlder (session: SocketSession): void {
     for (const older of session.connection.sessions) {
@@ -212,22 +213,22 @@ export class Sockets {
     if (!this.#closing) this.#parts.idle.watch(socket)
   }
 
-  /** @param cause of a connection that has failed */
+  /** @param cause error of a connection that has failed */
   #closed (engine: EngineConnection, word: string, cause: unknown): void {
     const connection = SocketConnection.of(engine)
     if (connection === undefined) return
     this.#parts.writer.closed(connection)
     connection.endPolls(END_TIMEOUT, !this.#closing)
-    // Those that served nobody are counted by `idle`.
+    // `idle` counts connections without a session.
     if (sentTooMuch(cause) && connection.isServed) this.#parts.limited.count('inboundBytes')
     for (const session of connection.sessions) session.close(this.#closing ? 'closing' : 'left', { word })
     if (!connection.asksForInstance) this.#parts.refusals.countFaults(connection.address, connection.rootRefusals)
   }
 
   /**
-   * Ends every connection so that its client comes back.
+   * Ends every connection. The clients reconnect.
    *
-   * @param ms the time over which they are spread
+   * @param ms the time over which the ends are spread
    */
   async close (ms: number): Promise<void> {
     this.#closing = true
@@ -235,18 +236,19 @@ export class Sockets {
     idle.close()
     const engines = new Set<EngineConnection>()
     for (const session of sessions.open()) if (session instanceof SocketSession) engines.add(session.connection.engine)
-    // Those of a server of ours that are in no namespace, or in one of the host's, would keep it from closing too.
+    // On the plugin's own server also those that have joined no namespace, or one of the application's: they too would
+    // keep the server from closing.
     if (own) for (const engine of connectionsOf(io)) engines.add(engine)
     await drain([...engines], ms, async engine => { await endGently(engine, END_TIMEOUT) })
   }
 }
 
-/** What a client asks for by its namespace; `null` is the root. @throws INVALID_NAME */
+/** The instance that a client requests by its namespace; `null` is the root. @throws INVALID_NAME */
 const targetOf = (namespace: string): string | null => namespace === '/' ? null : instanceOfNamespace(namespace)
 
 /**
- * Checks that a connection is in an instance by one spelling of its name. The same spelling takes the place of the
- * first, as Socket.IO's own client expects.
+ * Checks that a connection uses only one spelling of an instance's name. Another client with the same spelling replaces
+ * the first one, as Socket.IO's own client expects.
  *
  * @throws ALREADY_JOINED
  */
@@ -259,28 +261,31 @@ function checkSpelling ({ instance, socket, connection }: SocketSession): void {
   }
 }
 
-/** What a client asks for: an instance, `null` for the root, or an excerpt of what is neither. */
+/** The instance that a client requests, for the log: `null` for the root, or an excerpt of an invalid name. */
 function askedOf ({ nsp: { name } }: Socket): string | null {
   try {
     return targetOf(name)
   } catch {
-    // It may have put a key behind it.
+    // The part after `?` may contain a key.
     return excerpt((name.split('?', 1)[0] ?? '').slice(1))
   }
 }
 
-/** Whether a connection serves another namespace, which must not suffer. Evolution's silent root is none. */
+/**
+ * Whether a connection has another session, which must not be ended. A session at Evolution's silent root does not
+ * count.
+ */
 function servesAnother (socket: Socket, { sessions }: SocketConnection): boolean {
   const open = sessions.filter(({ isOpen }) => isOpen)
   return namespaceCount(socket) > open.length || open.some(({ subscription }) => subscription !== null)
 }
 
-/** Ends a connection; resolves when it has ended. */
+/** Ends a connection. Resolves when it has ended. */
 async function ended (connection: SocketConnection): Promise<void> {
   const { engine } = connection
   if (engine.readyState === 'closed') return
   await new Promise<void>(resolve => {
-    // First, because a listener of the host's that throws keeps those after it from being called.
+    // The first listener, because one of the application's that throws would keep later listeners from being called.
     engine.prependOnceListener('close', () => { resolve() })
     endConnection(engine)
   })

@@ -7,31 +7,31 @@ import type { Telemetry } from '../telemetry.js'
 import { carriesPid, givePid } from './engine.js'
 import type { SocketSession } from './session.js'
 
-/** The protocol of Engine.IO whose clients take a pid. */
+/** The version of Engine.IO's protocol whose clients can use a pid. */
 const PROTOCOL = 4
 
 interface Parts {
   readonly log: EventLog
-  /** Which clients resume by a pid. */
+  /** The clients that resume by a pid. */
   readonly clients: StockResumeOption
   readonly telemetry: Pick<Telemetry, 'stockResumeOff'>
 }
 
 /**
- * Lets stock clients resume as they are. Socket.IO's own client keeps the `pid` of its first packet and the last
- * argument of an event, if that is a text, and brings both as `{ pid, offset }` when it comes back. The offset is the
- * id of a message, so this is the same as a `lastEventId`; but the answer is in the first packet, before it is in.
+ * Lets stock clients resume. Socket.IO's own client keeps the `pid` of its CONNECT packet and the last argument of an
+ * event, if that is a text, and sends both as `{ pid, offset }` at a reconnect. Here the offset is a message id, so it
+ * works like a `lastEventId`. But the client needs the answer in the CONNECT packet, before it is connected.
  */
 export class StockResume {
   readonly #parts: Parts
-  /** `undefined` before the first client. */
+  /** Whether this version of Socket.IO sends a pid; `undefined` before the first client. */
   #isPossible: boolean | undefined
 
   constructor (parts: Parts) {
     this.#parts = parts
   }
 
-  /** Whether a client resumes by a pid. One that gives `auth.lastEventId` has a way of its own. */
+  /** Whether a client resumes by a pid. A client that gives `auth.lastEventId` does not. */
   takes (socket: Socket): boolean {
     const { clients } = this.#parts
     if (clients === false || socket.conn.protocol !== PROTOCOL || lastEventIdOf(socket) !== undefined) return false
@@ -47,11 +47,11 @@ export class StockResume {
   }
 
   /**
-   * Decides whether history reaches back to a client's last event, before the client is admitted. If it does, the first
-   * packet has the pid that the client sent; else a new pid.
+   * Decides whether history reaches back to a client's last event, before the client is admitted. If it does, the
+   * CONNECT packet has the pid that the client sent; otherwise it has a new one.
    *
-   * @param session that holds a lease of its stream
-   * @throws STORE_UNAVAILABLE; the error for its reason when it has closed meanwhile
+   * @param session that has a lease of its stream
+   * @throws STORE_UNAVAILABLE; if the session has closed meanwhile, the error for that reason
    */
   async prepare (session: SocketSession): Promise<void> {
     const { log } = this.#parts
@@ -68,7 +68,7 @@ export class StockResume {
   }
 }
 
-/** By what browsers say of their own accord: the origin of the page, or where it stands to the server. */
+/** Whether a client is a web page. Browsers send the page's origin, or its relation to the server's site. */
 function isBrowsers ({ handshake: { headers } }: Socket): boolean {
   return headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
 }

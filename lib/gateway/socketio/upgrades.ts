@@ -1,15 +1,15 @@
 /**
- * How the host's HTTP server upgrades connections, and what this plugin changes about that.
+ * Decides which listener gets an upgrade of the application's HTTP server.
  *
- * Node emits an upgrade to every listener of the server, and no listener can tell the others that it has taken one. So
- * Socket.IO and `@fastify/websocket` both answer the same request, and what none of them serves is never answered. The
- * server's `emit` is the one place before all of them, whenever they were registered, and for both servers of
- * `localhost` (Fastify's second one emits its upgrades on the first). There each upgrade gets exactly one destination:
+ * Node emits an upgrade to every listener of the server, and a listener cannot tell the others that it has handled it.
+ * So Socket.IO and `@fastify/websocket` would both answer the same request, and an upgrade that none of them serves
+ * would never be answered. The server's `emit` is the one place that runs before all listeners, whenever they were
+ * added, and for both servers of `localhost` (Fastify's second one emits its upgrades on the first). There each upgrade
+ * gets exactly one destination:
  *
- * - `Upgrade: h2c` alone: served as the plain HTTP request that it also is (RFC 9110, section 7.8: a server may ignore
- *   the header).
+ * - `Upgrade: h2c` alone: served as a plain HTTP request (RFC 9110, section 7.8: a server may ignore the header).
  * - A path of Socket.IO: Engine.IO, and no other listener.
- * - All else: the other listeners. An upgrade that none of them takes is answered.
+ * - All else: the other listeners. An upgrade that none of them handles is answered here.
  */
 import { type IncomingMessage, type Server as HttpServer, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -21,32 +21,32 @@ import { errors } from '../../errors.js'
 import { endsUpgradesOfOthers, enginePath, isAttachedTo, takesWebSockets } from './engine.js'
 import { upgradeByEngine } from './handshake-request.js'
 
-/** How long the other listeners may take to touch an upgrade, in ms. */
+/** How long the other listeners may take to react to an upgrade, in ms. */
 const PATIENCE = 10_000
-/** How long a client may take to close its side after an answer, in ms. */
+/** How long a client may take to close its side of the connection after an answer, in ms. */
 const LINGER = 1000
-/** Since this version Node parses the body of an upgrade; earlier ones leave it to the listener, unread. */
+/** The Node version since which Node parses the body of an upgrade. Earlier versions leave it unread. */
 const PARSES_BODIES_SINCE = 26
 
 const parsesBodies = Number(process.versions.node.split('.')[0]) >= PARSES_BODIES_SINCE
 
-/** An upgrade as the server emits it. */
+/** The arguments of the server's `upgrade` event. */
 interface Upgrade {
   readonly request: IncomingMessage
-  /** The socket of the request, or a stream around it while the request's body is read. */
+  /** The socket of the request; while Node reads the request's body, a stream around the socket. */
   readonly stream: Duplex
-  /** What came behind the request's head. */
+  /** The bytes after the head of the request. */
   readonly head: Buffer
 }
 
 type Emit = (event: string, ...args: unknown[]) => boolean
 
-/** Gives each upgrade of an HTTP server one destination. */
+/** Routes each upgrade of an HTTP server to one destination. */
 export class Upgrades {
   readonly #server: HttpServer
   readonly #io: Server
   readonly #emit: Emit
-  // Those that nobody has answered yet, or that were answered here and are not closed.
+  // Upgrades that are not answered yet, or were answered here and are not closed yet.
   readonly #open = new Set<Duplex>()
   #isClosing = false
 
@@ -57,10 +57,10 @@ export class Upgrades {
   }
 
   /**
-   * Puts itself before the listeners of the server, those that come later too.
+   * Intercepts the upgrades of the server, before all listeners.
    *
-   * @param own whether this plugin made the Socket.IO server. A host's may sit on another HTTP server; then upgrades
-   *   that nobody listens for are left to Node
+   * @param own whether this plugin created the Socket.IO server. The application's may be attached to another HTTP
+   *   server; then upgrades without a listener are left to Node
    */
   install (own: boolean): void {
     const emit: Emit = (event, ...args) => {
@@ -70,11 +70,13 @@ export class Upgrades {
       return true
     }
     Object.defineProperty(this.#server, 'emit', { value: emit, configurable: true, writable: true })
-    // Without a listener Node serves an upgrade as a plain request. Socket.IO has none when it has no WebSockets.
+    // Node serves an upgrade as a plain request if there is no listener. Socket.IO adds none when WebSockets are off.
     if (own && !takesWebSockets(this.#io)) this.#server.on('upgrade', isListening)
   }
 
-  /** Says what the host must set for the other listeners. To be called when all of them are there. */
+  /**
+   * Logs what the application must set so that its other listeners work. Must be called after all listeners are added.
+   */
   checkOthers (logger: FastifyBaseLogger): void {
     if (!this.#endsOthers() || this.#others() === 0) return
     logger.warn(
@@ -82,7 +84,7 @@ export class Upgrades {
     )
   }
 
-  /** Ends every upgrade that nobody serves, so that the server can close. */
+  /** Ends every upgrade that no listener serves, so that the server can close. */
   close (): void {
     this.#isClosing = true
     for (const stream of this.#open) stream.destroy()
@@ -103,29 +105,29 @@ export class Upgrades {
     return isAttachedTo(this.#io, this.#server) && url?.startsWith(enginePath(this.#io)) === true
   }
 
-  /** Listeners that are neither Engine.IO's nor ours. */
+  /** Number of listeners that belong to neither Engine.IO nor this plugin. */
   #others (): number {
     const listeners = this.#server.listeners('upgrade').filter(listener => listener !== isListening)
     return listeners.length - (isAttachedTo(this.#io, this.#server) && takesWebSockets(this.#io) ? 1 : 0)
   }
 
-  /** Whether Engine.IO ends what other listeners have not answered within a second. */
+  /** Whether Engine.IO ends upgrades that other listeners do not answer within a second. */
   #endsOthers (): boolean {
     return isAttachedTo(this.#io, this.#server) && endsUpgradesOfOthers(this.#io)
   }
 
   /**
-   * Gives an upgrade to the other listeners. One of them has taken it when it has written something, or listens to the
-   * socket: whoever takes a socket must listen to its errors. An asynchronous one may do so later.
+   * Emits an upgrade to the other listeners. A listener has handled it if it has written to the socket or listens to
+   * the socket, because every user of a socket must listen to its errors. An asynchronous listener may do so later.
    */
   #offer ({ request, stream, head }: Upgrade): void {
     const socket = request.socket as Socket | undefined
     const written = socket?.bytesWritten
-    // Engine.IO listens for errors of what it is going to end.
+    // Engine.IO adds one error listener to an upgrade that it is going to end.
     const untouched = listenerCountOf(stream) + (this.#endsOthers() ? 1 : 0)
     this.#emit('upgrade', request, stream, head)
     const isTaken = () => stream.destroyed || socket?.bytesWritten !== written || listenerCountOf(stream) > untouched
-    // Not a connection of this server: an upgrade that a test injects, say.
+    // Without a socket the upgrade is not a real connection: a test may have injected it.
     if (socket === undefined || isTaken()) return
     this.#open.add(stream)
     const timer = setTimeout(() => {
@@ -139,7 +141,7 @@ export class Upgrades {
       if (!isTaken()) answer()
     }
     const closed = () => { settle(() => {}) }
-    // By Engine.IO, which ends only its own side: a client that goes on sending would keep its socket for ever.
+    // Engine.IO has ended its own side only. A client that keeps sending would keep the socket forever.
     const finished = () => { settle(() => { stream.destroy() }) }
     stream.once('close', closed)
     stream.once('finish', finished)
@@ -150,7 +152,7 @@ export class Upgrades {
     this.#answer(stream, statusCode, message, code)
   }
 
-  /** Refuses an upgrade, and closes its socket. */
+  /** Answers an upgrade with an error, and closes its socket. */
   #answer (stream: Duplex, status: number, message: string, code?: string): void {
     this.#open.add(stream)
     const timer = setTimeout(() => { stream.destroy() }, LINGER)
@@ -158,7 +160,7 @@ export class Upgrades {
       clearTimeout(timer)
       this.#open.delete(stream)
     })
-    // A client that resets the connection has no use for the answer.
+    // The client may reset the connection before the answer is sent.
     stream.on('error', () => { stream.destroy() })
     const error = STATUS_CODES[status] ?? ''
     const body = JSON.stringify({ statusCode: status, code, error, message })
@@ -168,49 +170,49 @@ export class Upgrades {
       `Content-Length: ${Buffer.byteLength(body)}`
     ]
     stream.end(`HTTP/1.1 ${status} ${error}\r\n${headers.join('\r\n')}\r\n\r\n${body}`)
-    // What is left unread makes the kernel reset the connection, and the client may never see the answer.
+    // Read what the client still sends: unread bytes make the kernel reset the connection, and the answer may be lost.
     stream.resume()
   }
 }
 
-/** Makes Node emit upgrades. What is done with them is decided in `emit`. */
+/** A listener that only makes Node emit upgrades. `emit` decides what happens to them. */
 const isListening = (): void => {}
 
 const listenerCountOf = (stream: Duplex): number =>
   stream.eventNames().reduce((count, name) => count + stream.listenerCount(name), 0)
 
 /**
- * Calls when every response of earlier requests has been written: a client may have sent an upgrade behind them
- * (pipelining), and Node emits it at once.
+ * Calls when the responses to all earlier requests are written. With pipelining a client may send an upgrade behind
+ * other requests, and Node emits it at once.
  *
- * @param socket left out for an upgrade that is not of a connection
+ * @param socket left out for an upgrade that is not a real connection
  */
 function afterResponses (socket: Socket | undefined, call: () => void): void {
-  // Node's own field, for which there is no public name.
+  // Node has no public name for this field.
   const { _httpMessage: response } = (socket ?? {}) as { _httpMessage?: ServerResponse | null }
   if (socket === undefined || response === undefined || response === null) {
     call()
     return
   }
-  // Node no longer listens.
+  // Node has removed its own error listener.
   const failed = () => { socket.destroy() }
   socket.on('error', failed)
-  // Node's listener came first, and has begun the next response.
+  // Node's own listener runs first, and has started the next response.
   response.once('finish', () => {
     socket.off('error', failed)
     afterResponses(socket, call)
   })
 }
 
-/** Whether a request offers HTTP/2 without TLS and nothing else, as Java's HttpClient and `curl --http2` do. */
+/** Whether a request offers only HTTP/2 without TLS, as Java's HttpClient and `curl --http2` do. */
 function offersH2c ({ headers }: IncomingMessage): boolean {
   return headers.upgrade !== undefined &&
     headers.upgrade.split(',').every(token => token.trim().toLowerCase() === 'h2c')
 }
 
 /**
- * Serves an upgrade as the plain request that it also is. Node could do so by itself (`shouldUpgradeCallback`, from
- * 22.21 and 24.9 on), but not for the second server of `localhost`, and it drops what was read behind that request.
+ * Serves an upgrade as a plain request. Node's own option (`shouldUpgradeCallback`, from 22.21 and 24.9 on) does not
+ * work for the second server of `localhost`, and drops the bytes after the request.
  */
 function servePlain (server: HttpServer, upgrade: Upgrade): void {
   const { request, head } = upgrade
@@ -219,14 +221,15 @@ function servePlain (server: HttpServer, upgrade: Upgrade): void {
     serveParsed(server, upgrade)
     return
   }
-  // Node adds its own once more.
+  // Node adds this listener again.
   socket.removeAllListeners('timeout')
-  // The parser of this request is gone. A new one reads the same request, without the offer, and what comes behind it.
+  // Node has removed the parser of this request. A new one reads the same request, without the upgrade, and the bytes
+  // after it.
   socket.unshift(Buffer.concat([plainHead(request), head]))
   server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
 }
 
-/** The head of a request as it came, but for what belongs to the upgrade. */
+/** The head of a request as it was received, without the headers of the upgrade. */
 function plainHead ({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   const lines = [`${method ?? ''} ${url ?? ''} HTTP/${httpVersion}`]
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -239,20 +242,20 @@ function plainHead ({ method, url, httpVersion, rawHeaders }: IncomingMessage): 
 
 const OF_UPGRADE = new Set(['upgrade', 'http2-settings'])
 
-/** @returns an empty string for a header that is left out */
+/** @returns an empty string for a header that must be left out */
 function withoutUpgrade (name: string, value: string): string {
   if (OF_UPGRADE.has(name)) return ''
   if (name !== 'connection') return value
   return value.split(',').filter(token => !OF_UPGRADE.has(token.trim().toLowerCase())).join(',').trim()
 }
 
-/** Whether Node has begun to parse the body. Then the bytes of it are gone, and the request has them. */
+/** Whether Node has started to parse the body. Its bytes are then in the request, and no longer in the socket. */
 function hasParsedBody ({ request: { headers, socket }, stream }: Upgrade): boolean {
   if (stream !== socket) return true
   return parsesBodies && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
 }
 
-/** Serves a request whose body Node parses. It is the last one of its connection. */
+/** Serves a request whose body Node parses. It must be the last request of its connection. */
 function serveParsed (server: HttpServer, { request, stream }: Upgrade): void {
   const { socket, headers } = request
   const response = new ServerResponse(request)
