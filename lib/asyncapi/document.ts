@@ -1,5 +1,6 @@
 /**
- * The parts of an AsyncAPI 3 document that this package writes. Source: the specification, asyncapi.com, version 3.0.0.
+ * Types of the parts of an AsyncAPI 3 document that this package generates, after the AsyncAPI specification, version
+ * 3.0.0.
  */
 
 /** A reference within the document. */
@@ -10,14 +11,14 @@ export interface AsyncApiReference {
 /** A JSON Schema, as plain JSON. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown }
 
-/** What the document says of itself. */
+/** The document's title, version and description. */
 export interface AsyncApiInfo {
   readonly title: string
   readonly version: string
   readonly description?: string
 }
 
-/** Where clients connect. */
+/** A server to which clients connect. */
 export interface AsyncApiServer {
   readonly host: string
   readonly protocol: string
@@ -27,7 +28,7 @@ export interface AsyncApiServer {
   readonly security: readonly AsyncApiReference[]
 }
 
-/** A namespace of Socket.IO, or a path. */
+/** A channel: a Socket.IO namespace, or a path. */
 export interface AsyncApiChannel {
   readonly address: string
   readonly title: string
@@ -36,9 +37,9 @@ export interface AsyncApiChannel {
   readonly messages: Readonly<Record<string, AsyncApiReference>>
 }
 
-/** What the server sends or receives in a channel. */
+/** An operation: the server sends or receives messages in a channel. */
 export interface AsyncApiOperation {
-  /** What the server does. */
+  /** What the server does with the messages. */
   readonly action: 'send' | 'receive'
   readonly channel: AsyncApiReference
   readonly summary: string
@@ -46,16 +47,16 @@ export interface AsyncApiOperation {
   readonly reply?: { readonly channel: AsyncApiReference, readonly messages: readonly AsyncApiReference[] }
 }
 
-/** An event. */
+/** A message: a Socket.IO event. */
 export interface AsyncApiMessage {
-  /** Of the Socket.IO event. */
+  /** The name of the Socket.IO event. */
   readonly name: string
   readonly title?: string
   readonly summary: string
   readonly payload: JsonSchema
 }
 
-/** An AsyncAPI 3 document, as plain JSON. The AsyncAPI 3.0.0 specification says what each field means. */
+/** An AsyncAPI 3 document, as plain JSON. The AsyncAPI 3.0.0 specification describes each field. */
 export interface AsyncApiDocument {
   readonly asyncapi: '3.0.0'
   readonly info: AsyncApiInfo

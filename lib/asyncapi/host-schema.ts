@@ -3,10 +3,10 @@ import type { JsonSchema } from './document.js'
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
-/** Keywords whose value is data, in which nothing is a reference. */
+/** Keywords whose value is data, which contains no references. */
 const DATA: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples', 'example'])
 
-/** Keywords whose value has schemas by names of the host's. */
+/** Keywords whose value is an object of schemas, by names that the application has chosen. */
 const NAMED: ReadonlySet<string> = new Set([
   'properties',
   'patternProperties',
@@ -16,10 +16,10 @@ const NAMED: ReadonlySet<string> = new Set([
   'dependencies'
 ])
 
-/** Keywords of drafts 2019-09 and 2020-12 that say the same as `$ref` in a document that is one whole. */
+/** Reference keywords of drafts 2019-09 and 2020-12. In a single document they have the same meaning as `$ref`. */
 const REFERENCES: ReadonlySet<string> = new Set(['$ref', '$dynamicRef', '$recursiveRef'])
 
-/** Keywords that name a schema, or say how it is read: what they were for is done. */
+/** Keywords that identify a schema or its draft. They are dropped after references are resolved. */
 const DONE: ReadonlySet<string> = new Set([
   '$id',
   '$schema',
@@ -31,26 +31,26 @@ const DONE: ReadonlySet<string> = new Set([
 
 const escaped = (key: string): string => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))
 
-/** Schemas that have a name in a document, by what refers to them there. */
+/** Map(reference, such as an `$id` or an anchor -> location of its schema in the document) */
 type Places = ReadonlyMap<string, string>
 
 /**
- * A host's schema as it can stand within another document: plain JSON, in which each reference to a part of itself
- * (`#/…`, an anchor, or the `$id` of a part, as TypeBox writes a recursive type) says where that part stands there.
- * AsyncAPI reads it by draft 7, so what later drafts say in another way is said in that one's.
+ * Converts a schema of the application so that it can be a part of an AsyncAPI document: plain JSON, in which each
+ * reference to a part of itself (`#/…`, an anchor, or an `$id`, as TypeBox writes a recursive type) has the location of
+ * that part in the document. AsyncAPI reads schemas by draft 7, so keywords of later drafts are converted to draft 7.
  *
- * @param place of it in the document, such as `#/components/schemas/call`
+ * @param place location of the schema in the document, such as `#/components/schemas/call`
  */
 export function embedded (schema: EventSchema | true, place: string): JsonSchema {
   if (schema === true) return true
-  // Drops what TypeBox keeps by symbols, and all else that is no JSON.
+  // JSON drops TypeBox's symbol properties, and every value that is not JSON.
   const plain = JSON.parse(JSON.stringify(schema)) as Json
   const places = new Map<string, string>()
   findPlaces(plain, place, '', places)
   return rewritten(plain, place, places) as JsonSchema
 }
 
-/** @param base `$id` of the schema that the anchors in it belong to */
+/** @param base `$id` of the schema that contains the anchors */
 function findPlaces (schema: Json, place: string, base: string, places: Map<string, string>): void {
   if (typeof schema !== 'object' || schema === null) return
   const id = !Array.isArray(schema) && typeof schema.$id === 'string' ? schema.$id : undefined
@@ -60,7 +60,7 @@ function findPlaces (schema: Json, place: string, base: string, places: Map<stri
     const at = `${place}/${escaped(written(schema, key))}`
     if ((key === '$anchor' || key === '$dynamicAnchor') && typeof value === 'string') {
       places.set(`${own}#${value}`, place)
-      // Within the schema it is referred to without its base.
+      // References within the same schema leave out its base.
       if (!places.has(`#${value}`)) places.set(`#${value}`, place)
     } else if (NAMED.has(key)) {
       for (const [name, inner] of Object.entries(value ?? {})) {
@@ -70,7 +70,7 @@ function findPlaces (schema: Json, place: string, base: string, places: Map<stri
   }
 }
 
-/** The keyword of draft 7 for one that means the same in a later one. */
+/** The keyword of draft 7 for a keyword of a later draft with the same meaning. */
 function written (schema: Json, key: string): string {
   const isTuple = typeof schema === 'object' && schema !== null && 'prefixItems' in schema
   if (key === 'prefixItems') return 'items'
@@ -78,7 +78,7 @@ function written (schema: Json, key: string): string {
   return REFERENCES.has(key) ? '$ref' : key
 }
 
-/** @param root where the schema stands that `#` means */
+/** @param root location of the schema that `#` refers to */
 function rewritten (schema: Json, root: string, places: Places): Json {
   if (typeof schema !== 'object' || schema === null) return schema
   if (Array.isArray(schema)) return schema.map(each => rewritten(each, root, places))
@@ -89,7 +89,7 @@ function rewritten (schema: Json, root: string, places: Places): Json {
   const references = entries.filter(([key]) => REFERENCES.has(key))
   const others = withDependencies(rewrite(entries.filter(([key]) => !REFERENCES.has(key))))
   if (references.length === 0) return others
-  // Beside a reference draft 7 reads nothing. Schemas by name may stay there: they are only referred to.
+  // Draft 7 ignores all keywords beside a `$ref`. Only named schemas may stay there, since they are just referred to.
   const { $defs, definitions, ...beside } = others
   const kept = { ...$defs !== undefined && { $defs }, ...definitions !== undefined && { definitions } }
   if (references.length === 1 && Object.keys(beside).length === 0) return { ...rewrite(references), ...kept }
@@ -99,7 +99,7 @@ function rewritten (schema: Json, root: string, places: Places): Json {
   }
 }
 
-/** Draft 7 has one keyword for what two say later. */
+/** Draft 7 has the one keyword `dependencies` for two keywords of later drafts. */
 function withDependencies (
   { dependentRequired, dependentSchemas, ...rest }: { [key: string]: Json }
 ): { [key: string]: Json } {

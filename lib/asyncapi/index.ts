@@ -21,12 +21,12 @@ export interface HandledEvent {
   readonly schema: EventSchema | undefined
 }
 
-/** What the document is made of. */
+/** The parts of the server that the document describes. */
 export interface Described {
   readonly mode: Mode
   readonly catalogue: Catalogue
   readonly handled: readonly HandledEvent[]
-  /** The option `serverUrl`. */
+  /** The value of the option `serverUrl`. */
   readonly serverUrl: string | null
   /** Path of the Socket.IO server. */
   readonly path: string
@@ -34,7 +34,7 @@ export interface Described {
 
 const ref = (place: string): AsyncApiReference => ({ $ref: `#/${place}` })
 
-/** A channel while it is described: a Socket.IO namespace. */
+/** A Socket.IO namespace while its channel is being described. */
 interface Place {
   readonly key: 'root' | 'instance'
   readonly of: string
@@ -52,13 +52,13 @@ const OPERATIONS = {
   root: { events: 'sendEvents', resume: 'sendState', subscribe: 'receiveSubscribe', handle: 'receiveMessage' }
 } as const
 
-/** Makes the document. It is plain JSON, and new at each call. */
+/** Generates the document as plain JSON. Used for one document. */
 class Writer {
   readonly #parts: Described
   readonly #keys = new Keys()
   readonly #messages: Record<string, AsyncApiMessage> = {}
   readonly #schemas: Record<string, JsonSchema> = {}
-  /** Keys of the messages of the catalogue, and of what clients send. */
+  /** Keys in `components` of the catalogue's events, and of the events that clients send. */
   readonly #events: readonly string[]
   readonly #sent: readonly string[]
 
@@ -118,7 +118,7 @@ class Writer {
     return key
   }
 
-  /** Where the data's schema stands: at one place, because it may refer to itself. */
+  /** A reference to the schema of the data, which is written once under `components` because it may refer to itself. */
   #data (key: string, schema: EventSchema | true): JsonSchema {
     if (schema === true) return true
     const name = `${key}.data`
@@ -209,9 +209,9 @@ function descriptionOf (schema: EventSchema | true): string | undefined {
 }
 
 /**
- * Describes the events as AsyncAPI 3.0.0 does.
+ * Describes the server as an AsyncAPI 3.0.0 document.
  *
- * @param info what is not given is the plugin's
+ * @param info the document's title, version and description; the plugin has a default for each
  */
 export function describeEvents (parts: Described, info: Partial<AsyncApiInfo>): AsyncApiDocument {
   return new Writer(parts).write({

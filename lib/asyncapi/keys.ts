@@ -1,11 +1,11 @@
-/** What may stand as a key of `components`, by AsyncAPI's specification. */
+/** Characters that a key of `components` must not have, by the AsyncAPI specification. */
 const NOT_ALLOWED = /[^\w.-]/g
 
-/** Gives out keys that differ from each other, of names that may not stand as keys. */
+/** Makes unique, valid keys from names that may not be valid as keys. */
 export class Keys {
   readonly #taken = new Set<string>()
 
-  /** @returns the name, or what is most like it and free */
+  /** @returns the name, or the most similar key that is valid and not used yet */
   take (name: string): string {
     const wanted = name.replace(NOT_ALLOWED, '_')
     let key = wanted

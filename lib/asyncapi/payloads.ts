@@ -9,7 +9,7 @@ const object = (
 const id: JsonSchema = { type: 'string', description: 'Opaque; as strings ids sort by time' }
 const nullable = (description: string): JsonSchema => ({ type: ['string', 'null'], description })
 
-/** The one argument of an event. */
+/** The schema of a message: the argument of a Socket.IO event. */
 export function envelope (event: string, data: JsonSchema): JsonSchema {
   return object({
     id,
@@ -49,7 +49,7 @@ export const filter = object({
   instances: names('At the root: instances. Empty or missing: all')
 }, [], { additionalProperties: false })
 
-/** Why something was refused, as in `data` of a `connect_error`. */
+/** The schema of a refusal, as in `data` of a `connect_error`. */
 export const refusal = object({
   code: { type: 'string', pattern: '^FST_ERR_WS_EVENTS_' },
   statusCode: { type: 'integer' },
@@ -57,7 +57,7 @@ export const refusal = object({
   retry: { type: 'boolean', description: 'Whether a later try may succeed' }
 }, ['code', 'statusCode', 'message', 'retry'])
 
-/** What a client is answered: what it asked for, or a refusal. */
+/** The schema of an acknowledgement: either the given result or a refusal. */
 export function acknowledgement (description: string, result: JsonSchema): JsonSchema {
   return {
     anyOf: [

@@ -1,6 +1,6 @@
 import type { AsyncApiServer } from './document.js'
 
-/** How a key comes. */
+/** The ways to send a key, as AsyncAPI security schemes. */
 export const securitySchemes = {
   auth: {
     type: 'apiKey',
@@ -25,9 +25,9 @@ export const securitySchemes = {
 const security = Object.keys(securitySchemes).map(name => ({ $ref: `#/components/securitySchemes/${name}` }))
 
 /**
- * The Socket.IO server.
+ * Describes the Socket.IO server.
  *
- * @param url the option `serverUrl`; `null`: whoever reads the document knows where it is
+ * @param url the option `serverUrl`; `null`: the reader must know the host
  * @param path of the Socket.IO server, such as `/socket.io`
  */
 export function serverOf (url: string | null, path: string): AsyncApiServer {

@@ -1,4 +1,4 @@
-/** What the document says in words. */
+/** Descriptions in the document. */
 import { MAX_NAME_LENGTH } from '../instances/names.js'
 
 export const ABOUT = `Events, for clients of Socket.IO (protocol version 5, that is a client of version 3 or later; a plain WebSocket will not do). The address of a channel is the Socket.IO namespace, the name of a message is the name of the Socket.IO event, and its payload is the event's one argument.

@@ -4,12 +4,16 @@ import type { Language } from './migrate/variables.js'
 
 export type Command =
   | { readonly name: 'help' | 'version' }
-  /** `undefined`: what the environment says. */
+  /** `port`: `undefined` means that of the environment. */
   | { readonly name: 'demo', readonly port: number | undefined }
   | { readonly name: 'serve' }
   | { readonly name: 'migrate', readonly file: string, readonly language: Language }
 
-/** @throws Failure with the code `usage`, for arguments that are none of a command's */
+/**
+ * Parses the arguments of the command.
+ *
+ * @throws Failure with the code `usage` for unknown arguments
+ */
 export function readCommand (args: readonly string[]): Command {
   const { values, positionals: [name, ...more] } = parse(args)
   if (values.help === true) return { name: 'help' }
@@ -39,7 +43,7 @@ function parse (args: readonly string[]) {
       }
     })
   } catch (error) {
-    // What follows the first sentence is about arguments that begin with a dash: there are none here.
+    // Only the first sentence of Node's message: the rest is about arguments that begin with a dash.
     throw usage(`${(error as Error).message.split('. ')[0]}.`)
   }
 }
@@ -50,7 +54,7 @@ function readPort (text: string): number {
   return port
 }
 
-/** @param text that was given; left out: that of the environment */
+/** @param text the argument; left out: the language of the environment */
 function readLanguage (text: string | undefined): Language {
   if (text === undefined) {
     const { LC_ALL, LC_MESSAGES, LANG } = process.env

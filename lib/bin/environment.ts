@@ -1,16 +1,16 @@
 import { Failure } from './failure.js'
 
-/** Loads `.env` from the current directory, if it is there. A variable that is set already wins. */
+/** Loads `.env` from the current directory, if it exists. Variables that are already set take precedence. */
 export function loadEnv (): void {
   try {
     process.loadEnvFile()
   } catch (error) {
-    // No file is fine: every variable has a default.
+    // The file is optional: every variable has a default.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }
 
-/** A variable's value. An empty one counts as unset, as in the plugin: `.env.example` has some. */
+/** A variable's value. An empty variable counts as unset, as in the plugin, because `.env.example` contains some. */
 export const variable = (name: string): string | undefined => process.env[name]?.trim() || undefined
 
 export interface Address {
@@ -19,8 +19,10 @@ export interface Address {
 }
 
 /**
- * @param port that was given; `undefined`: the variable's
- * @param host where the variable says nothing
+ * The address to listen on.
+ *
+ * @param port the port that was given; `undefined`: that of the environment
+ * @param host default for the variable `HOST`
  * @throws Failure
  */
 export function listenAddress (port: number | undefined, host = 'localhost'): Address {
@@ -31,7 +33,7 @@ export function listenAddress (port: number | undefined, host = 'localhost'): Ad
   return { host: variable('HOST') ?? host, port: port ?? Number(text) }
 }
 
-/** Who needs a key: only whether the variables are set is of interest. */
+/** Which variables about access are set. Their values are not returned. */
 export function accessSet (): { key: boolean, allowedHosts: boolean } {
   return {
     key: variable('AUTHENTICATION_API_KEY') !== undefined,
@@ -39,9 +41,9 @@ export function accessSet (): { key: boolean, allowedHosts: boolean } {
   }
 }
 
-/** The URL by which a client on this machine reaches a server that listens there. */
+/** The URL by which a client on this machine reaches a server at an address. */
 export function serverUrl ({ host, port }: Address): string {
-  // "Every network" is an address to listen on, and none to connect to.
+  // A client cannot connect to the address that means all networks.
   if (host === '0.0.0.0' || host === '::') return `http://localhost:${port}`
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

@@ -1,7 +1,7 @@
-/** What the shell gets, by what went wrong. */
+/** Exit codes of the command, by kind of failure. */
 export const EXIT_CODES = { failed: 1, usage: 2, portInUse: 3, unreadable: 4 } as const
 
-/** What the user can change: its message is all that is printed. */
+/** A failure that the user can fix. Only its message is printed, without a stack. */
 export class Failure extends Error {
   readonly exitCode: number
 
@@ -13,7 +13,7 @@ export class Failure extends Error {
 
 export const exitCodeOf = (error: unknown): number => error instanceof Failure ? error.exitCode : EXIT_CODES.failed
 
-/** The message, and the stack too if nobody has foreseen the fault. */
+/** The text to print: the message, and for an unexpected error the stack as well. */
 export function explain (error: unknown): string {
   if (error instanceof Failure) return error.message
   const { code, message, stack } = error as NodeJS.ErrnoException

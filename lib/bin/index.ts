@@ -8,7 +8,7 @@ const print = (text: string): void => { process.stdout.write(`${text}\n`) }
 
 async function run (args: readonly string[]): Promise<void> {
   const command = readCommand(args)
-  // Each is loaded when it is asked for: help and `migrate` need no Fastify.
+  // Commands are imported on demand: help and `migrate` do not need Fastify.
   switch (command.name) {
     case 'help': return print(USAGE)
     case 'version': return print(version())

@@ -3,9 +3,9 @@ import type { Address } from './environment.js'
 import { Failure } from './failure.js'
 
 /**
- * Listens.
+ * Starts listening.
  *
- * @param onPort how to start on another port
+ * @param onPort how to start on another port, for the error
  * @throws Failure when the port is in use
  */
 export async function listen (

@@ -1,6 +1,6 @@
 /**
- * Channels of `node:diagnostics_channel`, for tracing tools. No data of an event, no key and no header is ever in a
- * message, and none is made for a channel that nobody listens to.
+ * Channels of `node:diagnostics_channel`, for tracing tools. Messages never contain data of an event, keys or headers.
+ * A message is only created if its channel has a subscriber.
  */
 import { channel, tracingChannel } from 'node:diagnostics_channel'
 import type { EmitTrace } from './messages.js'

@@ -1,54 +1,57 @@
 import type { EmitResult } from '../types.js'
 
-/** What each channel tells, by its name. */
+/** The messages of each channel, by the channel's name. */
 export interface DiagnosticsMessages {
   /** A client was admitted. */
   'fastify-ws-events:connect': {
-    /** `null` at the root. */
+    /** The name of the instance; `null` at the root. */
     instance: string | null
     /** The client's address, as `trustProxy` resolves it; `null` where there is none (a Unix socket). */
     address: string | null
   }
-  /** A client was refused, or disconnected because of what it sends or because its key is not valid any more. */
+  /** A client was refused, or disconnected because of its messages or because its key has become invalid. */
   'fastify-ws-events:refuse': {
-    /** As the refusal that the client gets: `FST_ERR_WS_EVENTS_…`. */
+    /** The error code that the client gets: `FST_ERR_WS_EVENTS_…`. */
     code: string
-    /** What it asked for: `null` is the root; an excerpt of what is no name of an instance. */
+    /** The instance that the client requested; `null` for the root; an excerpt of an invalid name. */
     instance: string | null
-    /** The client's address; `null` where there is none. */
+    /** The client's address; `null` if there is none. */
     address: string | null
   }
-  /** A client that had been admitted is gone. */
+  /** A client has disconnected or was disconnected. */
   'fastify-ws-events:disconnect': {
-    /** `null` at the root. */
+    /** The name of the instance; `null` at the root. */
     instance: string | null
-    /** The client's address; `null` where there is none. */
+    /** The client's address; `null` if there is none. */
     address: string | null
-    /** Socket.IO's, such as `transport close`, or why the server closed the session, such as `removed`. */
+    /**
+     * Socket.IO's reason, such as `transport close`, or the reason why the server closed the session, such as
+     * `removed`.
+     */
     reason: string
   }
-  /** A connection is ended because too much waits for it. */
+  /** A connection is ended because too many bytes are queued for it. */
   'fastify-ws-events:slow': {
-    /** Of the namespaces that it is in; `null` is the root. */
+    /** The instances of its namespaces; `null` is the root. */
     instances: Array<string | null>
-    /** The client's address; `null` where there is none. */
+    /** The client's address; `null` if there is none. */
     address: string | null
-    /** Bytes that wait for it. */
+    /** Bytes that are queued for the connection. */
     queuedBytes: number
   }
 }
 
 /**
- * What the channels of an `emit` tell: `tracing:fastify-ws-events:emit:start`, `end`, `asyncStart`, `asyncEnd` and
- * `error`, as of Node's `TracingChannel`. One object for the whole of a call.
+ * The message of the channels of an `emit`: `tracing:fastify-ws-events:emit:start`, `end`, `asyncStart`, `asyncEnd` and
+ * `error`, as for Node's `TracingChannel`. One call of `emit` uses the same object for all of them.
  */
 export interface EmitTrace {
-  /** As the caller gave it, if that was a text, and no more than its beginning. */
+  /** The instance that the caller gave; shortened, and empty if it is not a string. */
   instance: string
-  /** The event's name, in the same way. */
+  /** The event's name that the caller gave, in the same form. */
   event: string
-  /** Of a call that was accepted, from `asyncStart` on. */
+  /** The result of an accepted call, from `asyncStart` on. */
   result?: EmitResult
-  /** Of one that was rejected, from `error` on. */
+  /** The error of a rejected call, from `error` on. */
   error?: unknown
 }

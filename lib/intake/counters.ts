@@ -1,25 +1,25 @@
 import { excerpt } from '../instances/names.js'
 import type { PublishStats, WebhookSkip } from '../types.js'
 
-/** Names of skipped webhooks that are kept. What comes from outside must not fill the memory. */
+/** Maximum number of names of skipped webhooks that are kept, because they come from outside. */
 const MAX_NAMES = 1000
 
-/** Webhooks that were skipped for one reason and one name. */
+/** Counts the skipped webhooks of one reason and one name. */
 export interface SkippedWebhooks {
   readonly reason: WebhookSkip
-  /** Of the event for `unknown-event`, else of the instance; shortened where it is long. */
+  /** The name of the event for `unknown-event`, otherwise of the instance; shortened if it is long. */
   readonly name: string
   readonly count: number
-  /** When the newest of them came, in ms since 1970. */
+  /** When the last of them was received, in ms since 1970. */
   readonly last: number
 }
 
-/** Counts what every source of published events brings. */
+/** Counters of publishing over HTTP and of webhooks. */
 export class IntakeCounters {
   #accepted = 0
   #repeated = 0
   readonly #skipped: Record<WebhookSkip, number> = { 'unknown-event': 0, 'invalid-name': 0, removed: 0 }
-  // Map(reason and name -> what was skipped), the one skipped last at the end
+  // Map(reason and name -> count), the most recently skipped last
   readonly #names = new Map<string, SkippedWebhooks>()
 
   accepted (events: number): void {
@@ -30,7 +30,7 @@ export class IntakeCounters {
     this.#repeated++
   }
 
-  /** @returns whether it is the first of its reason and name; `false` also for one name too many */
+  /** @returns whether the reason and name are new; `false` also if the maximum of names is reached */
   skipped (reason: WebhookSkip, name: string): boolean {
     this.#skipped[reason]++
     const shown = excerpt(name)
@@ -42,7 +42,7 @@ export class IntakeCounters {
     return before === undefined
   }
 
-  /** The names of skipped webhooks, the one skipped last first; at most {@link MAX_NAMES} of this process. */
+  /** The names of skipped webhooks of this process, the most recent first; at most {@link MAX_NAMES}. */
   get skippedNames (): SkippedWebhooks[] {
     return [...this.#names.values()].reverse()
   }

@@ -10,44 +10,44 @@ import type { IntakeCounters } from './counters.js'
 import { tableFull } from './index.js'
 import { clockOf, instantOf } from './local-time.js'
 
-/** A webhook of Evolution, whose further keys go into the message. */
+/** A webhook of Evolution. Keys that are not listed here become part of the message. */
 export interface EvolutionWebhook {
   readonly event: string
   readonly instance: string
   readonly data?: unknown
   readonly destination?: unknown
-  /** Local time with a `Z`. */
+  /** Local time, although it ends with `Z`. */
   readonly date_time?: string | undefined
   readonly sender?: string | null | undefined
   readonly server_url?: string | null | undefined
   readonly apikey?: unknown
 }
 
-/** What became of a webhook: what `emit` returns, or why there was nothing to emit. */
+/** The result of a webhook: that of `emit`, or the reason why no event was emitted. */
 export type WebhookResult = EmitResult | { readonly skipped: WebhookSkip }
 
 /**
- * Bodies of webhooks. Evolution repeats one for up to 33 minutes. There are more than requests of one's own: an hour of
- * 277 a second.
+ * Idempotency keys of webhooks, which are hashes of their bodies. Evolution repeats a webhook for up to 33 minutes. The
+ * table is large enough for an hour with 277 webhooks a second.
  */
 const BODIES: KeyTable = { name: 'evolution', maxKeys: 1_000_000, maxAge: 3_600_000 }
 
-/** After these an instance is no more. */
+/** Events after which an instance no longer exists. */
 const ENDS: ReadonlySet<string> = new Set(['instance.delete', 'remove.instance'])
-/** Noted with a webhook whose instance was removed. */
+/** Stored with a webhook after its instance was removed. */
 const REMOVED = 'removed'
 
 interface Parts {
   readonly emitter: Emitter
   readonly catalogue: Catalogue
   readonly configs: Pick<Configs, 'remove'>
-  /** Of Evolution's times; `null`: they stay as they come. */
+  /** The time zone of Evolution's times; `null`: they are not converted. */
   readonly timeZone: string | null
   readonly counters: IntakeCounters
   readonly logger: FastifyBaseLogger
 }
 
-/** Emits what Evolution sends as webhooks. The same body within an hour is one event. */
+/** Emits Evolution's webhooks as events. Webhooks with the same body within an hour are emitted once. */
 export class EvolutionIntake {
   readonly #parts: Parts
   readonly #clock: Intl.DateTimeFormat | null
@@ -58,9 +58,11 @@ export class EvolutionIntake {
   }
 
   /**
-   * @param bodyHash of the request's bytes
-   * @throws INVALID_DATA, NOT_SERIALIZABLE, MESSAGE_TOO_LARGE for what can never be emitted; LIMIT_REACHED,
-   *   STORE_UNAVAILABLE, PENDING_FULL, CLOSED for what can be later
+   * Emits a webhook as an event.
+   *
+   * @param bodyHash hash of the request's bytes
+   * @throws INVALID_DATA, NOT_SERIALIZABLE, MESSAGE_TOO_LARGE for a webhook that can never be emitted; LIMIT_REACHED,
+   *   STORE_UNAVAILABLE, PENDING_FULL, CLOSED for one that can be emitted later
    */
   async take (webhook: EvolutionWebhook, bodyHash: string): Promise<WebhookResult> {
     const event = this.#parts.catalogue.find(webhook.event)
@@ -93,8 +95,9 @@ export class EvolutionIntake {
   }
 
   /**
-   * Removes an instance after its `instance.delete`. A fence drops older webhooks that arrive later. That the
-   * instance is removed is noted with the webhook, so that a repetition does not remove the next of its name.
+   * Removes an instance after its `instance.delete`. A fence is stored first, which rejects older webhooks that arrive
+   * later. After the removal a note is stored with the webhook, so that a repetition does not remove a new instance
+   * with the same name.
    */
   async #removeAfter (
     event: EventType,
@@ -151,10 +154,10 @@ const WHY: Record<WebhookSkip, string> = {
   removed: 'webhooks from before the removal of their instance are skipped'
 }
 
-/** No hash of a body has a colon. */
+/** The key of an instance's fence. It cannot be the hash of a body, which has no colon. */
 const fenceOf = (name: string): string => `removed:${name}`
 
-/** The name of an instance as it is served; `undefined` for one that cannot be. */
+/** The normalized name of an instance; `undefined` if the name is invalid. */
 function nameOf (instance: string): string | undefined {
   try {
     return instanceName(instance)

@@ -5,7 +5,7 @@ import { instanceName } from '../instances/names.js'
 import type { EmitResult } from '../types.js'
 import type { IntakeCounters } from './counters.js'
 
-/** A message as a program outside of the process publishes it. */
+/** A message that a program outside of this process publishes. */
 export interface PublishedMessage {
   readonly event: string
   readonly data: unknown
@@ -14,17 +14,17 @@ export interface PublishedMessage {
   readonly extra?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** What makes a request the same as one before. */
+/** Identifies a request, so that a repetition of it is recognized. */
 export interface RequestKey {
   readonly key: string
-  /** Of its body. */
+  /** Hash of the request's body. */
   readonly fingerprint: string
 }
 
-/** Keys that publishers give. */
+/** The table of the idempotency keys that publishers send. */
 const KEYS: KeyTable = { name: 'publish', maxKeys: 100_000, maxAge: 3_600_000 }
 
-/** Takes messages from outside of the process and emits them. Any source may call it. */
+/** Emits messages that programs outside of this process publish, over HTTP or any other protocol. */
 export class Intake {
   readonly #emitter: Emitter
   readonly #counters: IntakeCounters
@@ -35,10 +35,11 @@ export class Intake {
   }
 
   /**
-   * Emits messages of an instance: none if one of them is not valid, and with a key all of them or none, once.
+   * Emits messages of an instance. If one of them is invalid, none is emitted. With a key, they are emitted as one
+   * unit, and only once.
    *
-   * @returns what became of each, in their order
-   * @throws what is wrong with a message, and which; IDEMPOTENCY_KEY_REUSED, PENDING_FULL, and what `emit` rejects with
+   * @returns the results of the messages, in their order
+   * @throws an error that names the invalid message; IDEMPOTENCY_KEY_REUSED, PENDING_FULL, and the errors of `emit`
    */
   async publish (
     instance: string,
@@ -65,7 +66,7 @@ export class Intake {
   }
 }
 
-/** The error for a request whose key has no room. */
+/** The error for a request when the table of its key is full. */
 export function tableFull ({ maxKeys, maxAge }: KeyTable): Error {
   return Object.assign(new errors.PENDING_FULL(), {
     message: `the store keeps ${maxKeys} keys of requests already, each for ${maxAge / 60_000} minutes: send it again later`
@@ -76,7 +77,7 @@ function publicationOf ({ event, data, sender, date_time: dateTime, extra }: Pub
   return { event, data, options: { sender, dateTime, extra } }
 }
 
-/** Says of an error in which message of a list it is. */
+/** Adds the position in the list to the error of an invalid message. */
 function inList<Result> (at: number, prepare: () => Result): Result {
   try {
     return prepare()

@@ -1,4 +1,4 @@
-/** Of each zone, what tells its wall time. */
+/** A formatter that gives the wall time of one time zone. */
 type Clock = Intl.DateTimeFormat
 
 export const clockOf = (timeZone: string): Clock => new Intl.DateTimeFormat('en-US', {
@@ -14,7 +14,7 @@ export const clockOf = (timeZone: string): Clock => new Intl.DateTimeFormat('en-
   second: 'numeric'
 })
 
-/** How far the wall clocks of a zone are ahead of UTC at an instant, in ms. */
+/** The offset of a time zone from UTC at an instant, in ms; positive east of UTC. */
 function offsetAt (clock: Clock, instant: number): number {
   const parts = new Map(clock.formatToParts(instant).map(({ type, value }) => [type, Number(value)]))
   const of = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0
@@ -23,13 +23,13 @@ function offsetAt (clock: Clock, instant: number): number {
 }
 
 /**
- * The instant at which a zone's wall clocks show a time. One that they show twice, when summer time ends, is the first
- * of the two; one that they skip is as far after the change as it was to be.
+ * Converts a wall time to an instant. When daylight saving time ends, some wall times occur twice: the first instant is
+ * used. When it begins, some are skipped: they are moved forward by the length of the change.
  *
- * @param wall the time on the clock, as if it were UTC, in ms since 1970
+ * @param wall the wall time as if it were UTC, in ms since 1970
  */
 export function instantOf (clock: Clock, wall: number): number {
-  // A day before and after any change of its clocks, a zone has the two offsets that it may have now.
+  // A change of the offset is never within a day of another one, so these are the two possible offsets.
   const before = wall - offsetAt(clock, wall - DAY)
   const after = wall - offsetAt(clock, wall + DAY)
   const fits = [before, after].find(instant => instant + offsetAt(clock, instant) === wall)

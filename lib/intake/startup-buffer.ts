@@ -4,7 +4,7 @@ import { type LogRecord, sizeOf } from '../log/event-log.js'
 import type { PendingLimits } from '../stores/store.js'
 import type { EmitResult } from '../types.js'
 
-/** An event of which nobody can tell yet where it goes. */
+/** An event that is buffered because its routes are not known yet. */
 export interface Held {
   readonly name: string
   readonly event: EventType
@@ -21,8 +21,8 @@ interface Waiting {
 }
 
 /**
- * What is emitted before the configs are known, because the store has been away since the start. It waits in the order
- * of the calls, within bounds.
+ * Buffers events that are emitted before the configs are loaded, because the store is unavailable at the start. It
+ * keeps the order of the calls, and its size is limited.
  */
 export class StartupBuffer {
   readonly #limits: PendingLimits
@@ -32,8 +32,8 @@ export class StartupBuffer {
   #isHolding: boolean
 
   /**
-   * @param isHolding whether events have to wait
-   * @param send takes an event where it goes
+   * @param isHolding whether events have to be buffered
+   * @param send sends an event to its streams
    */
   constructor (limits: PendingLimits, isHolding: boolean, send: (held: Held) => EmitResult | Promise<EmitResult>) {
     this.#limits = limits
@@ -41,7 +41,7 @@ export class StartupBuffer {
     this.#send = send
   }
 
-  /** Whether what comes now has to wait. */
+  /** Whether new events are buffered. */
   get isHolding (): boolean {
     return this.#isHolding
   }
@@ -55,9 +55,9 @@ export class StartupBuffer {
   }
 
   /**
-   * Lets an event wait.
+   * Buffers an event.
    *
-   * @returns what becomes of it
+   * @returns the result of the event
    * @throws PENDING_FULL
    */
   hold (held: Held): Promise<EmitResult> {
@@ -69,8 +69,8 @@ export class StartupBuffer {
   }
 
   /**
-   * Sends all that waits, and holds nothing any more. What is emitted meanwhile, by a listener
-   * of the host's, is behind it.
+   * Sends all buffered events, and buffers no more. Events that a listener of the application emits meanwhile are sent
+   * after them.
    */
   release (): void {
     for (const waiting of this.#waiting) {
@@ -85,7 +85,7 @@ export class StartupBuffer {
     this.#isHolding = false
   }
 
-  /** Rejects all that waits, each with what `why` says. */
+  /** Rejects all buffered events, each with the error that `why` returns. */
   reject (why: (held: Held) => Error): void {
     for (const { held, reject } of this.#waiting.splice(0)) reject(why(held))
     this.#bytes = 0

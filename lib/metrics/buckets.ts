@@ -1,4 +1,4 @@
-/** What a histogram has counted, as prom-client tells it. */
+/** A sample of a histogram, in the form of prom-client. */
 export interface BucketSample {
   readonly metricName: string
   readonly labels: { readonly le?: number | '+Inf' }
@@ -6,16 +6,16 @@ export interface BucketSample {
 }
 
 /**
- * The counts of a histogram. There is a value for each batch, of however few events and clients: prom-client's own
- * takes 60 ns and more for one, and this about 10.
+ * The counts of a histogram. A value is observed for each batch, even of one event, so speed matters: prom-client's own
+ * histogram takes at least 60 ns for a value, this one about 10 ns.
  */
 export class Buckets {
   readonly #bounds: readonly number[]
-  // By the bounds. One more is for what is above them all
+  // One count for each bound, and one for values above all bounds
   readonly #counts: Float64Array
   #sum = 0
 
-  /** @param bounds upper ones, growing */
+  /** @param bounds upper bounds, ascending */
   constructor (bounds: readonly number[]) {
     this.#bounds = bounds
     this.#counts = new Float64Array(bounds.length + 1)

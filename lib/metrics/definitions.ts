@@ -3,28 +3,29 @@ import type { Queues } from '../gateway/queues.js'
 import type { Stats } from '../types.js'
 import type { Traffic } from './traffic.js'
 
-/** What is there to be told at a scrape. */
+/** The values from which the metrics are calculated at a scrape. */
 export interface Reading {
   readonly stats: Stats
   readonly queues: Queues
   readonly traffic: Traffic
 }
 
-/** A value, or one for each value of the label. */
+/** A value, or one value for each value of the label. */
 type Values = number | Iterable<readonly [label: string, value: number]>
 
-/** A metric that is read when it is asked for. */
+/** A metric that is calculated at each scrape. */
 export interface Definition {
   readonly name: string
   readonly type: 'counter' | 'gauge'
   readonly help: string
   readonly label?: string
-  /** What the processes of a Node cluster have together; left out: their sum. */
+  /** How the values of a Node cluster's processes are combined; left out: their sum. */
   readonly aggregator?: 'min' | 'max'
   readonly read: (reading: Reading) => Values
 }
 
-// A series that is there from the start is one whose first step a rate sees.
+// Errors with a time series from the start. Prometheus' `rate` only sees an increase of a series that existed before
+// it.
 const REFUSALS: readonly ErrorName[] = [
   'UNAUTHORIZED',
   'FORBIDDEN',
@@ -54,9 +55,7 @@ const REJECTIONS: readonly string[] = [
 const withZeros = (labels: readonly string[], counts: Iterable<readonly [string, number]>): Values =>
   new Map([...labels.map(label => [label, 0] as const), ...counts])
 
-/**
- * Every metric but the histograms. Names and units as Prometheus has them: https://prometheus.io/docs/practices/naming/
- */
+/** Every metric except the histograms. Names and units follow https://prometheus.io/docs/practices/naming/ */
 export const definitions: readonly Definition[] = [
   {
     name: 'ws_events_emitted_total',

@@ -1,4 +1,4 @@
-/** A metric that is kept as events are written. */
+/** A histogram whose values are observed while events are being written. */
 interface HistogramDefinition {
   readonly name: string
   readonly help: string

@@ -6,22 +6,23 @@ import { type Definition, definitions, type Reading } from './definitions.js'
 import { histograms } from './histograms.js'
 import { Traffic } from './traffic.js'
 
-/** What a registry keeps. */
+/** The kinds of metrics that are registered. */
 type AnyMetric = Prom.Counter | Prom.Gauge | Omit<Prom.Histogram, 'get'>
 
-/** Counters and gauges of a server in the host's registry, from `register` to `close`. */
+/** The server's metrics in the application's registry, from `register` to `close`. */
 export class Metrics {
   readonly traffic: Traffic
   readonly #registry: MetricsRegistry
-  // Map(name -> metric). prom-client changes the name that a counter has itself, for OpenMetrics
+  // Map(name -> metric). A metric's own `name` is no help: prom-client changes it for OpenMetrics
   readonly #metrics = new Map<string, AnyMetric>()
   #read: (() => Omit<Reading, 'traffic'>) | undefined
   #reading: Reading | undefined
 
   /**
-   * Makes what is to be counted. Nothing is registered yet.
+   * Creates the metrics. `register` adds them to the registry.
    *
-   * @throws INVALID_OPTION when prom-client is not installed, and when the registry has metrics of these names already
+   * @throws INVALID_OPTION when prom-client is not installed, and when the registry already has metrics with these
+   *   names
    */
   static async load (registry: MetricsRegistry, catalogue: Catalogue): Promise<Metrics> {
     const metrics = new Metrics(await loadPromClient(), registry, catalogue)
@@ -32,7 +33,7 @@ export class Metrics {
   private constructor ({ Counter, Gauge, Histogram }: typeof Prom, registry: MetricsRegistry, catalogue: Catalogue) {
     this.#registry = registry
     this.traffic = new Traffic(catalogue)
-    // In no registry yet, neither in the host's nor in the one that all have by default.
+    // Create the metrics without a registry: neither the application's nor prom-client's default one.
     const registers: [] = []
     for (const { name, type, help, label, aggregator, read } of definitions) {
       const config = {
@@ -66,12 +67,12 @@ export class Metrics {
         aggregator: 'sum',
         values: this.traffic[kept].samples(name)
       })
-      // Registries ask for the one or for the other.
+      // Some registries call `get`, others `getForPromString`.
       this.#metrics.set(name, Object.assign(histogram, { get, getForPromString: get }))
     }
   }
 
-  /** Puts what is read now in place of what was read before. */
+  /** Replaces the values of a metric by the current ones. */
   #fill (metric: Prom.Counter | Prom.Gauge, label: string | undefined, read: Definition['read'], put: PutValue): void {
     metric.reset()
     const reading = this.#now()
@@ -81,7 +82,7 @@ export class Metrics {
     else if (label !== undefined) for (const [of, value] of values) put({ [label]: of }, value)
   }
 
-  /** One reading for all metrics of a scrape, which are asked for in one turn. */
+  /** The values of the current scrape. All metrics of a scrape are read in the same tick and share one reading. */
   #now (): Reading | undefined {
     if (this.#reading === undefined && this.#read !== undefined) {
       this.#reading = { ...this.#read(), traffic: this.traffic }
@@ -93,8 +94,8 @@ export class Metrics {
   /**
    * Registers all metrics, or none.
    *
-   * @param read what they tell, asked for once a scrape
-   * @throws INVALID_OPTION when the registry has metrics of these names already
+   * @param read returns the values, once for each scrape
+   * @throws INVALID_OPTION when the registry already has metrics with these names
    */
   register (read: () => Omit<Reading, 'traffic'>): void {
     this.#checkFree()
@@ -111,7 +112,7 @@ export class Metrics {
     }
   }
 
-  /** Takes out what was registered, and nothing that somebody else has put in its place. */
+  /** Removes the registered metrics, except those that other code has replaced. */
   close (): void {
     for (const [name, metric] of this.#metrics) {
       if (this.#registry.getSingleMetric(name) === metric) this.#registry.removeSingleMetric(name)

@@ -4,34 +4,34 @@ import { isId, timeOf } from '../log/ids.js'
 import { Buckets } from './buckets.js'
 import { histograms } from './histograms.js'
 
-/** An event on its way to clients; `event` is `undefined` for one that the catalogue does not have. */
+/** A published event; `event` is `undefined` if the catalogue does not have it. */
 interface Published {
   readonly entry: { readonly id: string }
   readonly event: EventType | undefined
 }
 
 /**
- * Clocks of two machines may differ so far, in ms. An id that is further ahead tells nothing of its age: after a
- * restart of Redis ids begin some seconds ahead, and a clock may have been set back.
+ * Assumed maximum difference between the clocks of two machines, in ms. From an id that is further ahead no lag can be
+ * calculated: after a restart of Redis, ids begin some seconds ahead, and a clock may have been set back.
  */
 const MAX_AHEAD = 1000
 
-/** Stands for all that has no name of ours: there may be any number of such names, and a label must be bounded. */
+/** The label for all names that are not in the catalogue: their number is not limited, and that of labels must be. */
 const OTHER = 'other'
 
-/** What is counted while events are on their way, where metrics are asked for: nothing else keeps it by event. */
+/** Counts events for the metrics, by event name. Exists only if the option `metrics` is set. */
 export class Traffic {
-  /** Events that were written at once. */
+  /** Histogram: events in a batch. */
   readonly batch = new Buckets(histograms.batch.buckets)
-  /** Seconds from an event's id to its being written. */
+  /** Histogram: seconds between an event's id and the writing of the event. */
   readonly lag = new Buckets(histograms.lag.buckets)
-  /** When a lag was looked at last, in ms. */
+  /** When a lag was last observed, in ms since 1970. */
   #now = 0
   readonly #events: readonly EventType[]
-  // By the events' index. One more is for events of another version's catalogue, which shares the store
+  // Counts by the event's index; the last one is for events of another catalogue on the same store
   readonly #emitted: Float64Array
   readonly #delivered: Float64Array
-  // Map(error name -> `emit` calls)
+  // Map(error name -> rejected calls of `emit`)
   readonly #rejected = new Map<string, number>()
 
   constructor ({ events }: Catalogue) {
@@ -44,13 +44,15 @@ export class Traffic {
     this.#emitted[index] = (this.#emitted[index] ?? 0) + 1
   }
 
-  /** @param error what an `emit` was rejected with */
+  /** @param error the rejection of an `emit` */
   rejected (error: unknown): void {
     const name = errorName(error) ?? OTHER
     this.#rejected.set(name, (this.#rejected.get(name) ?? 0) + 1)
   }
 
-  /** Once for all clients that are handed the same, because there may be many. */
+  /**
+   * Counts events that were delivered to a number of clients. Called once for all of them, because there may be many.
+   */
   delivered (events: readonly Published[], clients: number): void {
     for (const { event } of events) {
       const index = event?.index ?? this.#events.length
@@ -58,15 +60,15 @@ export class Traffic {
     }
   }
 
-  /** @param batch what was written at once, to however many clients, the oldest first */
+  /** @param batch the events of one write, the oldest first, regardless of the number of clients */
   wrote (batch: readonly Published[]): void {
     this.batch.observe(batch.length)
     const now = Date.now()
-    // There may be very many in a millisecond, one for each instance, and to read an id costs more than all else here.
+    // Observe at most one lag in a millisecond: there may be a batch for each instance, and parsing an id is slow.
     if (now === this.#now) return
     this.#now = now
     const id = batch[0]?.entry.id
-    // A store of the host's may have ids of its own making.
+    // A store of the application may use other ids.
     if (id === undefined || !isId(id)) return
     const lag = now - timeOf(id)
     if (lag >= -MAX_AHEAD) this.lag.observe(Math.max(0, lag) / 1000)
@@ -77,7 +79,7 @@ export class Traffic {
     return this.#byEvent(this.#emitted)
   }
 
-  /** Messages handed to clients' connections by event. */
+  /** Messages written to clients' connections by event. */
   get deliveredByEvent (): ReadonlyMap<string, number> {
     return this.#byEvent(this.#delivered)
   }
@@ -89,7 +91,7 @@ export class Traffic {
 
   #byEvent (counts: Float64Array): Map<string, number> {
     const found = new Map(this.#events.map(({ name, index }) => [name, counts[index] ?? 0]))
-    // The host may have an event of that name.
+    // Added up, because the catalogue may have an event with the name `other`.
     return found.set(OTHER, (found.get(OTHER) ?? 0) + (counts[this.#events.length] ?? 0))
   }
 }

@@ -1,11 +1,11 @@
-/** A media type that a caller takes. */
+/** A media range of an `Accept` header. */
 interface Range {
   readonly type: string
-  /** From 0 (never) to 1. */
+  /** Preference from 0 (not acceptable) to 1. */
   readonly quality: number
 }
 
-/** How exactly a range names a type: 2 is by its name, -1 is not at all. */
+/** How specifically a range matches a type: 2 for the exact type, 1 for `text/*` and the like, 0 for any type, -1 for no match. */
 function exactness (range: string, type: string): number {
   if (range === type) return 2
   if (range === `${type.split('/', 1)[0] ?? ''}/*`) return 1
@@ -21,11 +21,11 @@ function parse (header: string): Range[] {
 }
 
 /**
- * The type that a caller would rather have, of those that there are: the one with the highest quality, then the one
- * that it names more exactly, then the first.
+ * Selects the type that a caller prefers: the one with the highest quality, then the most specific match, then the
+ * first.
  *
- * @param header `Accept`; left out or empty is any
- * @returns `undefined` when it takes none of them
+ * @param header `Accept`; if it is missing or empty, any type is acceptable
+ * @returns `undefined` if no type is acceptable
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
  */
 export function preferred<Type extends string> (header: string | undefined, types: readonly Type[]): Type | undefined {

@@ -3,10 +3,10 @@ import { instanceName } from '../instances/names.js'
 import { authorizeCaller, type Guard } from './caller.js'
 
 /**
- * Makes the hook that lets a request to an instance pass or not. It runs before the body is read, and looks at the
- * path alone: what a query says of the instance counts for nothing.
+ * Makes a hook that checks whether a caller has access to an instance. It runs before the body is read, and uses only
+ * the path: an instance in the query is ignored.
  *
- * @param param the path parameter that names the instance
+ * @param param the path parameter with the instance's name
  */
 export function accessHook (guard: Guard, param: string) {
   return async ({ params, raw }: FastifyRequest): Promise<void> => {

@@ -3,18 +3,18 @@ import { ServerResponse } from 'node:http'
 import { Readable, finished } from 'node:stream'
 import { errors } from '../errors.js'
 
-/** Holds the bodies of requests that are being read and handled within one bound of bytes. */
+/** Limits the total bytes of the request bodies that are being read and handled. */
 export class Bodies {
   readonly #max: number
   #held = 0
 
-  /** @param max bytes of all bodies together */
+  /** @param max maximum bytes of all bodies together */
   constructor (max: number) {
     this.#max = max
   }
 
   /**
-   * A hook before the body is read. What a body takes is given back when its request is over.
+   * A hook that runs before the body is read. The bytes of a body are released when its request is over.
    *
    * @throws PENDING_FULL
    */
@@ -30,7 +30,7 @@ export class Bodies {
       this.#held += bytes
     }
     const length = request.headers['content-length']
-    // Fastify refuses it for its length, without reading it.
+    // Fastify will refuse a body of this length without reading it.
     if (Number(length) > request.routeOptions.bodyLimit) return payload
     if (length !== undefined) hold(Number(length))
     whenOver(reply.raw, () => { this.#held -= own })
@@ -44,14 +44,14 @@ export class Bodies {
   }
 }
 
-/** Calls once when a response has been written, or its client has gone. */
+/** Calls `over` once, when the response has been sent or its client has disconnected. */
 function whenOver (response: ServerResponse, over: () => void): void {
-  // Of HTTP/1, and not gone yet: one event tells, at a fraction of the cost.
+  // Fast path for an open HTTP/1 response, where one event is enough.
   if (response instanceof ServerResponse && !response.closed && !response.writableEnded) response.once('close', over)
   else finished(response, over)
 }
 
-/** A body that does not say how long it is. */
+/** Passes a body of unknown length on, and counts its bytes. */
 async function * counted (payload: RequestPayload, hold: (bytes: number) => void): AsyncGenerator<Buffer> {
   for await (const chunk of payload as AsyncIterable<Buffer>) {
     hold(chunk.length)

@@ -4,7 +4,7 @@ import { errorName } from '../errors.js'
 import type { LimitCounters } from '../limits/limits.js'
 import type { RefusedAddresses } from '../limits/refused-addresses.js'
 
-/** What a request is checked with. */
+/** The checks of a request's caller. */
 export interface Guard {
   readonly access: Access
   readonly refused: RefusedAddresses
@@ -12,9 +12,9 @@ export interface Guard {
 }
 
 /**
- * Checks what the caller of a route may see. A key that is refused counts for its address as it does for a socket.
+ * Determines the permissions of a route's caller. A refused key counts for its address like one of a Socket.IO client.
  *
- * @param instance what is asked for; `null` is the root
+ * @param instance the instance that the caller wants to access; `null` is the root
  * @throws LIMIT_REACHED, UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED, CLOSED
  */
 export async function authorizeCaller (
@@ -27,18 +27,18 @@ export async function authorizeCaller (
   return await checked(guard, request, peer => guard.access.authorize(apikey, instance, peer, headers))
 }
 
-/** Who may publish. */
+/** A caller that may publish. */
 export interface Publisher {
   readonly grant: Grant
-  /** What it is counted by: its key, or its address where it came without one. */
+  /** The key by which its events are counted for `publishPerSecond`; without a key, its address. */
   readonly key: string
 }
 
 /**
  * Checks whether the caller of a route may publish.
  *
- * @param instance that it is for; `null`: not known yet
- * @throws as {@link authorizeCaller}
+ * @param instance the instance to publish for; `null`: not known yet
+ * @throws the errors of {@link authorizeCaller}
  */
 export async function authorizePublisher (
   guard: Guard,

@@ -13,9 +13,9 @@ import { DEFAULT_LIMIT } from './schemas.js'
 import { compilers, queryValidatorCompiler } from './validation.js'
 
 interface EventsParts extends Pick<RouteParts, 'prefix' | 'schemas' | 'logSerializers'> {
-  /** Left out when the plugin is disabled. */
+  /** The sessions of HTTP clients; left out if the plugin is disabled. */
   readonly streams: Streams | undefined
-  /** Whether there are events of all instances at once. */
+  /** Whether the root is served, with the events of all instances. */
   readonly hasRoot: boolean
 }
 
@@ -34,8 +34,8 @@ const STREAM = 'text/event-stream'
 const PAGE = 'application/json'
 
 /**
- * `GET /instance/:name/events` and, in global mode, `GET /events`: what Socket.IO clients get, as a stream of
- * server-sent events or a page of the past.
+ * Adds `GET /instance/:name/events` and, in global mode, `GET /events`: the same events as for Socket.IO clients, as a
+ * stream of server-sent events or as a page of history.
  */
 export function addEventsRoutes (fastify: FastifyInstance, parts: EventsParts): void {
   const { prefix, schemas, hasRoot } = parts
@@ -52,12 +52,12 @@ function addRoute (
   fastify.route<{ Params: { name?: string }, Querystring: Query }>({
     method: 'GET',
     url,
-    // Nobody could tell its answer from a stream that has not begun.
+    // A response to HEAD could not be distinguished from a stream that has no event yet.
     exposeHeadRoute: false,
     schema,
     config: documented,
     logSerializers,
-    // The key is looked at first, by the same check that lets a client in.
+    // Validation errors are reported after the key is checked, by `checkQuery`.
     attachValidation: true,
     ...compilers,
     validatorCompiler: queryValidatorCompiler,
@@ -75,7 +75,10 @@ function addRoute (
   })
 }
 
-/** Whoever says where a page begins, or how long it is, and not what type it takes, wants a page. */
+/**
+ * The type of response that a caller prefers. A query with the parameters of a page asks for a page, unless `Accept`
+ * says otherwise.
+ */
 function preferredType ({ headers, query }: Request): typeof STREAM | typeof PAGE | undefined {
   return preferred(headers.accept, 'after' in query || 'limit' in query ? [PAGE, STREAM] : [STREAM, PAGE])
 }
@@ -97,13 +100,16 @@ function handshakeOf ({ raw, query }: Request, lastEventId: string): Handshake {
 
 const STREAM_HEADERS = {
   'content-type': STREAM,
-  // A proxy that compresses would hold events back.
+  // A proxy that compresses or caches would delay events.
   'cache-control': 'no-cache, no-transform',
-  // The same for nginx, which collects what it passes on.
+  // Disables the buffering of nginx.
   'x-accel-buffering': 'no'
 }
 
-/** Writes the head of a stream, with what the host's hooks have set (for CORS, say). No header is HTTP/1's alone. */
+/**
+ * Writes the headers of an event stream, including those that the application's hooks have set (for CORS, for example).
+ * No header here is specific to HTTP/1.
+ */
 function beginStream (reply: FastifyReply): void {
   reply.hijack()
   for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -122,14 +128,14 @@ function askedOf (request: Request, reply: FastifyReply, lastEventId: string, ch
   }
 }
 
-/** A client that gives no id gets its offset (`ws.ready`), from which it resumes. */
+/** Sends an event stream. A client without an id gets one in `ws.ready`, from which it can resume. */
 async function stream (streams: Streams, request: Request, reply: FastifyReply): Promise<void> {
   const header = request.raw.headers['last-event-id']
   const asked = askedOf(request, reply, header === undefined ? '' : readId(header), () => { checkStreamQuery(request) })
   await streams.open(asked, () => {
     beginStream(reply)
   })
-  // The client has gone before it began.
+  // The client disconnected before the stream began.
   if (!reply.raw.headersSent) reply.hijack()
 }
 
@@ -159,7 +165,7 @@ function checkQuery ({ raw, validationError }: Request): void {
   if (validationError !== undefined) throw validationError
 }
 
-/** The messages are JSON already. */
+/** Builds the JSON text of a page without parsing the messages, which are JSON already. */
 function textOf ({ recovered, events, lastEventId, more }: Page): Buffer {
   const parts = events.flatMap((event, at) => at === 0 ? [event] : [COMMA, event])
   return Buffer.concat([
@@ -171,7 +177,7 @@ function textOf ({ recovered, events, lastEventId, more }: Page): Buffer {
 
 const COMMA = Buffer.from(',')
 
-/** Not thrown: clients may try for ever, and each try would be an error in the log. */
+/** Answers without throwing: clients may retry forever, and each retry would log an error. */
 async function sendDisabled (reply: FastifyReply): Promise<void> {
   const error = new errors.DISABLED()
   const { code, message } = error

@@ -8,7 +8,7 @@ import { BODY_LIMIT, type RouteParts } from './instance.js'
 import { documented } from './openapi.js'
 import { compilers, eitherForm } from './validation.js'
 
-/** Of what passes by itself: a store that is away, too many bodies at once. */
+/** Status of temporary errors: the store is unavailable, or too many bodies are being read. */
 const PASSING = 503
 
 interface Params { instance: string }
@@ -17,7 +17,7 @@ interface EvolutionParts extends RouteParts {
   readonly catalogue: Catalogue
 }
 
-/** `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API call them. */
+/** Adds `POST /websocket/set/:instance` and `GET /websocket/find/:instance`, as clients of Evolution API use them. */
 export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionParts): void {
   const { prefix, guard, schemas, configs, logSerializers, catalogue } = parts
   const common = {
@@ -28,7 +28,8 @@ export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionPa
     ...compilers,
     errorHandler
   }
-  // The manager shows an event as off whose name it does not know, and cannot switch it off then.
+  // Uses Evolution's names of events: its manager shows an event with an unknown name as disabled, and cannot disable
+  // it.
   const shown = (config: InstanceConfig): InstanceConfig =>
     ({ ...config, events: config.events.map(name => catalogue.evolutionName(name)) })
 
@@ -52,7 +53,7 @@ export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionPa
     schema: schemas.evolutionFind,
     handler: async ({ params }, reply) => {
       const config = await configs.find(params.instance)
-      // Fastify would send no body for null.
+      // Fastify would send an empty body for `null`.
       return await reply.type('application/json; charset=utf-8').send(config === null ? 'null' : shown(config))
     }
   })
@@ -60,7 +61,7 @@ export function addEvolutionRoutes (fastify: FastifyInstance, parts: EvolutionPa
 
 const eitherBody = eitherForm(body => typeof body === 'object' && body !== null && 'websocket' in body)
 
-/** Evolution's clients read `status` and `response.message`; the rest is as everywhere. */
+/** Adds `status` and `response.message`, which Evolution's clients read, to the usual error body. */
 function errorHandler (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   sendEvolutionError(error, request, reply, error.statusCode ?? 500)
 }
@@ -71,7 +72,7 @@ export function sendEvolutionError (
   reply: FastifyReply,
   statusCode: number
 ): void {
-  // What passes comes again and again, once for each webhook of a burst: a stack would drown the log.
+  // Without a stack: a temporary error may be logged for every webhook of a burst.
   if (statusCode === PASSING) request.log.warn({ code: error.code }, error.message)
   else if (statusCode >= 500) request.log.error({ err: error }, error.message)
   void reply.code(statusCode).send({

@@ -10,7 +10,7 @@ import type { LogSerializers } from './log.js'
 import type { routeSchemas } from './schemas.js'
 import { compilers } from './validation.js'
 
-/** What routes are made with. */
+/** What the routes need to run. */
 export interface RouteParts {
   readonly prefix: string
   readonly guard: Guard
@@ -19,14 +19,14 @@ export interface RouteParts {
   readonly logSerializers: LogSerializers
 }
 
-/** Largest body of a config, in bytes: every event of a large catalogue fits in. */
+/** Maximum body of a config, in bytes. Every event name of a large catalogue fits. */
 export const BODY_LIMIT = 1024 * 1024
 
 interface Params { name: string }
 
 const notSet = (name: string): Error => new errors.NOT_SET(name, encodeURIComponent(name))
 
-/** `PUT`, `GET` and `DELETE` of `/instance/:name/websocket` */
+/** Adds `PUT`, `GET` and `DELETE` of `/instance/:name/websocket`. */
 export function addInstanceRoutes (
   fastify: FastifyInstance,
   { prefix, guard, schemas, configs, logSerializers }: RouteParts

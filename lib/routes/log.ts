@@ -1,18 +1,18 @@
 import type { FastifyBaseLogger, FastifyRequest, RouteOptions } from 'fastify'
 
-/** How values of the log are written, by their name in it. */
+/** Functions that convert values for the log, by the values' names. */
 export type LogSerializers = NonNullable<RouteOptions['logSerializers']>
 
-/** Where pino keeps the serializers of a logger; the same symbol as its `symbols.serializersSym`. */
+/** The property in which pino keeps a logger's serializers; the same symbol as its `symbols.serializersSym`. */
 const SERIALIZERS = Symbol.for('pino.serializers')
 
 const isSerializer = (value: unknown): value is (request: FastifyRequest) => unknown => typeof value === 'function'
 
 /**
- * What writes a request into the log as the host's logger does, but for its query: a key has no business there, and
- * some put it there all the same. No route of ours has a use for one.
+ * Log serializers that remove the query of a request and otherwise use the application's. Keys do not belong in a
+ * query, but some clients put them there, and the plugin's routes need no query in the log.
  *
- * @param log the host's. One that is not pino's gets the request as it is
+ * @param log the application's logger. Unless it is pino's, requests are logged unchanged
  */
 export function withoutQuery (log: FastifyBaseLogger): LogSerializers {
   const serializers = (log as { [SERIALIZERS]?: Record<string, unknown> })[SERIALIZERS]
@@ -20,9 +20,9 @@ export function withoutQuery (log: FastifyBaseLogger): LogSerializers {
   return isSerializer(req) ? { req: (request: FastifyRequest) => req(bare(request)) } : {}
 }
 
-/** The same request, as if nothing had come after its path. */
+/** The same request with an URL that ends after the path. */
 function bare (request: FastifyRequest): FastifyRequest {
-  // With `useSemicolonDelimiter` a query may begin with a semicolon.
+  // With Fastify's option `useSemicolonDelimiter`, a semicolon starts the query.
   const [path = ''] = request.url.split(/[?;]/, 1)
   return Object.create(request, {
     url: { value: path },

@@ -11,27 +11,27 @@ import { documented } from './openapi.js'
 import type { RefusedPublishers } from './refused-publishers.js'
 import { compilers, eitherForm } from './validation.js'
 
-/** What the routes are made with by which somebody publishes. */
+/** What the routes for publishing need to run. */
 export interface PublishParts extends Pick<RouteParts, 'prefix' | 'guard' | 'schemas' | 'logSerializers'> {
   readonly intake: Intake
   readonly rate: PublishRate
   readonly refusals: RefusedPublishers
   readonly bodies: Bodies
-  /** In bytes; `null`: the route's own default. */
+  /** Maximum body in bytes; `null`: the route's own default. */
   readonly bodyLimit: number | null
 }
 
-/** Largest body of messages, in bytes, where the option says nothing. */
+/** Default of the maximum body for messages, in bytes. */
 const BODY_LIMIT = 16 * 1024 * 1024
 
 interface Params { name: string }
 interface Headers { 'idempotency-key'?: string }
 
-/** `POST /instance/:name/events`: one message, or a list of them. */
+/** Adds `POST /instance/:name/events`, which takes one message or a list of messages. */
 export async function addPublishRoute (fastify: FastifyInstance, parts: PublishParts): Promise<void> {
   const { prefix, schemas, logSerializers, intake, bodies, bodyLimit } = parts
   const publishers = new Publishers(parts)
-  // A context of its own, for a parser of its own: what a host has set for JSON may drop the body's bytes.
+  // A Fastify context of its own, with its own parser: the application's JSON parser may not keep the body's bytes.
   await fastify.register(async context => {
     const hashes = readJson(context)
     context.route<{ Params: Params, Headers: Headers, Body: PublishedMessage | PublishedMessage[] }>({
@@ -61,12 +61,12 @@ export async function addPublishRoute (fastify: FastifyInstance, parts: PublishP
   })
 }
 
-/** Lets publishers in and counts what they publish. */
+/** Checks publishers, and counts what they publish. */
 export class Publishers {
   readonly #guard: Guard
   readonly #rate: PublishRate
   readonly #refusals: RefusedPublishers
-  // Map(request -> who it is from)
+  // Map(request -> its publisher)
   readonly #admitted = new WeakMap<FastifyRequest, Publisher>()
 
   constructor ({ guard, rate, refusals }: Pick<PublishParts, 'guard' | 'rate' | 'refusals'>) {
@@ -78,7 +78,7 @@ export class Publishers {
   /**
    * Checks a request before its body is read.
    *
-   * @param instance that it is for; `null`: its body tells
+   * @param instance the instance to publish for; `null`: the body has its name
    * @throws LIMIT_REACHED, UNAUTHORIZED, FORBIDDEN, VERIFY_FAILED, CLOSED
    */
   async admit (request: FastifyRequest, instance: string | null): Promise<void> {
@@ -101,25 +101,25 @@ export class Publishers {
     }
   }
 
-  /** Logs that a request was refused, if that is for its key. */
+  /** Logs a refused request if the key is the reason. */
   refused (error: unknown, request: FastifyRequest, instance: string | null): void {
     const { headers, socket } = request.raw
     this.#refusals.add(error, request, instance, this.#guard.access.peer(headers, socket.remoteAddress).address)
   }
 
-  /** Counts the events of a request that was let in. */
+  /** Counts the events of an admitted request. */
   count (request: FastifyRequest, events: number): void {
     const publisher = this.#admitted.get(request)
     if (publisher !== undefined) this.#rate.add(publisher.key, events - 1)
   }
 
-  /** The instances that a request may publish for, once it was let in; `null`: all. */
+  /** The instances that an admitted request may publish for; `null`: all. */
   instancesOf (request: FastifyRequest): ReadonlySet<string> | null {
     return this.#admitted.get(request)?.grant.instances ?? null
   }
 }
 
-/** The bytes of bodies, by what they are compared with. */
+/** Hashes of request bodies, by which repeated requests are recognized. */
 export class BodyHashes {
   // Map(request -> the SHA-256 of its body)
   readonly #hashes = new WeakMap<FastifyRequest, string>()
@@ -134,13 +134,13 @@ export class BodyHashes {
 }
 
 /**
- * Has the routes of a context take JSON and nothing else.
+ * Makes the routes of a context accept only JSON.
  *
- * @param always whether the bytes of each body are hashed; else those of requests with an `Idempotency-Key`
+ * @param always whether every body is hashed; otherwise only those of requests with an `Idempotency-Key`
  */
 export function readJson (context: FastifyInstance, always = false): BodyHashes {
   const hashes = new BodyHashes()
-  // What JSON calls `__proto__` is a property like any other here.
+  // `ignore`: properties named `__proto__` and `constructor` are ordinary data here.
   const parse = context.getDefaultJsonParser('ignore', 'ignore')
   context.removeAllContentTypeParsers()
   context.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {

@@ -3,17 +3,17 @@ import { countedAs } from '../access/addresses.js'
 import { CODE_PREFIX, errorName } from '../errors.js'
 
 const MINUTE = 60_000
-/** Addresses that are logged within a minute: somebody with many of them must not flood the log. */
+/** Maximum number of addresses that are logged in a minute, so that many addresses do not flood the log. */
 const MAX_ADDRESSES = 1000
 
 /**
- * Logs publishers and webhooks whose key is refused: once a minute for an address, and never with the key. Evolution
- * gives up after 401 and 403, and the programs that publish may log nothing.
+ * Logs publishers and webhooks with a refused key: once a minute for each address, and never the key. Evolution gives
+ * up after 401 and 403, and a publishing program may log nothing itself.
  */
 export class RefusedPublishers {
   readonly #log: FastifyBaseLogger
   readonly #now: () => number
-  /** Logged since #minute began. */
+  /** Addresses that were logged since #minute began. */
   readonly #addresses = new Set<string>()
   #minute = 0
 
@@ -23,9 +23,9 @@ export class RefusedPublishers {
   }
 
   /**
-   * Logs a refusal, if it is one of a key.
+   * Logs a refusal if the key is the reason.
    *
-   * @param instance that it is for; `null`: not known
+   * @param instance the instance to publish for; `null`: not known
    */
   add (error: unknown, { routeOptions }: FastifyRequest, instance: string | null, address: string | null): void {
     const name = errorName(error)

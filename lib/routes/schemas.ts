@@ -2,7 +2,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import type { Catalogue } from '../events/catalogue.js'
 import { MAX_NAME_LENGTH } from '../instances/names.js'
 
-/** What is the same for every route; what differs is given by `routeSchemas`. */
+/** Schemas that all routes share. `routeSchemas` makes those that depend on the catalogue. */
 const tags = ['websocket']
 const security = [{ apikey: [] }, { bearer: [] }]
 
@@ -14,7 +14,7 @@ const error = (description: string, more: Record<string, TSchema> = {}) => Type.
   ...more
 }, { description })
 
-/** The keys that errors of Evolution's routes have besides. */
+/** Additional properties of errors of Evolution's routes. */
 const evolutionError = {
   status: Type.Optional(Type.Integer()),
   response: Type.Optional(Type.Object({ message: Type.Array(Type.String()) }))
@@ -23,11 +23,11 @@ const evolutionError = {
 const commaList = (what: string) =>
   Type.Optional(Type.String({ description: `${what}, with commas between them. Left out or empty: all` }))
 
-/** Most events that a page may have, and how many it has where the caller does not say. */
+/** Maximum and default number of events in a page. */
 const MAX_LIMIT = 1000
 export const DEFAULT_LIMIT = 100
 
-/** A page of the past. */
+/** The schema of a page of history. */
 function pageSchema () {
   const message = Type.Object({
     id: Type.String(),
@@ -48,7 +48,7 @@ function pageSchema () {
   })
 }
 
-/** What the routes of events have in common. */
+/** Schemas that the routes for reading events share. */
 function eventsSchemas (names: readonly string[]) {
   return {
     common: {
@@ -97,9 +97,9 @@ function eventsSchemas (names: readonly string[]) {
   }
 }
 
-/** What the routes of configs have in common, with this catalogue's events as examples. */
+/** Schemas that the routes of configs share, with events of this catalogue as examples. */
 function configSchemas (names: readonly string[]) {
-  // No `enum`: both spellings are taken, and an unknown name is answered with the nearest one.
+  // No `enum`: both spellings are accepted, and the error for an unknown name suggests the most similar one.
   const events = Type.Array(Type.String({ maxLength: 200 }), {
     maxItems: 10_000,
     description: `Events to send, in either spelling (MESSAGES_UPSERT, messages.upsert). Empty: all. Left out, or empty with enabled false: the stored list stays; all where there is none. One or more of ${names.join(', ')}`,
@@ -112,7 +112,7 @@ function configSchemas (names: readonly string[]) {
     503: error('The key cannot be checked just now, or the server is shutting down', more)
   })
   return {
-    // Its length is checked with all else, after normalization.
+    // No `maxLength`: the length is checked after normalization.
     name: Type.String({
       description: `The instance: at most ${MAX_NAME_LENGTH} characters, without / \\ , ? # % and control characters`
     }),
@@ -138,7 +138,7 @@ function configSchemas (names: readonly string[]) {
 
 type ConfigSchemas = ReturnType<typeof configSchemas>
 
-/** The schemas of all routes. */
+/** Makes the schemas of all routes. */
 export function routeSchemas (catalogue: Catalogue) {
   const names = catalogue.events.map(({ constant }) => constant)
   const configsOf = configSchemas(names)
@@ -214,12 +214,12 @@ function eventsRouteSchemas ({ name, failures }: ConfigSchemas, names: readonly 
   }
 }
 
-/** Messages in a list that is published. */
+/** Maximum number of messages in a published list. */
 const MAX_MESSAGES = 1000
-/** Characters of an `Idempotency-Key`. */
+/** Maximum length of an `Idempotency-Key`. */
 const MAX_KEY = 200
 
-/** What `emit` returns. */
+/** The schema of `EmitResult`. */
 const emitted = (description: string) => Type.Object({
   id: Type.Union([Type.String(), Type.Null()], {
     description: 'The id of the message; null when nobody was there and nothing remembers it'
@@ -272,7 +272,7 @@ function publishSchemas ({ name, failures }: ConfigSchemas, names: readonly stri
   }
 }
 
-/** Of the two routes that Evolution API has. */
+/** The schemas of Evolution API's two routes. */
 function evolutionSchemas ({ name, body, config, failures, settingFailures }: ConfigSchemas) {
   const params = Type.Object({ instance: name })
   return {
@@ -301,7 +301,7 @@ function evolutionSchemas ({ name, body, config, failures, settingFailures }: Co
   }
 }
 
-/** Of the routes that take Evolution's webhooks. */
+/** The schemas of the routes for Evolution's webhooks. */
 function webhookSchemas () {
   const common = {
     summary: 'Take a webhook of Evolution API, as it sends it',

@@ -2,10 +2,10 @@ import type { Ajv, ErrorObject, ValidateFunction } from 'ajv'
 import type { FastifySchemaCompiler, FastifySerializerCompiler, RouteOptions } from 'fastify'
 import { createValidator, describeFault } from '../host/json-schema.js'
 
-/** As Fastify takes it: `value` takes the place of what was checked. */
+/** The result of a validator in Fastify: `value` replaces the validated value. */
 type Result = true | { readonly value: unknown } | { readonly error: ErrorObject[] }
 
-/** Made for the first schema that is compiled. */
+/** Returns a validator that is created on first use. */
 const validatorFor = (options: { coerceTypes?: boolean }): () => Ajv => {
   let validator: Ajv | undefined
   return () => (validator ??= createValidator(options))
@@ -14,7 +14,7 @@ const validatorFor = (options: { coerceTypes?: boolean }): () => Ajv => {
 const validator = validatorFor({})
 const queryValidator = validatorFor({ coerceTypes: true })
 
-/** Compiles a schema for the first request that it checks: it takes longer than all else of registering a route. */
+/** Compiles a schema on its first request: compiling takes longer than the rest of registering a route. */
 function lazily (schema: object, ajv: () => Ajv): (data: unknown) => ErrorObject[] | null {
   let validate: ValidateFunction | undefined
   return data => {
@@ -32,7 +32,7 @@ export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpP
   }
 }
 
-/** For routes that take a query, in which all is text. */
+/** For routes with a query, where every value is a text. */
 export const queryValidatorCompiler: FastifySchemaCompiler<object> = route => {
   if (route.httpPart !== 'querystring') return validatorCompiler(route)
   const faultsOf = lazily(route.schema, queryValidator)
@@ -42,12 +42,12 @@ export const queryValidatorCompiler: FastifySchemaCompiler<object> = route => {
   }
 }
 
-/** So much of the name of a parameter is shown. */
+/** The part of a parameter's name that an error may show. */
 const SHOWN = /^[a-z_]{1,20}/i
 
 /**
- * A fault with as much of an unknown parameter's name as is a word. It goes to the log, and what a caller meant as a
- * key may stand in the name (`?apikey%3DKEY`).
+ * Shortens the name of an unknown parameter in an error to its first word. The error is logged, and the name may
+ * contain a key that the caller sent in a wrong way (`?apikey%3DKEY`).
  */
 function withoutKey (fault: ErrorObject): ErrorObject {
   if (fault.keyword !== 'additionalProperties') return fault
@@ -57,10 +57,9 @@ function withoutKey (fault: ErrorObject): ErrorObject {
 }
 
 /**
- * Checks a body against the one of a schema's two forms that it means to have, so that the error says what is wrong
- * with it.
+ * Validates a body against one of a schema's two forms, so that the error describes what is wrong in that form.
  *
- * @param isFirst whether a body means to have the first one
+ * @param isFirst whether a body has the first form
  */
 export const eitherForm = (isFirst: (body: unknown) => boolean): FastifySchemaCompiler<object> => route => {
   if (route.httpPart !== 'body') return validatorCompiler(route)
@@ -77,7 +76,10 @@ export const schemaErrorFormatter: NonNullable<RouteOptions['schemaErrorFormatte
   return new Error(fault === undefined ? `${where} is not valid` : describeFault(fault as ErrorObject, where))
 }
 
-/** Fastify hands an error over with `error`, `message` and `statusCode` on it, none of which JSON would list. */
+/**
+ * Fastify passes an error with `error`, `message` and `statusCode`, which JSON would not include because they are not
+ * enumerable.
+ */
 function textOf (payload: unknown): string {
   if (!(payload instanceof Error)) return JSON.stringify(payload)
   const { statusCode, code, error, message } = payload as Error & { statusCode?: number, code?: string, error?: string }
@@ -85,11 +87,11 @@ function textOf (payload: unknown): string {
 }
 
 /**
- * For every route with a schema of its answers: a host may set a compiler for the root that takes no JSON Schema
- * (zod's). The schemas of answers are documentation. They neither drop nor demand anything, so that an error handler or
- * a hook of the host's may answer in a form of its own.
+ * For every route with a response schema. The application may have set a serializer for the whole server that cannot
+ * read JSON Schema (zod's). Here response schemas are documentation only: they remove nothing and require nothing, so
+ * that an error handler or a hook of the application may answer in another form.
  */
 export const serializerCompiler: FastifySerializerCompiler<object> = () => textOf
 
-/** What every route brings along, whatever the host has set for the root. */
+/** The compilers that every route sets, regardless of the application's. */
 export const compilers = { validatorCompiler, serializerCompiler, schemaErrorFormatter }

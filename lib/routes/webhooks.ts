@@ -20,14 +20,16 @@ interface WebhookParts extends Omit<PublishParts, 'intake'> {
   readonly logger: FastifyBaseLogger
 }
 
-/** What Evolution repeats. All else below 500 becomes 422, which it does not. */
+/**
+ * Statuses below 500 with which Evolution repeats a webhook. All others below 500 become 422, with which it does not.
+ */
 const REPEATED: ReadonlySet<number> = new Set([429])
 const KEY_REFUSED: ReadonlySet<number> = new Set([401, 403])
 const hidden: FastifySchema & { readonly hide: boolean } = { hide: true }
 const SKIPPED = 202
 const CANNOT_BE_UNDERSTOOD = 422
 
-/** `POST /webhook/evolution` and `POST /webhook/evolution/:event`, which take Evolution's webhooks as they are. */
+/** Adds `POST /webhook/evolution` and `POST /webhook/evolution/:event`, which accept Evolution's webhooks. */
 export async function addWebhookRoutes (fastify: FastifyInstance, parts: WebhookParts): Promise<void> {
   const { prefix } = parts
   await fastify.register(async context => {
@@ -53,7 +55,7 @@ function addWebhookRoute (
     config: documented,
     logSerializers,
     bodyLimit: bodyLimit ?? MAX_BODIES,
-    // Its instance is in its body: a key that is good for some is asked for all that it may do.
+    // The body has the instance's name, so the key is first checked without one, and later against its instances.
     onRequest: async request => { await publishers.admit(request, null) },
     preParsing: bodies.hook,
     onError: retryAfterHook,
@@ -73,7 +75,10 @@ function addWebhookRoute (
   addGet(context, url, logger)
 }
 
-/** Evolution follows a redirect from http to https as a GET, and takes any 200 for delivered. */
+/**
+ * Adds a GET route that only reports an error. Evolution follows a redirect from http to https as a GET, and would take
+ * any 200 for a successful delivery.
+ */
 function addGet (context: FastifyInstance, url: string, logger: FastifyBaseLogger): void {
   let isHinted = false
   context.route({
@@ -95,7 +100,7 @@ function addGet (context: FastifyInstance, url: string, logger: FastifyBaseLogge
   })
 }
 
-/** Answers so that Evolution repeats what can be taken later, and nothing else. */
+/** Answers a refused webhook with a status by which Evolution repeats it only if a repetition can succeed. */
 function refuse (
   logger: FastifyBaseLogger,
   error: FastifyError,
@@ -115,11 +120,11 @@ function refuse (
   sendEvolutionError(error, request, reply, CANNOT_BE_UNDERSTOOD)
 }
 
-/** What a request says that its body has; `null` where it does not say. */
+/** The length of a body according to its header; `null` if there is none. */
 const bytesOf = ({ headers }: FastifyRequest): number | null =>
   headers['content-length'] === undefined ? null : Number(headers['content-length'])
 
-/** The instance that a body names; `null` where it does not, or was not read. */
+/** The instance that a body names; `null` if it names none or was not read. */
 function instanceIn (body: unknown): string | null {
   if (typeof body !== 'object' || body === null || !('instance' in body)) return null
   return typeof body.instance === 'string' ? body.instance.slice(0, 100) : null

@@ -16,8 +16,8 @@ import { INSTANCES, playSession } from './session.js'
 export async function demonstrate (port: number | undefined, print: (text: string) => void): Promise<void> {
   loadEnv()
   const address = listenAddress(port)
-  // Only warnings, so that the log does not drown the instructions. Connections are closed when what was emitted has
-  // gone out. Else Ctrl-C would wait up to a minute for each that has sent nothing: browsers open some in advance.
+  // `warn`: other log lines would hide the instructions. `forceCloseConnections`: Ctrl-C would otherwise wait up to a
+  // minute for connections without a request, some of which browsers open in advance.
   const fastify = Fastify({ logger: { level: 'warn' }, forceCloseConnections: true })
   try {
     await fastify.register(wsEvents)
@@ -31,7 +31,7 @@ export async function demonstrate (port: number | undefined, print: (text: strin
     throw error
   }
   endBySignal(fastify)
-  // With port 0 only the socket knows the port.
+  // With port 0 only the open socket has the port.
   const { port: bound } = fastify.server.address() as AddressInfo
   print(instructions({
     mode: fastify.wsEvents.mode,
@@ -41,8 +41,9 @@ export async function demonstrate (port: number | undefined, print: (text: strin
   }))
 }
 
-// Ctrl-C may arrive twice, from the terminal and from npm. To close twice is the same as once, but Node gives up its
-// signal handlers before it ends by itself, and a late signal would make a failure of it: so it is told to exit.
+// Closes the server on Ctrl-C, which may arrive twice: from the terminal and from npm. Closing twice is harmless. But
+// Node removes its signal handlers before the process ends, and a late signal would make the exit look like a failure,
+// so the process exits explicitly.
 function endBySignal (fastify: FastifyInstance): void {
   const stop = async (): Promise<void> => {
     await fastify.close()

@@ -3,16 +3,16 @@ import { EVENTS_PER_SECOND, INSTANCES } from './session.js'
 
 export interface ServerFacts {
   readonly mode: Mode
-  /** Without a slash at the end. */
+  /** URL of the server, without a slash at the end. */
   readonly url: string
-  /** Whether a global key is set. The key itself is not printed: terminals and logs are read by others. */
+  /** Whether a global key is set. The key itself must not be printed: others may read the terminal or the log. */
   readonly key: boolean
   readonly allowedHosts: boolean
-  /** Whether events are served to curl, too. */
+  /** Whether there are routes for event streams over HTTP. */
   readonly stream: boolean
 }
 
-/** What a newcomer needs to see the first events. */
+/** Instructions for a new user to see the first events. */
 export function instructions (server: ServerFacts): string {
   const sections = server.mode === 'disabled'
     ? [disabled(server)]
@@ -52,7 +52,7 @@ function access ({ key, allowedHosts }: ServerFacts): string {
   return 'No key is set: only this machine may connect. Set AUTHENTICATION_API_KEY to let others in.'
 }
 
-// A name in a URL is percent-encoded. Socket.IO clients may also give it as it is: both are one instance.
+// In a URL the name must be percent-encoded. Socket.IO clients may also send it unencoded, for the same instance.
 const namespaceUrl = (url: string, instance: string): string => `${url}/${encodeURIComponent(instance)}`
 
 function curl ({ url, key, stream }: ServerFacts): string {

@@ -5,7 +5,7 @@ import { brotliDecompressSync } from 'node:zlib'
 /** The instances of the recorded session. */
 export const INSTANCES = ['acme', 'Teste 01', 'loja-ação', 'suporte_br']
 
-/** Slow enough to be read. */
+/** Slow enough for a reader to follow. */
 export const EVENTS_PER_SECOND = 4
 
 interface RecordedEvent {
@@ -15,7 +15,9 @@ interface RecordedEvent {
   readonly data: unknown
 }
 
-/** What `.ci/build.js` has made of the example's session: beside this module as it is built. */
+/**
+ * Reads the recorded session from a file beside this module, which `.ci/build.js` makes from the example's recording.
+ */
 function readSession (): RecordedEvent[] {
   const text = brotliDecompressSync(readFileSync(new URL('session.jsonl.br', import.meta.url))).toString()
   return text.trim().split('\n').map(line => JSON.parse(line) as RecordedEvent)
@@ -25,14 +27,14 @@ function * endlessly<Item> (items: readonly Item[]): Generator<Item, never> {
   while (true) yield * items
 }
 
-/** Plays the recorded session for ever, from `listen` until `close`. */
+/** Emits the recorded session repeatedly, from `listen` until `close`. */
 export function playSession (fastify: FastifyInstance): void {
   const session = endlessly(readSession())
   let timer: NodeJS.Timeout | undefined
 
   function playNext (): void {
     const { instance, event, data, sender } = session.next().value
-    // Not awaited, and nothing to catch: the order of the calls is kept, and the plugin logs what goes wrong.
+    // Not awaited: `emit` keeps the order of the calls, and logs its errors.
     void fastify.wsEvents.emit(instance, event, data, { sender })
   }
 

@@ -2,18 +2,21 @@ import { evolutionEvents } from '../../events/evolution.js'
 import { type Env, isUnderstood } from './variables.js'
 import type { Texts } from './texts.js'
 
-/** Where a server may listen beside an Evolution API. The documents have the first one. */
+/** Ports for a server beside an Evolution API, in order of preference. The documentation uses the first one. */
 const PORTS = ['8081', '8082', '8083']
 
-/** Events that no global webhook carries: never emitted, or sent to the webhook of their instance alone. */
+/**
+ * Events that the global webhook never sends: Evolution does not emit them, or sends them only to the webhook of their
+ * instance.
+ */
 const NOT_GLOBAL: ReadonlySet<string> = new Set([
   'application.startup', 'contacts.set', 'groups.update', 'status.instance', 'remove.instance', 'logout.instance'
 ])
 
-/** The variable that lets the global webhook carry an event. */
+/** The variable that makes the global webhook send an event. */
 const variableOf = (event: string): string => `WEBHOOK_EVENTS_${event.replaceAll(/[.-]/g, '_').toUpperCase()}`
 
-/** The `.env` of the server that stands beside this Evolution API. */
+/** The text of the `.env` for a server beside this Evolution API. */
 export function envBeside (env: Env, texts: Texts): string {
   const url = evolutionUrl(env)
   const lines = [
@@ -31,14 +34,14 @@ export function envBeside (env: Env, texts: Texts): string {
   for (const name of ['CORS_ORIGIN', 'WEBSOCKET_ALLOWED_HOSTS', 'SERVER_URL']) {
     const value = env[name]
     if (value === undefined) continue
-    // What would not be understood may be anything, a password among it.
+    // An invalid value is left out, because it could be anything, even a password.
     if (isUnderstood(name, value)) lines.push(`${name}=${value}`)
     else lines.push(`# ${texts.notUnderstood(name)}`)
   }
   return lines.join('\n')
 }
 
-/** Every line to change in Evolution's `.env`, with what each costs. */
+/** The lines to change in Evolution's `.env`, with the consequences of each. */
 export function changesInEvolution (env: Env, texts: Texts): string {
   const global = Object.keys(evolutionEvents).filter(event => !NOT_GLOBAL.has(event))
   const isOn = (event: string): boolean => env[variableOf(event)] === 'true'
@@ -55,28 +58,28 @@ export function changesInEvolution (env: Env, texts: Texts): string {
   ].join('\n')
 }
 
-/** Which of the two slots for a webhook is taken, and what that costs. */
+/** Which of Evolution's two webhooks is used already, and the consequences. */
 export function slots (env: Env, texts: Texts): string {
   const url = env.WEBHOOK_GLOBAL_URL?.replaceAll(/^['"]+|['"]+$/g, '') ?? ''
   const isTaken = env.WEBHOOK_GLOBAL_ENABLED === 'true' && url !== ''
-  // Of a URL the host alone: it may have a key in it.
+  // Only the host of the URL: the rest may contain a key.
   return isTaken ? texts.slotTaken(URL.canParse(url) ? new URL(url).host : '?') : texts.slotFree
 }
 
-/** Where the Evolution API answers, as far as its `.env` tells. */
+/** The URL of the Evolution API according to its `.env`. */
 export function evolutionUrl ({ SERVER_URL: url, SERVER_PORT: port, SERVER_TYPE: type }: Env): string {
   const isUrl = url !== undefined && isUnderstood('SERVER_URL', url) && new URL(url).username === ''
   if (isUrl) return url.replace(/\/$/, '')
   return `${type === 'https' ? 'https' : 'http'}://localhost:${/^\d+$/.test(port ?? '') ? String(port) : '8080'}`
 }
 
-/** A port that neither the Evolution API of the file nor its address has. */
+/** A port that the Evolution API does not use. */
 export function portBeside (env: Env): string {
   const taken = [env.SERVER_PORT, new URL(evolutionUrl(env)).port]
   return PORTS.find(port => !taken.includes(port)) ?? ''
 }
 
-/** That of the file; where it says none, that of Evolution's image. */
+/** The time zone in the file; otherwise that of Evolution's Docker image. */
 function timeZone (name: string | undefined): string {
   if (name === undefined) return 'America/Sao_Paulo'
   return /^[A-Za-z]+(\/[\w+-]+)*$/.test(name) ? name : ''

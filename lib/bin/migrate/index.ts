@@ -5,7 +5,7 @@ import { report } from './report.js'
 import type { Language } from './variables.js'
 
 /**
- * Reads an Evolution API `.env`, and says what changes.
+ * Reads the `.env` of an Evolution API, and describes the migration.
  *
  * @throws Failure with the code `unreadable`
  */

@@ -3,8 +3,8 @@ import { evolutionUrl, portBeside } from './beside.js'
 import { type Env, isUnderstood } from './variables.js'
 
 /**
- * A server that registers the plugin with what the file says. The plugin reads its variables itself: only what it
- * would not understand stands in the call, corrected.
+ * The code of a server that registers the plugin with the settings of the file. The plugin reads its variables itself,
+ * so the code only has options for variables with an invalid value, which it corrects.
  */
 export function registerCall (file: string, env: Env): string {
   const isHttps = env.SERVER_TYPE === 'https'
@@ -25,7 +25,7 @@ export function registerCall (file: string, env: Env): string {
   ].join('\n')
 }
 
-/** Options for variables that would make registering fail: an option wins, and then its variable is not looked at. */
+/** Options for variables whose values the plugin would refuse. If an option is set, its variable is not read. */
 function corrections (env: Env): string[] {
   const lines: string[] = []
   const correct = (name: string, line: (value: string) => string): void => {
@@ -44,13 +44,13 @@ function corrections (env: Env): string[] {
 const asOrigin = (text: string): string[] =>
   [text, `https://${text}`].filter(origin => isUnderstood('CORS_ORIGIN', origin)).slice(0, 1)
 
-/** With a scheme. What cannot be corrected is not shown, nor is what may hold a password. */
+/** Adds a scheme to a URL. A value that cannot be corrected, or may contain a password, is not shown. */
 function asUrl (text: string): string {
   const url = `https://${text}`
   return isUnderstood('SERVER_URL', url) && new URL(url).username === '' ? url : 'https://api.example.com'
 }
 
 const list = (items: readonly string[]): string => `[${items.map(quote).join(', ')}]`
-/** As a text of JavaScript, which also keeps control characters from the terminal. */
+/** A JavaScript string literal. It also escapes control characters, which must not reach the terminal. */
 const quote = (text: string): string =>
   `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`

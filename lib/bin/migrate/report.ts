@@ -7,14 +7,14 @@ import { type Effect, type Env, type Language, VARIABLES } from './variables.js'
 
 /** The variables that the plugin reads. */
 const OURS = Object.values<TSchema>(optionSchemas).map(({ env }) => String(env))
-/** Those of Evolution's webhooks, which stand in a section of their own. */
+/** Whether a variable is about webhooks. They have a section of their own. */
 const isWebhooks = (name: string): boolean => name.startsWith('WEBHOOK_')
 
 /**
- * What changes for a host that moves here, in plain words.
+ * Describes the migration for the user.
  *
- * @param file its name, for the call
- * @param variables of an Evolution `.env`; no key among them is in the answer
+ * @param file its name, for the generated code
+ * @param variables of Evolution's `.env`; the result contains no key
  */
 export function report (file: string, variables: Env, language: Language = 'en'): string {
   const texts = TEXTS[language]

@@ -1,12 +1,12 @@
 import type { Effect, Language } from './variables.js'
 
-/** What the report says around its findings. */
+/** The fixed texts of the report. */
 export interface Texts {
   readonly beside: string
   readonly besideIntro: (file: string) => string
   readonly keyOfEvolution: string
   readonly publishKey: string
-  /** In its place: no key is invented here, since terminals and logs are read by others. */
+  /** Placeholder for the publish key. No key is generated here, since others may read the terminal or the log. */
   readonly publishKeyHere: string
   readonly port: string
   readonly timeZone: string
@@ -27,9 +27,9 @@ export interface Texts {
   readonly headings: Readonly<Record<Effect, string>>
   readonly others: (count: number) => string
   readonly differencesTitle: string
-  /** What no variable decides, in either server. */
+  /** Differences that no variable influences, in either kind of server. */
   readonly differences: readonly string[]
-  /** The same, in a server of one's own. */
+  /** The same for a server that the user writes. */
   readonly ownDifferences: readonly string[]
 }
 

@@ -3,14 +3,14 @@ import { errorName } from '../../errors.js'
 import { readSettings } from '../../options.js'
 import { EVOLUTIONS_KEYS } from '../known-keys.js'
 
-/** A file's variables. An empty one counts as unset, as in the plugin. */
+/** The variables of a file. An empty variable counts as unset, as in the plugin. */
 export type Env = Readonly<Record<string, string | undefined>>
 
 export type Effect = 'stays' | 'changes' | 'no effect'
 
 export interface Finding {
   readonly effect: Effect
-  /** Sentences. Never with the value of a variable that may hold a secret. */
+  /** Sentences about the variable. They never contain a value that may be a secret. */
   readonly text: Text
 }
 
@@ -22,14 +22,14 @@ export type Text = Readonly<Record<Language, string>>
 const both = (en: string, pt: string): Text => ({ en, pt })
 const joined = (one: Text, other: Text): Text => both(`${one.en} ${other.en}`, `${one.pt} ${other.pt}`)
 
-/** What becomes of a variable; `undefined`: it is not in the file, and that needs no word. */
+/** Describes what happens to a variable; `undefined` if the variable is not set and need not be mentioned. */
 type Judge = (value: string | undefined, env: Env) => Finding | undefined
 
 const stays = (text: Text): Finding => ({ effect: 'stays', text })
 const changes = (text: Text): Finding => ({ effect: 'changes', text })
 const noEffect = (text: Text): Judge => value => value === undefined ? undefined : { effect: 'no effect', text }
 
-/** Whether registering would take the variable as it is. */
+/** Whether the plugin accepts the value of a variable. */
 export function isUnderstood (name: string, value: string): boolean {
   try {
     readSettings({ evolution: true, env: { [name]: value } })
@@ -42,7 +42,7 @@ export function isUnderstood (name: string, value: string): boolean {
 
 const isOnHere = (value: string): boolean => ['true', '1'].includes(value.toLowerCase())
 
-/** Evolution takes the text `true` for on, and anything else for off. */
+/** Describes a boolean variable. Evolution treats `true` as on, and any other text as off. */
 function judgeSwitch (name: string, value: string, on: Text, off: Text): Finding {
   if (!isUnderstood(name, value)) {
     return changes(both(
@@ -177,7 +177,7 @@ function judgeGlobal (value: string | undefined): Finding {
 }
 
 interface Variable {
-  /** What does its work here: a variable of the same name, an option, a part of Fastify; `''`: nothing. */
+  /** The replacement: a variable of the same name, an option, or a part of Fastify; `''`: none. */
   readonly here: string
   readonly judge: Judge
 }
@@ -187,7 +187,7 @@ const TLS = both(
   'O plugin não escuta em porta nenhuma. Para https, o Fastify recebe a chave e o certificado: veja a chamada abaixo.'
 )
 
-/** Every variable of Evolution API that has to do with its WebSocket, or with what the plugin does. */
+/** Every variable of Evolution API that concerns its WebSocket, or features that the plugin has as well. */
 export const VARIABLES: Readonly<Record<string, Variable>> = {
   WEBSOCKET_ENABLED: { here: 'WEBSOCKET_ENABLED', judge: judgeEnabled },
   WEBSOCKET_GLOBAL_EVENTS: { here: 'WEBSOCKET_GLOBAL_EVENTS', judge: judgeGlobal },

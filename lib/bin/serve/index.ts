@@ -13,15 +13,15 @@ import { Failure } from '../failure.js'
 import { listen } from '../listen.js'
 import { named, readServer, type ServerSettings } from './settings.js'
 
-/** How long is waited for the Evolution API at the start, in ms. */
+/** Timeout for the first request to the Evolution API, in ms. */
 const PROBE_PATIENCE = 4000
 
-/** Period in which a server that npm has started looks whether npm is there, in ms. */
+/** How often a server started by npm checks whether npm is still running, in ms. */
 const PARENT_CHECK = 200
-/** Levels that log no more than warnings. */
+/** Log levels without `info` lines. */
 const WARNINGS = ['warn', 'error', 'fatal', 'silent']
 
-/** What the health check says. */
+/** The state that the health check reports. */
 class Health {
   #isClosing = false
   readonly #fastify: FastifyInstance
@@ -34,33 +34,32 @@ class Health {
     this.#isClosing = true
   }
 
-  /** It names no tenant, and needs no key. */
+  /** The health check needs no key, so it must not name an instance. */
   get status (): 'ok' | 'closing' | 'store-unavailable' {
     if (this.#isClosing) return 'closing'
     return this.#fastify.wsEvents.stats().store.available ? 'ok' : 'store-unavailable'
   }
 }
 
-/** A registry of prom-client, as far as the route needs it. */
+/** The part of prom-client's registry that the route uses. */
 interface Registry extends MetricsRegistry {
   readonly contentType: string
   metrics(): Promise<string>
 }
 
 /**
- * A server for production, beside an Evolution API: webhooks in, clients out, until SIGINT or SIGTERM. Configured by
- * the environment alone.
+ * A production server beside an Evolution API: it receives webhooks and serves clients, until SIGINT or SIGTERM. It is
+ * configured only by the environment.
  *
  * @throws Failure saying what to change
  */
 export async function serve (): Promise<void> {
   loadEnv()
   const settings = readServer(process.env)
-  // Connections are closed when what was emitted has gone out: else the end would wait up to a minute for each that has
-  // sent nothing.
+  // `forceCloseConnections`: otherwise closing would wait up to a minute for connections without a request.
   const fastify = Fastify({
     logger: { level: settings.logLevel },
-    // A request that went well is no line of the log: there is one for each webhook, and a URL may have a key in it.
+    // Successful requests are not logged: there is one for each webhook, and a URL may contain a key.
     childLoggerFactory: (logger, bindings, options) =>
       logger.child(bindings, { ...options, level: WARNINGS.includes(settings.logLevel) ? settings.logLevel : 'warn' }),
     forceCloseConnections: true
@@ -95,7 +94,7 @@ async function addParts (
   })
   fastify.get('/metrics', { onError: retryAfterHook }, async (request, reply) => {
     const parts = registeredOn(fastify)
-    // An instance's key sees that instance alone, and the metrics are of all.
+    // Only the global key: the metrics cover all instances.
     if (parts === undefined || !(await authorizeCaller(parts.guard, request.raw, null)).global) {
       throw new errors.FORBIDDEN('the metrics')
     }
@@ -113,7 +112,7 @@ async function metricsRegistry (): Promise<Registry> {
   }
 }
 
-/** It may well start later than this server. */
+/** Warns if the Evolution API does not answer. It is not an error, because the API may start later than this server. */
 async function probe ({ log }: FastifyInstance, url: string): Promise<void> {
   try {
     const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(PROBE_PATIENCE) })
@@ -129,15 +128,15 @@ async function probe ({ log }: FastifyInstance, url: string): Promise<void> {
 }
 
 /**
- * Ends the server in order. First the health check says so for a while, so that a load balancer sends nobody here any
- * more; a second signal ends that while.
+ * Closes the server on a signal. First the health check answers 503 for a while, so that a load balancer stops sending
+ * clients; a second signal skips that time.
  */
 function endBySignal (fastify: FastifyInstance, health: Health, delay: number): void {
   const hurry = new AbortController()
   const end = async (why: string): Promise<void> => {
     health.close()
     fastify.log.info(`${why}: the health check is 503 for ${delay} ms, then connections end`)
-    // It is rejected when it is to hurry.
+    // The timer rejects when a second signal skips it.
     await after(delay, undefined, { signal: hurry.signal }).catch(() => {})
     try {
       await fastify.close()
@@ -157,7 +156,10 @@ function endBySignal (fastify: FastifyInstance, health: Health, delay: number): 
   if (process.env.npm_command !== undefined) whenOrphaned(() => { if (!isEnding) handle('npm has ended') })
 }
 
-/** npm starts a program in a shell, which passes no signals on. When npm has ended, so has the shell. */
+/**
+ * Calls `act` when npm has ended. npm starts a program in a shell that does not forward signals, and the shell ends
+ * with npm, so the parent process changes.
+ */
 function whenOrphaned (act: () => void): void {
   const { ppid } = process
   const timer = setInterval(() => {

@@ -7,33 +7,33 @@ import { type Address, listenAddress } from '../environment.js'
 import { Failure } from '../failure.js'
 import { EVOLUTIONS_KEYS } from '../known-keys.js'
 
-/** The server's environment, with `.env` in it. */
+/** Environment variables, including those of `.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What the server is made of. */
+/** The settings of the server. */
 export interface ServerSettings {
   readonly address: Address
   readonly logLevel: string
-  /** How long the health check says that the server is closing before connections end, in ms. */
+  /** How long the health check reports the shutdown before connections are ended, in ms. */
   readonly shutdownDelay: number
-  /** `null`: keys are not checked at an Evolution API. */
+  /** URL of the Evolution API that checks keys; `null`: none. */
   readonly evolutionUrl: string | null
-  /** For which its answers hold, in ms; `undefined`: the default. */
+  /** How long accepted keys are cached, in ms; `undefined`: the default. */
   readonly keysTtl: number | undefined
   readonly options: Omit<WsEventsOptions, 'metrics'>
-  /** What to log at the start. */
+  /** Lines to log at the start. */
   readonly notes: readonly string[]
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
-/** Refused keys of one address in a minute. */
+/** Default of `limits.refusalsPerMinute` in this server. */
 const REFUSALS = 60
-/** Of the shutdown, in ms. */
+/** Default of the shutdown delay, in ms. */
 const DELAY = 1000
-/** Node's timers wait no longer. */
+/** The longest delay of a Node timer, in ms. */
 const MAX_DELAY = 2 ** 31 - 1
 
-/** `connectionsPerInstance` is `CONNECTIONS_PER_INSTANCE`. */
+/** Converts `connectionsPerInstance` to `CONNECTIONS_PER_INSTANCE`. */
 const upperCase = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter}`).toUpperCase()
 
 const asNumber = (text: string): unknown => /^\d+$/.test(text) ? Number(text) : text
@@ -45,10 +45,10 @@ const asSwitch = (text: string): unknown =>
   (({ true: true, 1: true, false: false, 0: false }) as Readonly<Record<string, boolean>>)[text.toLowerCase()] ?? text
 
 interface Variable {
-  /** Where the option is. */
+  /** Path of the option. */
   readonly path: readonly [string, ...string[]]
   readonly read: (text: string) => unknown
-  /** What is allowed, where the option is more than the variable. */
+  /** What the variable may be, if the option's own description covers more. */
   readonly allowed?: string
 }
 
@@ -57,8 +57,8 @@ const group = (name: 'limits' | 'retention', variable: string): Array<[string, V
     .map(option => [`${variable}_${upperCase(option)}`, { path: [name, option], read: asNumber }])
 
 /**
- * Variables for options that have none of their own in the plugin. A value that is none is given to the plugin as it
- * is, which says what is allowed.
+ * Variables for options that have no variable in the plugin. An invalid value is passed on unchanged, and the plugin's
+ * error says what is allowed.
  */
 const OPTIONS: ReadonlyMap<string, Variable> = new Map<string, Variable>([
   ['EVOLUTION_TIME_ZONE', {
@@ -77,16 +77,16 @@ const OPTIONS: ReadonlyMap<string, Variable> = new Map<string, Variable>([
   ...group('retention', 'WEBSOCKET_RETENTION')
 ])
 
-/** Those that the server reads itself. */
+/** Variables that only this server reads. */
 const OWN = [
   'HOST', 'PORT', 'EVOLUTION_API_URL', 'EVOLUTION_KEYS_TTL_MS', 'WEBSOCKET_LOG_LEVEL', 'WEBSOCKET_SHUTDOWN_DELAY_MS'
 ]
-/** Those that are not read here, and what is. */
+/** Variables that this server ignores, with the reason. */
 const IGNORED: Readonly<Record<string, string>> = {
   WEBSOCKET_ENABLED: 'this server is there to serve events',
   LOG_LEVEL: 'it is Evolution\'s; the level of this server\'s log is WEBSOCKET_LOG_LEVEL'
 }
-/** Those that the plugin reads. */
+/** Variables that the plugin reads. */
 const PLUGINS = Object.values(optionSchemas as Readonly<Record<string, { readonly env?: unknown }>>)
   .flatMap(({ env }) => typeof env === 'string' && !Object.hasOwn(IGNORED, env) ? [env] : [])
 
