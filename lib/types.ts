@@ -568,8 +568,8 @@ export interface WsEventsOptions {
    */
   trustProxy?: TrustProxy | undefined
   /**
-   * Origins of web pages that may connect, or `*`. Environment: `CORS_ORIGIN` (separated by commas), read only with
-   * `evolution`.
+   * Origins of web pages that may connect, or `*`. Environment: `CORS_ORIGIN` (separated by commas),
+   * read only with `evolution`.
    * @default none
    */
   cors?: string | readonly string[] | undefined

@@ -46,7 +46,7 @@ export interface DiagnosticsMessages {
  * `error`, as for Node's `TracingChannel`. One call of `emit` uses the same object for all of them.
  */
 export interface EmitTrace {
-  /** The instance that the caller gave; shortened, and empty if it is not a string. */
+  /** The instance that the caller gave, shortened; for a value that is not a string, its type. */
   instance: string
   /** The event's name that the caller gave, in the same form. */
   event: string

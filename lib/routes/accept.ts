@@ -5,7 +5,7 @@ interface Range {
   readonly quality: number
 }
 
-/** How specifically a range matches a type: 2 for the exact type, 1 for `text/*` and the like, 0 for any type, -1 for no match. */
+/** How specifically a range matches a type: 2 for the exact type, 1 for its group, 0 for any type, -1 for no match. */
 function exactness (range: string, type: string): number {
   if (range === type) return 2
   if (range === `${type.split('/', 1)[0] ?? ''}/*`) return 1
