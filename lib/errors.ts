@@ -29,7 +29,7 @@ export const errors = withFormerNames('errors', {
     'a key is needed: give it as auth.apikey or the query apikey (clients), or in the header apikey or Authorization: Bearer',
     401
   ),
-  FORBIDDEN: coded('FORBIDDEN', 'the key that came does not open %s', 403),
+  FORBIDDEN: coded('FORBIDDEN', 'the key does not grant access to %s', 403),
   ORIGIN_NOT_ALLOWED: coded(
     'ORIGIN_NOT_ALLOWED',
     'pages from the origin "%s" may not connect: list it in the option cors',
@@ -78,7 +78,7 @@ export const errors = withFormerNames('errors', {
   NOT_SERIALIZABLE: coded('NOT_SERIALIZABLE', 'the data of "%s" cannot be sent: %s', 400),
   IDEMPOTENCY_KEY_REUSED: coded(
     'IDEMPOTENCY_KEY_REUSED',
-    'the Idempotency-Key came within the last hour with another body: give each request a key of its own',
+    'the Idempotency-Key was used within the last hour with another body: use a new key for each request',
     422
   ),
   MESSAGE_TOO_LARGE: coded(
@@ -98,7 +98,7 @@ export const errors = withFormerNames('errors', {
   STORE_UNAVAILABLE: coded('STORE_UNAVAILABLE', 'the store is not available: %s', 503),
   PENDING_FULL: coded(
     'PENDING_FULL',
-    'the store is away, and no more events can wait for it (limits.pendingEvents, limits.pendingBytes): emit again when it is back',
+    'the store is unavailable, and its queue is full (limits.pendingEvents, limits.pendingBytes): emit again when the store is available',
     503
   ),
   CLOSED: coded('CLOSED', 'the server is shutting down', 503)

@@ -227,7 +227,10 @@ async function openStore (
 async function breakOffRoot (store: OpenStore, isThere: boolean, logger: FastifyBaseLogger): Promise<void> {
   const broken = breakOff(store.log, null)
   const failed = (err: unknown) => {
-    logger.error({ err }, 'the past of the root could not be broken off: in global mode, clients may take it for whole')
+    logger.error(
+      { err },
+      'the gap in the history of the root could not be stored: back in global mode, clients may miss events without a notice'
+    )
   }
   if (!isThere || store.health?.().available === false) {
     broken.catch(failed)

@@ -97,10 +97,10 @@ export class WsEventsService implements WsEvents {
   async disconnect (target: DisconnectTarget): Promise<void> {
     const { instance, apikey } = readTarget(target)
     if (instance === undefined && apikey === undefined) {
-      throw new errors.INVALID_DATA('disconnect needs an instance or an apikey: who is to go?')
+      throw new errors.INVALID_DATA('disconnect needs an instance or an apikey')
     }
     if (apikey !== undefined && typeof apikey !== 'string') {
-      throw new errors.INVALID_DATA('disconnect takes an apikey that is a text')
+      throw new errors.INVALID_DATA('disconnect: apikey must be a string')
     }
     await this.#parts.nodes.disconnect({
       instance: instance === undefined ? undefined : instanceName(instance),

@@ -69,7 +69,7 @@ const rows: Record<ErrorName, Row> = {
   },
   PENDING_FULL: {
     statusCode: 503,
-    says: /store is away.*limits\.pendingEvents, limits\.pendingBytes.*again when it is back/,
+    says: /store is unavailable.*limits\.pendingEvents, limits\.pendingBytes.*again when the store is available/,
     meet: async t => {
       const shared = new SharedStore()
       shared.away()
@@ -90,7 +90,7 @@ const rows: Record<ErrorName, Row> = {
   },
   FORBIDDEN: {
     statusCode: 403,
-    says: /key that came does not open the instance "acme"/,
+    says: /key does not grant access to the instance "acme"/,
     meet: async t => await refused(connect(t, `${(await startServer(t, { apikey: 'k' })).url}/acme`, { auth: { apikey: 'wrong' } }))
   },
   ORIGIN_NOT_ALLOWED: {
@@ -200,7 +200,7 @@ const rows: Record<ErrorName, Row> = {
   },
   IDEMPOTENCY_KEY_REUSED: {
     statusCode: 422,
-    says: /Idempotency-Key came within the last hour with another body: give each request a key of its own/,
+    says: /Idempotency-Key was used within the last hour with another body: use a new key for each request/,
     meet: async t => {
       const { fastify } = await startServer(t)
       const publish = async (data: number) => await fastify.inject({ method: 'POST', url: '/instance/acme/events', headers: { 'idempotency-key': 'k' }, payload: { event: 'call', data } })

@@ -142,7 +142,7 @@ t.test('an error of verify is logged without the key that it carries', async t =
     t.equal(answer.status, 503, where)
     t.notMatch(await answer.text(), SECRET)
     t.equal((await outcomeOf(connect(t, `${server.url}/acme`, { auth: { apikey: SECRET } }))).word, 'comes back')
-    logsWithout(t, lines, 'the option verify failed: the caller is told to try again')
+    logsWithout(t, lines, 'the option verify failed: the caller is refused with retry: true')
   }
 })
 

@@ -383,7 +383,7 @@ export class Access {
       if (this.#closing.signal.aborted) throw new errors.CLOSED()
       // The errors of HTTP clients often contain the whole request, and with it the key.
       const err = withoutKey(failure, apikey)
-      this.#log.error({ err, instance, address }, `the option ${option} failed: the caller is told to try again`)
+      this.#log.error({ err, instance, address }, `the option ${option} failed: the caller is refused with retry: true`)
       throw Object.assign(new errors.VERIFY_FAILED(), { cause: err })
     }
   }

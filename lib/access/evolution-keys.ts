@@ -210,7 +210,7 @@ class EvolutionKeys {
       this.#isFailing = true
       this.#warnedAt = now
       this.#logger?.warn(
-        `the Evolution API cannot be asked for keys (${answer.error.message}): keys that it accepted within the last hour stay good, others are told to try again`
+        `the Evolution API is unavailable (${answer.error.message}): keys that it accepted within the last hour stay valid, others are refused with retry: true`
       )
     }
   }
@@ -328,11 +328,11 @@ class Places {
       this.#free--
       return
     }
-    if (this.#waiting.size >= this.#maxWaiting) throw new Error('too many keys wait to be asked for')
+    if (this.#waiting.size >= this.#maxWaiting) throw new Error('too many requests to the Evolution API are waiting')
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(next)
-        reject(new Error(`too many keys were asked for: no turn within ${PATIENCE / 1000} s`))
+        reject(new Error(`no request to the Evolution API could start within ${PATIENCE / 1000} s`))
       }, PATIENCE)
       const next = () => {
         clearTimeout(timer)

@@ -169,7 +169,7 @@ export class Catalogue {
   validate (event: EventType, data: unknown): void {
     const fault = event.validate === undefined ? undefined : faultIn(event.validate, data, 'data')
     if (fault !== undefined) {
-      throw new errors.INVALID_DATA(`the data of "${event.name}" is against its schema: ${fault}`)
+      throw new errors.INVALID_DATA(`the data of "${event.name}" does not match its schema: ${fault}`)
     }
   }
 }

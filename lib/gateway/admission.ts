@@ -81,7 +81,7 @@ export class Admission {
 
   async #untilReady (session: Session, ready: Promise<void>): Promise<void> {
     await session.during(inTime(ready, STORE_PATIENCE).catch((cause: unknown) => {
-      throw Object.assign(new errors.STORE_UNAVAILABLE('come back in a moment'), { cause })
+      throw Object.assign(new errors.STORE_UNAVAILABLE('try again in a moment'), { cause })
     }))
     // The config may have changed, or the store become unavailable, during the awaits.
     this.#checkServed(session.instance)
@@ -102,7 +102,7 @@ export class Admission {
     this.#checkRunning()
     const { instances, store } = this.#parts
     const isAvailable = instances.isLoaded && store.health?.().available !== false
-    if (!isAvailable) throw new errors.STORE_UNAVAILABLE('come back in a moment')
+    if (!isAvailable) throw new errors.STORE_UNAVAILABLE('try again in a moment')
     if (instance === null) return
     const status = instances.status(instance)
     const path = encodeURIComponent(instance)

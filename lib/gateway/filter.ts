@@ -82,7 +82,7 @@ function readInstances (value: unknown): ReadonlySet<string> | null {
   try {
     return new Set(names.map(instanceName))
   } catch (cause) {
-    throw Object.assign(new errors.INVALID_FILTER(`names no instance: ${(cause as Error).message}`), { cause })
+    throw Object.assign(new errors.INVALID_FILTER(`has a wrong instance name: ${(cause as Error).message}`), { cause })
   }
 }
 

@@ -80,10 +80,10 @@ export class Handlers {
     const { event, args } = call
     const entry = this.#entries.get(event)
     if (entry === undefined) throw new TypeError(`"${event}" has no handler`)
-    if (args.length > 1) throw new errors.INVALID_DATA(`"${event}" takes one argument, and ${args.length} came`)
+    if (args.length > 1) throw new errors.INVALID_DATA(`"${event}" takes one argument, got ${args.length}`)
     const { validate } = entry
     const fault = validate === null ? undefined : faultIn(validate, args[0], 'data')
-    if (fault !== undefined) throw new errors.INVALID_DATA(`the data of "${event}" is against its schema: ${fault}`)
+    if (fault !== undefined) throw new errors.INVALID_DATA(`the data of "${event}" does not match its schema: ${fault}`)
     return async () => await this.#run(entry, call)
   }
 

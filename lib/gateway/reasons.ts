@@ -103,8 +103,8 @@ export function refusalFor (reason: ReasonName, instance: string | null): Error 
   switch (REASONS[reason].refusal) {
     case 'NOT_SET': return new errors.NOT_SET(name, encodeURIComponent(name))
     case 'INSTANCE_DISABLED': return new errors.INSTANCE_DISABLED(name, encodeURIComponent(name))
-    case 'FORBIDDEN': return new errors.FORBIDDEN('this any more')
-    case 'STORE_UNAVAILABLE': return new errors.STORE_UNAVAILABLE('come back in a moment')
+    case 'FORBIDDEN': return new errors.FORBIDDEN('this namespace any more')
+    case 'STORE_UNAVAILABLE': return new errors.STORE_UNAVAILABLE('try again in a moment')
     case 'VERIFY_FAILED': return new errors.VERIFY_FAILED()
     case 'LIMIT_REACHED': return new errors.LIMIT_REACHED(reason)
     case 'CLOSED': return new errors.CLOSED()

@@ -110,7 +110,10 @@ export class Sessions {
     try {
       await inTime(log.drained(), STORE_PATIENCE)
     } catch (err) {
-      logger.warn({ err, instance }, 'config changed before every emitted event was sent: the store has not taken them')
+      logger.warn(
+        { err, instance },
+        'config changed before all emitted events were sent: the store did not accept them in time'
+      )
     }
     delivery.flushInstance(instance)
   }

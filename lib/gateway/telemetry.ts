@@ -62,7 +62,7 @@ export class Telemetry {
 
   /** Called once. */
   stockResumeOff (): void {
-    const why = 'the first packet of this version of Socket.IO is not as it is known'
+    const why = 'the CONNECT packet of this version of Socket.IO is not supported'
     this.#log.warn({ why }, 'the option stockResume has no effect: clients are given no pid')
   }
 

@@ -48,7 +48,7 @@ export class ConfigFollower {
       if (!(err instanceof errors.STORE_UNAVAILABLE || err instanceof TookTooLong)) throw err
       logger.warn(
         { err },
-        'the store is away: this node serves when it comes. Until then clients are told to come back, and what is emitted waits'
+        'the store is unavailable: until it is available, clients are refused with retry: true, and emitted events are queued'
       )
     }
   }
@@ -100,7 +100,7 @@ export class ConfigFollower {
   #failed (err: unknown, instance?: string): void {
     this.#parts.logger.warn(
       { err, instance },
-      'configs that another node may have changed could not be read: they are read at the next word of the store'
+      'configs that another node may have changed could not be read: they are read again at the store\'s next notification'
     )
   }
 }

@@ -75,7 +75,7 @@ export class Nodes {
       if (message === null) logger.debug('a message of another node was ignored: this version does not know it')
       else if (message.from !== this.#id) gateway?.disconnect(message)
     } catch (err) {
-      logger.error({ err }, 'what another node asked for has failed')
+      logger.error({ err }, 'a disconnect that another node requested has failed')
     }
   }
 }

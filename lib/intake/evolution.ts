@@ -83,7 +83,7 @@ export class EvolutionIntake {
     else this.#parts.counters.accepted(1)
     await this.#removeAfter(event, name, once, done)
     const [result] = done.results
-    if (result === undefined) throw new errors.STORE_UNAVAILABLE('a webhook was kept without its result')
+    if (result === undefined) throw new errors.STORE_UNAVAILABLE('the result of a webhook is missing')
     return result
   }
 

@@ -32,7 +32,7 @@ export class RefusedPublishers {
     if ((name !== 'UNAUTHORIZED' && name !== 'FORBIDDEN') || !this.#isNew(address)) return
     this.#log.warn(
       { code: `${CODE_PREFIX}${name}`, route: routeOptions.url, instance, address },
-      'publishing refused: no key came, or the key may not publish'
+      'publishing refused: there is no key, or the key may not publish'
     )
   }
 

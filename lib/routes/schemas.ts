@@ -86,7 +86,7 @@ function eventsSchemas (names: readonly string[]) {
     },
     failures: {
       400: error('The name, the query or the filter is not valid'),
-      403: error('The key does not open it, or the instance is disabled'),
+      403: error('The key does not grant access, or the instance is disabled'),
       406: error('Neither of the two types is accepted'),
       409: error('The namespace is the application\'s own'),
       429: error('A limit is reached'),
@@ -108,7 +108,7 @@ function configSchemas (names: readonly string[]) {
   const failures = (more: Record<string, TSchema> = {}) => ({
     400: error('The name, the body or an event is not valid', more),
     401: error('A key is needed', more),
-    403: error('The key does not open this instance', more),
+    403: error('The key does not grant access to this instance', more),
     503: error('The key cannot be checked just now, or the server is shutting down', more)
   })
   return {

@@ -89,12 +89,14 @@ function addGet (context: FastifyInstance, url: string, logger: FastifyBaseLogge
     handler: async (request, reply) => {
       if (!isHinted) {
         isHinted = true
-        logger.warn('a webhook came as GET: where its URL is redirected, to https say, give Evolution the last one')
+        logger.warn(
+          'a webhook came as GET: its URL is redirected (to https, for example), so give Evolution the final URL'
+        )
       }
       return await reply.code(405).header('allow', 'POST').send({
         statusCode: 405,
         error: 'Method Not Allowed',
-        message: 'webhooks come as POST: a redirect has made this a GET'
+        message: 'a webhook must be a POST: a redirect has changed it to a GET'
       })
     }
   })
@@ -115,7 +117,7 @@ function refuse (
   }
   logger.warn(
     { err: error, instance: instanceIn(request.body), bytes: bytesOf(request) },
-    'a webhook cannot be taken, and Evolution does not repeat it'
+    'a webhook was refused, and Evolution does not repeat it'
   )
   sendEvolutionError(error, request, reply, CANNOT_BE_UNDERSTOOD)
 }

@@ -66,7 +66,7 @@ t.test('data against the schema, or more than one argument, never gets to the ha
     [/data must have required property 'to'/, 'sendNode', {}],
     [/data\/times must be integer/, 'sendNode', { to: 'a', times: '1' }],
     [/the property "too"/, 'sendNode', { to: 'a', too: 1 }],
-    [/one argument, and 2 came/, 'sendNode', { to: 'a' }, 'more'],
+    [/one argument, got 2/, 'sendNode', { to: 'a' }, 'more'],
     [/data must match format "email"/, 'plain', 'nobody']
   ]
   for (const [message, event, ...args] of bad) t.match(await send(socket, event, ...args), { code: `${PREFIX}INVALID_DATA`, statusCode: 400, retry: false, message })
@@ -97,7 +97,7 @@ t.test('a handler tells the client what it is to know by an error of this packag
   const { fastify, url } = await startServer(t, enabled)
   fastify.wsEvents.handle('sendNode', { handler: () => { throw new errors.FORBIDDEN('sending at night') } })
   const { socket } = await listen(t, `${url}/acme`)
-  t.strictSame(await send(socket, 'sendNode'), { code: `${PREFIX}FORBIDDEN`, statusCode: 403, message: 'the key that came does not open sending at night', retry: false })
+  t.strictSame(await send(socket, 'sendNode'), { code: `${PREFIX}FORBIDDEN`, statusCode: 403, message: 'the key does not grant access to sending at night', retry: false })
 })
 
 t.test('an error of this package that the application has changed is still told in the form of one', async t => {

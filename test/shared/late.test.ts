@@ -23,7 +23,7 @@ async function startLate (t: Scope, options: WsEventsOptions = {}) {
 
 t.test('a node that starts while the store is away says so, and serves when it comes', async t => {
   const { shared, url, wsEvents, lines } = await startLate(t)
-  t.equal(lines.filter(({ level, msg }) => level === 40 && msg.includes('the store is away: this node serves when it comes')).length, 1)
+  t.equal(lines.filter(({ level, msg }) => level === 40 && msg.includes('the store is unavailable: until it is available')).length, 1)
   const waiting = connect(t, `${url}/acme`)
   const inbox = new Inbox(waiting)
   t.match(await outcomeOf(waiting), { word: 'comes back', comesBack: true })
@@ -154,7 +154,7 @@ t.test('in traditional mode the past of the root is broken off when the store co
 t.test('what cannot be broken off is logged', async t => {
   const { fastify, lines } = await startLate(t)
   await fastify.close()
-  await eventually(() => lines.some(({ level, msg }) => level === 50 && msg.includes('the past of the root could not be broken off')))
+  await eventually(() => lines.some(({ level, msg }) => level === 50 && msg.includes('the gap in the history of the root could not be stored')))
 })
 
 t.test('configs that cannot be read for another reason, or that nobody tells of, fail the registration', async t => {

@@ -406,7 +406,7 @@ t.test('a listener that throws is reported, and the others are told all the same
   await Promise.resolve()
   settle()
   t.strictSame([await id], heard)
-  t.strictSame(told, ['who watches a stream failed at an event'])
+  t.strictSame(told, ['a listener of the event log failed'])
 })
 
 t.test('lmdb tells when a transaction can be read, before the disk has it', async t => {

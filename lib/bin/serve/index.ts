@@ -122,7 +122,7 @@ async function probe ({ log }: FastifyInstance, url: string): Promise<void> {
     const { code, message: why } = (cause ?? {}) as Partial<NodeJS.ErrnoException>
     const reason = name === 'TimeoutError' ? `nothing within ${PROBE_PATIENCE / 1000} s` : code ?? why ?? message
     log.warn(
-      `EVOLUTION_API_URL does not answer (${reason}): until it does, clients with an instance's token are told to try again`
+      `EVOLUTION_API_URL does not answer (${reason}): until it does, clients with an instance's token are refused with retry: true`
     )
   }
 }

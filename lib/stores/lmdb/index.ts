@@ -143,7 +143,7 @@ function start (
     } catch (error) {
       logger.error(
         { err: error },
-        'that the store was closed in order could not be written: if the machine goes down before it is opened again, the log begins a new life'
+        'the clean shutdown of the store could not be recorded: if the machine restarts before the store is opened again, the log begins a new epoch'
       )
     }
     await committer.settle()

@@ -425,7 +425,7 @@ export class LmdbLog implements EventLog {
     this.#trimmer.check(touched)
     if (this.#now() >= this.#nextSweep) this.#sweep()
     await flushed.catch((error: unknown) => {
-      this.#logger.error({ err: error }, 'the disk did not take what was written: it is lost if the machine goes down')
+      this.#logger.error({ err: error }, 'the disk did not accept events: they are lost if the machine restarts')
     })
   }
 
@@ -499,7 +499,7 @@ export class LmdbLog implements EventLog {
     } catch (error) {
       this.#logger.error(
         { err: error, instance: entry.instance, id: entry.id },
-        'who watches a stream failed at an event'
+        'a listener of the event log failed'
       )
     }
   }
