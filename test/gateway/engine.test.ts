@@ -3,7 +3,7 @@ import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { Manager } from 'socket.io-client'
 import t, { type Test } from 'tap'
-import { carriesPid, closesWithin, type EngineConnection, connectionsOf, deleteNamespace, endConnection, endsUpgradesOfOthers, enginePath, givePid, hasNamespace, isArriving, isAttachedTo, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, takesWebSockets, usesStockParser, whenLetGo } from '../../lib/gateway/socketio/engine.js'
+import { carriesPid, closesWithin, type EngineConnection, connectionsOf, deleteNamespace, endConnection, endsUpgradesOfOthers, enginePath, givePid, hasNamespace, isArriving, isAttachedTo, listenToAll, middlewareCount, moveMatcherLast, namespaceCount, recoversConnections, sentTooMuch, takesWebSockets, usesStockParser, onRelease } from '../../lib/gateway/socketio/engine.js'
 import { queuedBytes as queuedBytesOf } from '../../lib/gateway/socketio/wire.js'
 import { admitted, connect, disconnected, type ClientOptions, transports } from '../helpers/client.js'
 import { connectionOf } from '../helpers/gateway.js'
@@ -83,7 +83,7 @@ t.test('isArriving tells a client that a middleware has not answered from one th
   }
 })
 
-t.test('whenLetGo tells when a middleware refuses a client, and not when it lets one in', async t => {
+t.test('onRelease tells when a middleware refuses a client, and not when it lets one in', async t => {
   const { io, url } = await serve(t)
   const asked: Array<{ socket: Socket, next: (error?: Error) => void }> = []
   io.of('/acme').use((socket, next) => { asked.push({ socket, next }) })
@@ -93,12 +93,12 @@ t.test('whenLetGo tells when a middleware refuses a client, and not when it lets
     while (asked.length === 0) await settle()
     const { socket, next } = asked.pop() as (typeof asked)[number]
     let times = 0
-    t.equal(whenLetGo(socket, () => { times++ }), true)
+    t.equal(onRelease(socket, () => { times++ }), true)
     next(refuse ? new Error('no') : undefined)
     t.equal(await over, refuse ? 'refused' : 'in')
     t.equal(times, refuse ? 1 : 0)
   }
-  t.equal(whenLetGo({} as unknown as Socket, () => {}), false)
+  t.equal(onRelease({} as unknown as Socket, () => {}), false)
 })
 
 t.test('deleteNamespace removes a namespace: the next client of that name makes a new one', async t => {

@@ -64,7 +64,8 @@ export function isArriving (socket: Socket): boolean {
 
 /**
 /**
- * Calls a function when Socket.IO releases a client: a middleware has refused it, or it has disconnected. Fallback: never.
+ * Calls a function when Socket.IO releases a client: a middleware has refused it, or it has disconnected.
+ * Fallback: never.
  *
  * @returns whether the function will be called
  */
