@@ -1,6 +1,7 @@
 /** The documents that are there in Portuguese too, with the same code, tables, lists and facts: see translation.test.ts. */
 export const TRANSLATED: readonly string[] = [
   'README.md',
+  'docs/README.md',
   'docs/api.md',
   'docs/clients.md',
   'docs/deployment.md',
