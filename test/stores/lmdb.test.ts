@@ -1,5 +1,5 @@
 import { open as openRoot } from 'lmdb'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { cp, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mock } from 'node:test'
@@ -13,6 +13,7 @@ import { type Databases, openDatabases } from '../../lib/stores/lmdb/database.js
 import { type LmdbStoreOptions, lmdbStore } from '../../lib/stores/lmdb/index.js'
 import { LmdbKeys } from '../../lib/stores/lmdb/keys.js'
 import { LmdbLog } from '../../lib/stores/lmdb/log.js'
+import { Starts } from '../../lib/stores/lmdb/starts.js'
 import { Streams } from '../../lib/stores/lmdb/streams.js'
 import { Trimmer } from '../../lib/stores/lmdb/trim.js'
 import type { Presence } from '../../lib/stores/lmdb/presence.js'
@@ -134,6 +135,58 @@ t.test('a restart keeps what is counted, remembered, dropped and set', async t =
   t.strictSame(await idsAfter(second.log, 'acme', ids[149] ?? ''), ids.slice(150))
   t.strictSame(await second.configs.get('acme'), { enabled: true, events: ['CALL'] })
   t.ok(await second.log.append(['acme'], recordOf(1)) > (ids.at(-1) ?? ''))
+})
+
+t.test('an older copy that takes the place of newer data is a gap for whoever has seen more, and for nobody else', async t => {
+  const [path, copy] = [join(t.testdir(), 'data'), join(t.testdir(), 'copy')]
+  const clock = { time: START }
+  const open = async (): Promise<OpenStore> => {
+    clock.time += 1000
+    return await openAt(t, path, { clock })
+  }
+  const append = async ({ log }: OpenStore, n: number): Promise<string> => {
+    clock.time += 1000
+    return await log.append(['acme'], recordOf(n))
+  }
+
+  const original = await open()
+  const start = original.log.head('acme')
+  const copied = await append(original, 1)
+  await original.close()
+  await cp(path, copy, { recursive: true })
+  const newer = await open()
+  const lost = [await append(newer, 2), await append(newer, 3)]
+  await newer.close()
+  await rm(path, { recursive: true })
+  await cp(copy, path, { recursive: true })
+
+  const restored = await open()
+  for (const id of lost) t.equal(restored.log.read('acme', id, 1), 'gap', 'before anything is emitted')
+  const ids = [await append(restored, 4)]
+  for (const id of lost) t.equal(restored.log.read('acme', id, 1), 'gap')
+  t.strictSame(await idsAfter(restored.log, 'acme', copied), ids)
+  await restored.close()
+
+  // With nothing emitted in between, and with something.
+  await (await open()).close()
+  const again = await open()
+  for (const id of lost) t.equal(again.log.read('acme', id, 1), 'gap', 'after further restarts')
+  ids.push(await append(again, 5))
+  await again.close()
+  const last = await open()
+  for (const id of lost) t.equal(last.log.read('acme', id, 1), 'gap')
+  for (const [at, id] of [copied, ...ids].entries()) t.strictSame(await idsAfter(last.log, 'acme', id), ids.slice(at))
+  t.strictSame(await idsAfter(last.log, 'acme', start), [copied, ...ids])
+})
+
+t.test('of more starts than are kept, ids before the oldest of them are a gap', t => {
+  let starts = Starts.parse(undefined)
+  const idAt = (n: number): string => String(n).padStart(6, '0')
+  for (let n = 0; n < 1000; n++) starts = Starts.parse(String(starts.with(idAt(3 * n), idAt(3 * n + 1))))
+  t.strictSame([0, 1, 2, 3].map(n => starts.isUnknown(idAt(n))), [false, true, false, false])
+  starts = starts.with(idAt(5000), idAt(5001))
+  t.strictSame([0, 1, 2, 3, 4, 5, 5001, 5002].map(n => starts.isUnknown(idAt(n))), [true, true, true, false, true, false, true, false])
+  t.end()
 })
 
 t.test('a clock that is set back over a restart makes no id smaller, and no gap', async t => {
@@ -300,7 +353,7 @@ async function openHeld (t: Test, isWritten: boolean, limits = UNLIMITED): Promi
     })
     return { kept, flushed: kept }
   }
-  const log = new LmdbLog({ databases, ids, head: ids.last, streams, trimmer, keys: new LmdbKeys(databases.keys, databases.keyTimes, now), committer, file: IS_THERE, limits, logger, now })
+  const log = new LmdbLog({ databases, ids, head: ids.last, starts: Starts.parse(undefined), streams, trimmer, keys: new LmdbKeys(databases.keys, databases.keyTimes, now), committer, file: IS_THERE, limits, logger, now })
   t.teardown(async () => {
     settle()
     await log.close()

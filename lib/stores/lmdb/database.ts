@@ -39,6 +39,8 @@ export type Meta =
   | 'birth'
   /** The newest id that was assigned to an event. */
   | 'head'
+  /** The boundaries between the runs of the log, as text of `Starts`. A file of an earlier version has none. */
+  | 'starts'
   /** The machine's boot id when the file was opened, while written data may not be flushed; otherwise empty. */
   | 'boot'
 

@@ -14,6 +14,7 @@ import { LmdbKeys } from './keys.js'
 import { LmdbLog } from './log.js'
 import { acquireLock } from './lock.js'
 import { Presence } from './presence.js'
+import { Starts } from './starts.js'
 import { Streams } from './streams.js'
 import { Trimmer } from './trim.js'
 import { upgrade } from './upgrade.js'
@@ -126,13 +127,15 @@ function start (
   { retention, limits = UNLIMITED, logger }: OpenOptions
 ): OpenStore {
   const boot = flush ? null : bootId()
-  const { ids, birth, head } = startLife(databases, boot, now)
+  const { ids, birth, head, starts } = startLife(databases, boot, now)
   const streams = new Streams(databases.streams, birth)
   const trimmer = new Trimmer(databases.sizes, streams, { ...retention, maxTotalBytes }, now, logger)
   const committer = new Committer(databases.root, boot === null)
   const file = new Presence(join(directory, 'data.mdb'), logger)
   const keys = new LmdbKeys(databases.keys, databases.keyTimes, now)
-  const log = new LmdbLog({ databases, ids, head, streams, trimmer, keys, committer, file, limits, logger, now })
+  const log = new LmdbLog({
+    databases, ids, head, starts, streams, trimmer, keys, committer, file, limits, logger, now
+  })
   const configs = new LmdbConfigStore(databases.configs, committer, file)
   const close = async () => {
     await log.close()
@@ -164,7 +167,7 @@ function startLife (
   { meta }: Databases,
   boot: string | null,
   now: () => number
-): { ids: Ids, birth: string, head: string } {
+): { ids: Ids, birth: string, head: string, starts: Starts } {
   const kept = { birth: meta.get('birth'), head: meta.get('head'), boot: meta.get('boot') ?? '' }
   const isSafe = kept.boot === '' || kept.boot === bootId()
   let birth = isSafe ? kept.birth : undefined
@@ -172,12 +175,15 @@ function startLife (
   const ids = new Ids({ epoch, now, ...(kept.head === undefined ? {} : { after: kept.head }) })
   if (birth === undefined) birth = kept.head === undefined ? ids.last : ids.next()
   const head = isSafe ? kept.head ?? birth : birth
+  // Ids of another epoch need no boundary.
+  const starts = Starts.parse(isSafe ? meta.get('starts') : undefined).with(head, ids.next())
   meta.transactionSync(() => {
     void meta.put('birth', birth)
     void meta.put('head', head)
+    void meta.put('starts', String(starts))
     void meta.put('boot', boot ?? '')
   })
-  return { ids, birth, head }
+  return { ids, birth, head, starts }
 }
 
 function whyOf (error: unknown): string {

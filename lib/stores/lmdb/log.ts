@@ -23,6 +23,7 @@ import type { Commit, Committer } from './commit.js'
 import type { Databases } from './database.js'
 import type { AgedKeys, LmdbKeys, NewKey } from './keys.js'
 import type { Presence } from './presence.js'
+import type { Starts } from './starts.js'
 import type { Stream, Streams } from './streams.js'
 import type { Step, Trimmer } from './trim.js'
 
@@ -101,6 +102,7 @@ interface Parts {
   readonly ids: Ids
   /** The newest stored id. */
   readonly head: string
+  readonly starts: Starts
   readonly streams: Streams
   readonly trimmer: Trimmer
   readonly keys: LmdbKeys
@@ -124,6 +126,7 @@ interface Parts {
 export class LmdbLog implements EventLog {
   readonly #databases: Databases
   readonly #ids: Ids
+  readonly #starts: Starts
   readonly #streams: Streams
   readonly #trimmer: Trimmer
   readonly #keys: LmdbKeys
@@ -154,9 +157,10 @@ export class LmdbLog implements EventLog {
   #isClosed = false
 
   constructor (parts: Parts) {
-    const { databases, ids, head, streams, trimmer, keys, committer, file, limits, logger, now } = parts
+    const { databases, ids, head, starts, streams, trimmer, keys, committer, file, limits, logger, now } = parts
     this.#databases = databases
     this.#ids = ids
+    this.#starts = starts
     this.#streams = streams
     this.#trimmer = trimmer
     this.#keys = keys
@@ -285,7 +289,7 @@ export class LmdbLog implements EventLog {
 
   read (name: StreamName, after: string, maxBytes: number): LogPage {
     const floor = this.#streams.floor(name)
-    if (!this.#ids.isOurs(after) || after > this.#head || after < floor) return 'gap'
+    if (!this.#ids.isOurs(after) || after > this.#head || after < floor || this.#starts.isUnknown(after)) return 'gap'
     const stream = this.#streams.find(name)
     if (stream === undefined || after === this.#head) return []
     const page: LogEntry[] = []
