@@ -89,6 +89,6 @@ t.test('a node that runs writes nothing more when the keys get another format, a
 t.test('the script that joins changes nothing in a log of another format', withRedis, async t => {
   const commands = (await startRedis(t)).connect()
   await commands.hset('log', 'format', '7', 'epoch', 'x')
-  t.strictSame(await commands.eval(scripts.join.lua, 1, 'log', 'epoch', '', '', '', '', ''), ['7'])
+  t.strictSame(await commands.eval(scripts.attach.lua, 1, 'log', 'epoch', '', '', '', '', ''), ['7'])
   t.strictSame(await commands.hgetall('log'), { format: '7', epoch: 'x' })
 })

@@ -246,7 +246,7 @@ t.test('a stream that is subscribed to', async t => {
     sameList(stream.after(idOf(55), 1000)?.map(numberOf) ?? [], [61], 'recent')
   })
 
-  t.test('says nothing from memory of an event that was told before its incarnation of the log was joined', async t => {
+  t.test('says nothing from memory of an event that was told before its incarnation of the log was attached to', async t => {
     const { stream, numbers } = subscribedFrom(0, { id: '' })
     // The incarnation began at 50, and 51 has overtaken the answer that says so.
     stream.receive(frameOf([51], 0), SMALL)
@@ -336,11 +336,11 @@ t.test('a stream that is subscribed to', async t => {
 /** Subscriptions whose Redis is played by the test. */
 function subscriptionsWith (reader: Pick<Reader, 'read' | 'behind'>) {
   const incarnation = { epoch: EPOCH, name: '7.abc', last: idOf(0) }
-  const connection = { incarnation, isUp: true, saw () {}, isCurrent: () => true, rejoin () {} } as unknown as RedisConnection
+  const connection = { incarnation, isUp: true, saw () {}, isCurrent: () => true, reattach () {} } as unknown as RedisConnection
   const subscriber = { subscribe: async () => {}, unsubscribe: async () => {} } as unknown as Subscriber
   const subscriptions = new StreamSubscriptions({ connection, subscriber, reader: reader as Reader, bounds: { maxEvents: 100, maxBytes: 1_000_000 }, logger: quiet })
   subscriptions.connected()
-  subscriptions.logJoined(incarnation)
+  subscriptions.logAttached(incarnation)
   return subscriptions
 }
 
@@ -402,10 +402,10 @@ t.test('streams that were missed', async t => {
 
 type Answer = Appended | null | Error
 
-/** A producer whose Redis answers as it is told: with an id, by having to be joined, or with an error. */
+/** A producer whose Redis answers as it is told: with an id, by having to be attached, or with an error. */
 function producerWith (answers: Answer[], limits = { pendingEvents: 0, pendingBytes: 0 }) {
   const batches: AppendedBatch[] = []
-  const state = { isUp: true, joins: 0 }
+  const state = { isUp: true, attaches: 0 }
   const gate = latch()
   const producer = new Producer({
     limits,
@@ -416,7 +416,7 @@ function producerWith (answers: Answer[], limits = { pendingEvents: 0, pendingBy
       if (answer instanceof Error) throw answer
       return answer ?? null
     },
-    joined: async () => { state.joins++ },
+    attached: async () => { state.attaches++ },
     isUp: () => state.isUp,
     writes: new Writes(quiet),
     appended: () => {}
@@ -451,7 +451,7 @@ t.test('what is appended', async t => {
     t.ok([...first, ...second].every(({ status }) => status === 'fulfilled'))
     t.strictSame(batches.map(({ number }) => number), [1, 1, 1, 1, 1, 1, 2].slice(0, batches.length))
     for (const batch of batches.slice(0, 6)) t.strictSame(numbersOf(batch), numbersOf(batches[0] as AppendedBatch))
-    t.equal(state.joins, 5)
+    t.equal(state.attaches, 5)
   })
 
   t.test('fails with its batch alone when Redis refuses it for good', async t => {
@@ -524,99 +524,99 @@ t.test('what Redis says passes, or does not', async t => {
   t.equal(isPassing(new errors.STORE_UNAVAILABLE('it is closed')), false)
 })
 
-interface Joined { readonly epoch: string, readonly incarnation: string, readonly last: string, readonly birth: string }
+interface Attached { readonly epoch: string, readonly incarnation: string, readonly last: string, readonly birth: string }
 
-t.test('joining a log', { skip: withoutRedis }, async t => {
+t.test('attaching to a log', { skip: withoutRedis }, async t => {
   const redis = (await startRedis(t)).connect()
   const server = String(/run_id:(\w+)/.exec(await redis.info('server'))?.[1])
   let count = 0
 
-  /** A log of its own, and how a node joins it that has seen this much. */
+  /** A log of its own, and how a node attaches it that has seen this much. */
   function newLog () {
     const key = `log-${count++}`
-    const join = async (seen: Partial<Joined> = {}): Promise<Joined> => {
-      const [, epoch = '', incarnation = '', last = '', birth = ''] = await redis.eval(scripts.join.lua, 1, key, newEpoch(), seen.epoch ?? '', seen.incarnation ?? '', seen.last ?? '', '', '') as string[]
+    const attach = async (seen: Partial<Attached> = {}): Promise<Attached> => {
+      const [, epoch = '', incarnation = '', last = '', birth = ''] = await redis.eval(scripts.attach.lua, 1, key, newEpoch(), seen.epoch ?? '', seen.incarnation ?? '', seen.last ?? '', '', '') as string[]
       return { epoch, incarnation, last, birth }
     }
     const at = (position: string): bigint => BigInt(position.split('-')[0] ?? '') * 10_000_000n + BigInt(position.split('-')[1] ?? '')
-    return { key, join, isAfter: (a: string, b: string) => at(a) > at(b) }
+    return { key, attach, isAfter: (a: string, b: string) => at(a) > at(b) }
   }
   const afterIt = (position: string, ms = 5): string => `${Number(position.split('-')[0]) + ms}-0`
 
   t.test('makes one that is not there, and changes nothing for those who come later', async t => {
-    const { join, key } = newLog()
-    const first = await join()
+    const { attach, key } = newLog()
+    const first = await attach()
     t.equal(first.last, first.birth)
-    t.strictSame(await join(), first)
-    t.strictSame(await join(first), first)
-    t.strictSame(await join({ ...first, last: '5-0' }), first)
+    t.strictSame(await attach(), first)
+    t.strictSame(await attach(first), first)
+    t.strictSame(await attach({ ...first, last: '5-0' }), first)
     t.equal(await redis.hget(key, 'server'), server)
   })
 
   t.test('goes on after a restart that has lost nothing, in another incarnation of the same epoch', async t => {
-    const { join, key, isAfter } = newLog()
-    const first = await join()
+    const { attach, key, isAfter } = newLog()
+    const first = await attach()
     await redis.hset(key, 'server', 'another')
-    const second = await join(first)
+    const second = await attach(first)
     t.equal(second.epoch, first.epoch)
     t.equal(second.birth, first.birth)
     t.not(second.incarnation, first.incarnation)
     t.ok(isAfter(second.last, first.last))
-    t.strictSame(await join(first), second, 'who has not seen the restart may still come')
-    t.strictSame(await join(second), second)
+    t.strictSame(await attach(first), second, 'who has not seen the restart may still come')
+    t.strictSame(await attach(second), second)
   })
 
   t.test('begins a new epoch for who has seen more than is there', async t => {
-    const { join, key, isAfter } = newLog()
-    const first = await join()
+    const { attach, key, isAfter } = newLog()
+    const first = await attach()
     const seen = { ...first, last: afterIt(first.last, 60_000) }
-    const second = await join(seen)
+    const second = await attach(seen)
     t.not(second.epoch, first.epoch)
     t.ok(isAfter(second.last, seen.last), 'ids go on growing')
     t.equal(second.birth, second.last)
-    t.strictSame(await join(first), second, 'the others follow')
+    t.strictSame(await attach(first), second, 'the others follow')
 
     // Also when somebody else has come first after a restart, who has not seen it.
     await redis.hset(key, 'server', 'another')
-    const third = await join(second)
-    const fourth = await join({ ...second, last: afterIt(second.last, 1) })
+    const third = await attach(second)
+    const fourth = await attach({ ...second, last: afterIt(second.last, 1) })
     t.not(fourth.epoch, third.epoch)
   })
 
   t.test('keeps what has survived each of many restarts apart, and forgets the oldest', async t => {
-    const { join, key, isAfter } = newLog()
-    const incarnations = [await join()]
+    const { attach, key, isAfter } = newLog()
+    const incarnations = [await attach()]
     for (let time = 0; time < 300; time++) {
       await redis.hset(key, 'server', `another-${time}`)
-      incarnations.push(await join())
+      incarnations.push(await attach())
     }
-    const newest = incarnations.at(-1) as Joined
+    const newest = incarnations.at(-1) as Attached
     t.equal(newest.epoch, incarnations[0]?.epoch)
     t.equal(new Set(incarnations.map(({ incarnation }) => incarnation)).size, 301)
     t.ok(String(await redis.hget(key, 'breaks')).length <= 4096 + 100)
     t.ok(isAfter(newest.birth, incarnations[0]?.birth ?? ''), 'what is older than the oldest that is known is a gap')
-    t.strictSame(await join(incarnations[298]), newest, 'who has seen a incarnation that is known goes on')
-    const after = await join(incarnations[0])
+    t.strictSame(await attach(incarnations[298]), newest, 'who has seen a incarnation that is known goes on')
+    const after = await attach(incarnations[0])
     t.not(after.epoch, newest.epoch, 'who has seen one that is not cannot tell')
   })
 
   t.test('tells two incarnations apart that come of the same copy', async t => {
-    const { join, key } = newLog()
-    await join()
+    const { attach, key } = newLog()
+    await attach()
     await redis.hset(key, 'server', 'another')
     const copy = await redis.hgetall(key)
-    const first = await join()
+    const first = await attach()
     const seen = { ...first, incarnation: `${first.incarnation}x`, last: afterIt(first.last) }
     await redis.del(key)
     await redis.hset(key, { ...copy, server: 'a third' })
-    t.not((await join(seen)).epoch, first.epoch)
+    t.not((await attach(seen)).epoch, first.epoch)
   })
 
   t.test('reads nothing from between what has survived and the start of the new incarnation', async t => {
-    const { join, key, isAfter } = newLog()
-    const first = await join()
+    const { attach, key, isAfter } = newLog()
+    const first = await attach()
     await redis.hset(key, 'server', 'another')
-    const second = await join(first)
+    const second = await attach(first)
     const read = async (after: string): Promise<unknown> => (await redis.eval(scripts.read.lua, 3, key, 'entries', 'state', first.epoch, after, '1000', '1000000') as unknown[])[4]
     t.strictSame(await read(first.last), [])
     t.equal(await read(afterIt(first.last, 1)), 'gap')
@@ -627,8 +627,8 @@ t.test('joining a log', { skip: withoutRedis }, async t => {
   })
 
   t.test('a batch is appended once, however often it is sent, and an older one not at all', async t => {
-    const { join, key } = newLog()
-    const { epoch, incarnation } = await join()
+    const { attach, key } = newLog()
+    const { epoch, incarnation } = await attach()
     const record = encodeRecord(recordOf(1))
     const head = Buffer.alloc(10)
     head.writeUInt16BE(1, 0)

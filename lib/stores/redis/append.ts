@@ -22,7 +22,7 @@ interface Parts {
 /**
  * Has Redis append a batch.
  *
- * @returns `null` when it must be joined first
+ * @returns `null` when it must be attached first
  * @throws as {@link RedisConnection.run}
  */
 export async function append (
@@ -38,7 +38,7 @@ export async function append (
   const keyed = addRequests(requests, scriptKeys)
   const answer = await connection.run(scripts.append, scriptKeys, [incarnation.epoch, incarnation.name, ...numbers, bytes, ...keyed])
   if (answer === null) {
-    connection.rejoin()
+    connection.reattach()
     return null
   }
   const [epoch = '', first = '', ...outcomes] = (answer as Buffer[]).map(String)

@@ -4,7 +4,7 @@ import { inTime } from '../../host/in-time.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
-import { isPassing, isRefusal, OtherFormat, staysJoined, TooOld, unavailable } from './faults.js'
+import { isPassing, isRefusal, OtherFormat, staysAttached, TooOld, unavailable } from './faults.js'
 import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
 import { FORMAT, type Script, scripts } from './scripts.js'
@@ -42,7 +42,7 @@ interface Call {
 }
 
 /**
- * The connection by which Redis is asked. Before it is asked anything, it has to be *joined*: that makes sure that the
+ * The connection by which Redis is asked. Before it is asked anything, it has to be *attached*: that makes sure that the
  * log is the one that this node knows, with all that it has seen of it.
  */
 export class RedisConnection {
@@ -52,8 +52,8 @@ export class RedisConnection {
   #incarnation: Incarnation | null = null
   /** What this node has seen of the log, and in which of its incarnations. */
   #seen: { readonly epoch: string, readonly incarnation: string, last: string } | null = null
-  #joining: Promise<void> | null = null
-  /** When it was joined last, and is not any more, by `performance.now()`. */
+  #attaching: Promise<void> | null = null
+  /** When it was attached last, and is not any more, by `performance.now()`. */
   #lostAt = -Infinity
   #openedAt = 0
   #failure: unknown
@@ -63,7 +63,7 @@ export class RedisConnection {
   #isStarted = false
   #isWarned = false
   #refuse: () => void = () => {}
-  #whenJoined: (incarnation: Incarnation) => void = () => {}
+  #whenAttached: (incarnation: Incarnation) => void = () => {}
   /** Resolves when Redis has refused us. */
   readonly refused = new Promise<void>(resolve => { this.#refuse = resolve })
 
@@ -81,8 +81,8 @@ export class RedisConnection {
   }
 
   /** @param listener told when Redis can be asked, for the first time or again. To be given before `open` */
-  whenJoined (listener: (incarnation: Incarnation) => void): void {
-    this.#whenJoined = listener
+  whenAttached (listener: (incarnation: Incarnation) => void): void {
+    this.#whenAttached = listener
   }
 
   /** Begins to connect. */
@@ -107,7 +107,7 @@ export class RedisConnection {
   async current (): Promise<Incarnation> {
     const end = performance.now() + PATIENCE
     for (;;) {
-      await this.#joinedBy(end)
+      await this.#attachedBy(end)
       if (this.#incarnation !== null) return this.#incarnation
     }
   }
@@ -138,7 +138,7 @@ export class RedisConnection {
   /**
    * Runs a script.
    *
-   * @throws an error that passes, by {@link isPassing}, when the call may be made again after {@link joined}; or
+   * @throws an error that passes, by {@link isPassing}, when the call may be made again after {@link attached}; or
    *   STORE_UNAVAILABLE
    */
   async run (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
@@ -160,7 +160,7 @@ export class RedisConnection {
       return await Promise.race([ask(), lost])
     } catch (error) {
       if (isPassing(error)) {
-        if (!staysJoined(error)) this.#lost()
+        if (!staysAttached(error)) this.#lost()
         throw error
       }
       throw unavailable(error)
@@ -180,7 +180,7 @@ export class RedisConnection {
     let failure: unknown
     for (let failures = 0; ; failures++) {
       if (failures > 1) await pause(Math.min(pauseBefore(failures - 2), left()))
-      await this.#joinedBy(end, failure)
+      await this.#attachedBy(end, failure)
       try {
         // A question that takes too long is still waited for as a call: the connection is not lost by it.
         return await inTime(this.#answered(async () => await ask(this.#parts.client)), left())
@@ -197,49 +197,49 @@ export class RedisConnection {
   }
 
   /** @param failure what the call has failed with before */
-  async #joinedBy (end: number, failure?: unknown): Promise<void> {
+  async #attachedBy (end: number, failure?: unknown): Promise<void> {
     const away = (): Error => unavailable(this.#failure ?? failure ?? new Error('it does not answer'))
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
     if (performance.now() >= end) throw away()
     if (this.#incarnation !== null) return
     const until = Math.min(end, Math.max(this.#lostAt, this.#openedAt) + AWAY)
-    await inTime(this.joined(), Math.max(0, until - performance.now())).catch(() => { throw away() })
+    await inTime(this.attached(), Math.max(0, until - performance.now())).catch(() => { throw away() })
   }
 
   /** Resolves when Redis can be asked; rejects when it is closed before. */
-  async joined (): Promise<void> {
+  async attached (): Promise<void> {
     if (this.#incarnation !== null) return
-    await (this.#joining ?? Promise.resolve())
+    await (this.#attaching ?? Promise.resolve())
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
-    if (this.#incarnation === null) await this.joined()
+    if (this.#incarnation === null) await this.attached()
   }
 
-  /** It has to be joined again: it is another server, perhaps, or another incarnation of the log. */
-  rejoin (): void {
+  /** It has to be attached again: it is another server, perhaps, or another incarnation of the log. */
+  reattach (): void {
     this.#lost()
   }
 
   #lost (): void {
     if (this.#incarnation !== null) this.#lostAt = performance.now()
     this.#incarnation = null
-    if (this.#joining === null) this.#join()
+    if (this.#attaching === null) this.#attach()
     else this.#wake()
   }
 
-  #join (): void {
+  #attach (): void {
     if (this.#incarnation !== null || this.#isClosed) return
-    this.#joining = this.#joinAtLast().finally(() => {
-      this.#joining = null
+    this.#attaching = this.#attachWithRetries().finally(() => {
+      this.#attaching = null
       // It may have been lost in the very moment.
-      this.#join()
+      this.#attach()
     })
   }
 
-  async #joinAtLast (): Promise<void> {
+  async #attachWithRetries (): Promise<void> {
     for (let attempt = 0; !this.#isClosed; attempt++) {
       try {
         if (this.#parts.client.status === 'ready') {
-          const incarnation = await this.#joinOnce()
+          const incarnation = await this.#attachOnce()
           if (!this.#isClosed) this.#done(incarnation)
           return
         }
@@ -263,7 +263,7 @@ export class RedisConnection {
     )
   }
 
-  async #joinOnce (): Promise<Incarnation> {
+  async #attachOnce (): Promise<Incarnation> {
     const { client } = this.#parts
     await this.#answered(async () => { await selectDatabase(client) })
     await this.#answered(async () => { await loadScripts(client, Object.values(scripts).map(({ lua }) => lua)) })
@@ -280,7 +280,7 @@ export class RedisConnection {
       channel,
       number
     ]
-    const answer = await this.#call(scripts.join, [this.#parts.keys.log], args)
+    const answer = await this.#call(scripts.attach, [this.#parts.keys.log], args)
     const [format = '', epoch = '', incarnation = '', last = '', , version = '', policy = ''] =
       (answer as Buffer[]).map(String)
     if (format !== FORMAT) throw this.#otherFormat(format)
@@ -289,7 +289,7 @@ export class RedisConnection {
     return { epoch, name: incarnation, last: idAt(last, epoch) }
   }
 
-  /** Nothing may be written to it any more, also where it was joined before. */
+  /** Nothing may be written to it any more, also where it was attached before. */
   #otherFormat (format: string): Error {
     const { log } = this.#parts.keys
     this.#lost()
@@ -313,7 +313,7 @@ export class RedisConnection {
     this.#isReported = false
     this.#failure = undefined
     this.#take(incarnation)
-    this.#whenJoined(incarnation)
+    this.#whenAttached(incarnation)
   }
 
   #take (incarnation: Incarnation): void {
@@ -338,7 +338,7 @@ export class RedisConnection {
     const incarnation = await this.#ask(channel, number)
     if (this.isCurrent(incarnation.epoch, incarnation.name)) return
     this.#take(incarnation)
-    this.#whenJoined(incarnation)
+    this.#whenAttached(incarnation)
   }
 
   /** Writes what is there already. @throws as {@link run}, also when Redis refuses it */

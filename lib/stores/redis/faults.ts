@@ -39,8 +39,8 @@ export const isRefusal = (error: unknown): boolean =>
     /^(NOAUTH|WRONGPASS|NOPERM|ERR (invalid password|AUTH|DB index|Client sent AUTH|unknown command|SELECT))/
       .test(textOf(error)))
 
-/** Whether an answer leaves the connection and the log as they were, so that there is nothing to join again. */
-export const staysJoined = (error: unknown): boolean => isAnswer(error) && CONNECTED.test(textOf(error))
+/** Whether an answer leaves the connection and the log as they were, so that there is nothing to attach again. */
+export const staysAttached = (error: unknown): boolean => isAnswer(error) && CONNECTED.test(textOf(error))
 
 /** Whether Redis has refused to write: too few replicas, no memory, a full disk, a replica, no permission. */
 export const isWriteRefusal = (error: unknown): boolean =>

@@ -110,7 +110,7 @@ export class Heartbeat {
         return
       } catch (error) {
         if (!isPassing(error)) throw error
-        await this.#parts.connection.joined().catch(() => { this.#isClosed = true })
+        await this.#parts.connection.attached().catch(() => { this.#isClosed = true })
       }
     }
   }

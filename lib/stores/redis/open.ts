@@ -62,7 +62,7 @@ async function partsOf (
     limits,
     writes,
     append: async batch => await append({ connection, keys, retention, keptFor, node }, batch),
-    joined: async () => { await connection.joined() },
+    attached: async () => { await connection.attached() },
     // While Redis can be asked it takes events, whether its publications are received or not.
     isUp: () => connection.isUp && (connection.incarnation !== null || subscriptions.isReceiving),
     appended: (streams, id) => { for (const { entries } of streams) subscriptions.find(entries)?.appended(id) }
@@ -101,8 +101,8 @@ class OpenRedis {
   async open (): Promise<void> {
     const { connection, subscriber, subscriptions, configs, peers } = this.#parts
     const subscribed = new Promise<void>(resolve => { this.#subscribed = resolve })
-    connection.whenJoined(incarnation => {
-      subscriptions.logJoined(incarnation)
+    connection.whenAttached(incarnation => {
+      subscriptions.logAttached(incarnation)
       // What was asked of it meanwhile has failed, and a log that was wiped has taken the configs along.
       configs.missed()
     })
@@ -112,7 +112,7 @@ class OpenRedis {
       lost: () => { subscriptions.lost() },
       message: (channel, content) => { this.#take(channel, content) }
     })
-    await atMost(START, Promise.race([connection.refused, Promise.all([connection.joined(), subscribed, peers.ready])]))
+    await atMost(START, Promise.race([connection.refused, Promise.all([connection.attached(), subscribed, peers.ready])]))
     if (connection.incarnation === null && isRefusal(connection.failure)) {
       await this.close()
       throw connection.failure
@@ -134,7 +134,7 @@ class OpenRedis {
       await subscriber.subscribe([keys.configs, echo])
       subscriptions.connected()
       this.#subscribed()
-      await connection.joined()
+      await connection.attached()
       configs.missed()
     } catch (error) {
       // When the connection was lost again, the next one subscribes.

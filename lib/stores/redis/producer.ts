@@ -65,10 +65,10 @@ export interface UnitResult {
 
 interface Parts {
   readonly limits: PendingLimits
-  /** @returns `null` when Redis must be joined first. @throws an error that passes, when it was not answered */
+  /** @returns `null` when Redis must be attached first. @throws an error that passes, when it was not answered */
   readonly append: (batch: AppendedBatch) => Promise<Appended | null>
   /** Resolves when Redis can be asked; rejects when it never will be. */
-  readonly joined: () => Promise<void>
+  readonly attached: () => Promise<void>
   readonly isUp: () => boolean
   readonly writes: Pick<Writes, 'isRefused' | 'accepted' | 'failed'>
   /** Told what id an event has got, before its caller is. */
@@ -213,7 +213,7 @@ export class Producer {
    * As often as it takes. The second time at once, because mostly a connection was lost, and then less and less often.
    */
   async #appendAtLast (batch: AppendedBatch): Promise<Appended> {
-    const { append, joined, writes } = this.#parts
+    const { append, attached, writes } = this.#parts
     for (let failures = 0; ; failures++) {
       if (failures > 1) await this.#pause(pauseBefore(failures - 2))
       if (this.#closed !== null) throw this.#closed
@@ -227,7 +227,7 @@ export class Producer {
         writes.failed(error)
         if (!isPassing(error)) throw error
       }
-      await joined()
+      await attached()
     }
   }
 

@@ -64,8 +64,8 @@ export class Reader {
           last: idAt(log.last, log.epoch)
         }
       }
-      // It is in another incarnation, and has to be joined first: what was delivered belongs to the one before.
-      connection.rejoin()
+      // It is in another incarnation, and has to be attached first: what was delivered belongs to the one before.
+      connection.reattach()
     }
   }
 
@@ -101,7 +101,7 @@ export class Reader {
         const behind = streams.map(({ after }, at) => epochOf(after) !== epoch || numbers.includes(at + 1))
         return { last: idAt(String(last), epoch), behind }
       }
-      connection.rejoin()
+      connection.reattach()
     }
   }
 }

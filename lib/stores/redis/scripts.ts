@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 
 /**
  * The version of the format of all keys of a store. It is in the field `format` of the log; a log without one is of
- * format 1, and gets it from the first node that joins.
+ * format 1, and gets it from the first node that attaches.
  */
 export const FORMAT = '1'
 
@@ -46,22 +46,22 @@ end
 `
 
 /**
- * Looks after the log's incarnation. A server that is not the one of before (restarted, failed over) may have lost the newest
- * events: the break is noted, with the newest that is still there, and each node then says what it has seen. Who has
- * seen more, or finds nothing at all, starts a new epoch.
+ * Looks after the log's incarnation. A server that is not the one of before (restarted, failed over) may have lost the
+ * newest events: the break is noted, with the newest that is still there, and each node then gives its high-water mark.
+ * A node whose mark is higher, or that finds nothing at all, starts a new epoch.
  *
  * KEYS: the log
- * ARGV: an epoch to be used if a new one is needed; what this node has seen: its epoch, incarnation and position, or ''; a
- *   channel to publish to, or ''; a number for it
- * Returns: format, epoch, incarnation, last, birth, version of Redis; and for who joins, which keys it drops when its memory
- *   is full. Where the log has another format: that alone, and nothing is changed
+ * ARGV: an epoch to be used if a new one is needed; the high-water mark of this node: its epoch, incarnation and
+ *   position, or ''; a channel to publish to, or ''; a number for it
+ * Returns: format, epoch, incarnation, last, birth, version of Redis; and for who attaches, which keys it drops when its
+ *   memory is full. Where the log has another format: that alone, and nothing is changed
  *
  * In the log: `format`; `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`;
- * `life`, a name for the time of this server, of how many there were and its own: an old copy may be loaded twice;
+ * `life`, the name of the incarnation, of how many there were and its server: an old copy may be loaded twice;
  * `breaks`, `life:survived>start` of each change: between the two nothing is left. A start is some seconds ahead,
  * because this server's clock may be behind that of the one before, whose lost ids must not be given again.
  */
-const JOIN = `
+const ATTACH = `
 local format = redis.call('HGET', KEYS[1], 'format')
 if format and format ~= '${FORMAT}' then return { format } end
 local info = redis.pcall('INFO', 'server')
@@ -129,7 +129,7 @@ return { '${FORMAT}', epoch, life, last, birth, string.match(info, 'redis_versio
  *   with a key: the number of its table's first key, its key, what is kept of it, how many keys may be kept, for how
  *   many ms, '1' if it replaces what is there, and a fence, or '' and ''
  * Returns: the epoch and the position of the first event, the others follow it; and of each request with a key what
- *   became of it ('done', 'known', 'fenced' or 'full') and its row or ''. Or nil: the caller must join first
+ *   became of it ('done', 'known', 'fenced' or 'full') and its row or ''. Or nil: the caller must attach first
  *
  * A caller that has had no answer sends the same batch again, with the same number: it is executed once. The events of
  * a request that is not done are left out, and their positions stay free.
@@ -365,7 +365,7 @@ return answer(found)
  *
  * KEYS: the log; the entries and the state of each stream
  * ARGV: the epoch and the incarnation; a position of each stream
- * Returns: the newest position, and the numbers of those streams. Or nil: the caller must join first
+ * Returns: the newest position, and the numbers of those streams. Or nil: the caller must attach first
  */
 const BEHIND = `
 local log = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'last')
@@ -464,7 +464,7 @@ return before and 1 or 0
 `
 
 export const scripts = {
-  join: script('join', POSITIONS, JOIN),
+  attach: script('attach', POSITIONS, ATTACH),
   append: script('append', POSITIONS, APPEND),
   read: script('read', POSITIONS, READ),
   behind: script('behind', POSITIONS, BEHIND),

@@ -307,7 +307,7 @@ export class StreamSubscription {
   /** The log is in another incarnation from an id on. Of what came before, Redis alone knows what is left. */
   resetRecent (start: string): void {
     this.#recent = undefined
-    // Events of that incarnation may have been received before this node has joined it.
+    // Events of that incarnation may have been received before this node has attached to it.
     const isOfIt = epochOf(this.#newestDelivered) === epochOf(start)
     if (!isOfIt || start > this.#newestDelivered) this.#newestDelivered = start
   }

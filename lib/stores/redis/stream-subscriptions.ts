@@ -40,7 +40,7 @@ export class StreamSubscriptions {
   /** Whether the connection to subscribe on is up. */
   #isConnected = false
   #lostAt = -Infinity
-  /** The incarnation of the log that was joined last. */
+  /** The incarnation of the log that was attached last. */
   #incarnation = ''
   /** The number of the connection: what one has caught up with, the next may have missed. */
   #connectionNumber = 0
@@ -100,7 +100,7 @@ export class StreamSubscriptions {
   }
 
   /** The log can be read, perhaps in another incarnation: then what was delivered has to be compared with it. */
-  logJoined ({ epoch, name, last }: Incarnation): void {
+  logAttached ({ epoch, name, last }: Incarnation): void {
     for (const stream of this.#streams.values()) {
       if (epochOf(stream.confirmed) !== epoch) stream.fallBehind()
       if (name !== this.#incarnation) stream.resetRecent(last)
@@ -132,16 +132,16 @@ export class StreamSubscriptions {
       stream.dropThrough(idAt(message.removed, connection.incarnation?.epoch ?? ''))
       return
     }
-    // Also while Redis cannot be asked: the connection compares it with the log when it joins.
+    // Also while Redis cannot be asked: the connection compares it with the log when it attaches.
     connection.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.incarnation)
     if (!connection.isCurrent(message.epoch, message.incarnation)) this.#otherIncarnation(stream, message.epoch)
     if (stream.receive(message, size)) this.#work()
   }
 
-  /** Another node has joined the log after us, in a incarnation that this one does not know yet. */
+  /** Another node has attached the log after us, in a incarnation that this one does not know yet. */
   #otherIncarnation (stream: StreamSubscription, epoch: string): void {
     if (epochOf(stream.confirmed) !== epoch) stream.fallBehind()
-    if (this.#parts.connection.incarnation !== null) this.#parts.connection.rejoin()
+    if (this.#parts.connection.incarnation !== null) this.#parts.connection.reattach()
   }
 
   /** Checks whether some of the streams have missed something, others each time: a network may lose a publication. */
