@@ -336,7 +336,7 @@ t.test('a stream that is subscribed to', async t => {
 /** Subscriptions whose Redis is played by the test. */
 function subscriptionsWith (reader: Pick<Reader, 'read' | 'behind'>) {
   const incarnation = { epoch: EPOCH, name: '7.abc', last: idOf(0) }
-  const connection = { incarnation, isUp: true, saw () {}, isCurrent: () => true, reattach () {} } as unknown as RedisConnection
+  const connection = { incarnation, isUp: true, observe () {}, isCurrent: () => true, reattach () {} } as unknown as RedisConnection
   const subscriber = { subscribe: async () => {}, unsubscribe: async () => {} } as unknown as Subscriber
   const subscriptions = new StreamSubscriptions({ connection, subscriber, reader: reader as Reader, bounds: { maxEvents: 100, maxBytes: 1_000_000 }, logger: quiet })
   subscriptions.connected()

@@ -42,7 +42,7 @@ export async function append (
     return null
   }
   const [epoch = '', first = '', ...outcomes] = (answer as Buffer[]).map(String)
-  connection.saw(idAt(first, epoch, Math.max(count - 1, 0)), epoch, incarnation.name)
+  connection.observe(idAt(first, epoch, Math.max(count - 1, 0)), epoch, incarnation.name)
   return {
     epoch,
     first,

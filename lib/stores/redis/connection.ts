@@ -43,15 +43,15 @@ interface Call {
 
 /**
  * The connection by which Redis is asked. Before it is asked anything, it has to be *attached*: that makes sure that the
- * log is the one that this node knows, with all that it has seen of it.
+ * log is the one that this node knows, and that it has lost nothing that this node knows of.
  */
 export class RedisConnection {
   readonly #parts: Parts
   // Oldest first
   readonly #calls = new Set<Call>()
   #incarnation: Incarnation | null = null
-  /** What this node has seen of the log, and in which of its incarnations. */
-  #seen: { readonly epoch: string, readonly incarnation: string, last: string } | null = null
+  /** The newest id of the log that this node knows of, and in which incarnation. Sent when it attaches. */
+  #highWaterMark: { readonly epoch: string, readonly incarnation: string, last: string } | null = null
   #attaching: Promise<void> | null = null
   /** When it was attached last, and is not any more, by `performance.now()`. */
   #lostAt = -Infinity
@@ -129,10 +129,10 @@ export class RedisConnection {
     return oldest === undefined ? 0 : performance.now() - oldest.since
   }
 
-  /** An id of the log was seen: whoever finds a log without it knows that it has lost something. */
-  saw (id: string, epoch: string, incarnation: string): void {
-    const seen = this.#seen
-    if (seen !== null && seen.epoch === epoch && seen.incarnation === incarnation && id > seen.last) seen.last = id
+  /** Raises the high-water mark of this node: a log that ends before it has lost something. */
+  observe (id: string, epoch: string, incarnation: string): void {
+    const mark = this.#highWaterMark
+    if (mark !== null && mark.epoch === epoch && mark.incarnation === incarnation && id > mark.last) mark.last = id
   }
 
   /**
@@ -271,12 +271,12 @@ export class RedisConnection {
   }
 
   async #ask (channel: string, number: string): Promise<Incarnation> {
-    const seen = this.#seen
+    const mark = this.#highWaterMark
     const args = [
       newEpoch(),
-      seen?.epoch ?? '',
-      seen?.incarnation ?? '',
-      seen === null ? '' : positionOf(seen.last),
+      mark?.epoch ?? '',
+      mark?.incarnation ?? '',
+      mark === null ? '' : positionOf(mark.last),
       channel,
       number
     ]
@@ -318,8 +318,8 @@ export class RedisConnection {
 
   #take (incarnation: Incarnation): void {
     this.#incarnation = incarnation
-    if (this.#seen?.epoch !== incarnation.epoch || this.#seen.incarnation !== incarnation.name) {
-      this.#seen = { epoch: incarnation.epoch, incarnation: incarnation.name, last: incarnation.last }
+    if (this.#highWaterMark?.epoch !== incarnation.epoch || this.#highWaterMark.incarnation !== incarnation.name) {
+      this.#highWaterMark = { epoch: incarnation.epoch, incarnation: incarnation.name, last: incarnation.last }
     }
   }
 

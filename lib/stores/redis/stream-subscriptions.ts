@@ -133,7 +133,7 @@ export class StreamSubscriptions {
       return
     }
     // Also while Redis cannot be asked: the connection compares it with the log when it attaches.
-    connection.saw(message.entries.at(-1)?.id ?? '', message.epoch, message.incarnation)
+    connection.observe(message.entries.at(-1)?.id ?? '', message.epoch, message.incarnation)
     if (!connection.isCurrent(message.epoch, message.incarnation)) this.#otherIncarnation(stream, message.epoch)
     if (stream.receive(message, size)) this.#work()
   }
