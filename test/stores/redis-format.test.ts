@@ -68,7 +68,7 @@ t.test('a node that runs writes nothing more when the keys get another format, a
     warn () {},
     error (details, message) {
       messages.push(`${message} ${'err' in details ? String(details.err) : ''}`)
-      if (message.startsWith('Redis refuses us')) refused.open()
+      if (message.startsWith('Redis rejects this server')) refused.open()
     }
   }
   const node = await openNode(t, { url: redis.url, prefix }, { logger })

@@ -103,7 +103,7 @@ t.test('a Redis that reads and does not write', { skip: withoutRedis }, async t 
       await answered(async () => isAvailable(node))
       await node.log.remove('acme')
       t.strictSame(lines.filter(line => line.includes('writes')).map(line => line.split(':')[0]), [REFUSES, AGAIN])
-      t.match(lines.find(line => line.startsWith(REFUSES)), /waits, as far as limits\.pendingEvents/)
+      t.match(lines.find(line => line.startsWith(REFUSES)), /wait, up to limits\.pendingEvents/)
       t.equal(watcher.gaps.length, 0)
     })
   }

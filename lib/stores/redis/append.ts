@@ -14,7 +14,7 @@ interface Parts {
   readonly connection: RedisConnection
   readonly keys: Keys
   readonly retention: Retention
-  readonly keptFor: number
+  readonly stateTtl: number
   /** Of this process, for as long as it lives. */
   readonly node: string
 }
@@ -26,7 +26,7 @@ interface Parts {
  * @throws as {@link RedisConnection.run}
  */
 export async function append (
-  { connection, keys, retention: { maxEvents, maxBytes, maxAge }, keptFor, node }: Parts,
+  { connection, keys, retention: { maxEvents, maxBytes, maxAge }, stateTtl, node }: Parts,
   { number, units }: AppendedBatch
 ): Promise<Appended | null> {
   const { incarnation } = connection
@@ -34,9 +34,10 @@ export async function append (
   const { count, streamKeys, bytes } = encodeUnits(units)
   const requests = units.map(({ request }) => request).filter(request => request !== null)
   const scriptKeys = [keys.log, keys.producer(node), ...streamKeys]
-  const numbers = [number, maxEvents, maxBytes, maxAge, keptFor].map(String)
+  const numbers = [number, maxEvents, maxBytes, maxAge, stateTtl].map(String)
   const keyed = addRequests(requests, scriptKeys)
-  const answer = await connection.run(scripts.append, scriptKeys, [incarnation.epoch, incarnation.name, ...numbers, bytes, ...keyed])
+  const args = [incarnation.epoch, incarnation.name, ...numbers, bytes, ...keyed]
+  const answer = await connection.run(scripts.append, scriptKeys, args)
   if (answer === null) {
     connection.reattach()
     return null

@@ -55,12 +55,12 @@ export class RedisConfigStore implements ConfigStore {
   /** @throws STORE_UNAVAILABLE */
   async get (name: string): Promise<StoredConfig | null> {
     let command = 0
-    const [kept = null, hash] = await this.#connection.ask(async client => {
+    const [kept = null, hash] = await this.#connection.request(async client => {
       command = ++this.#commands
       return await client.hmget(this.#key, name, '')
     })
     // In another hash than before it is missing because Redis has lost it.
-    if (kept !== null || hash === this.#hash) this.#know(name, kept, command)
+    if (kept !== null || hash === this.#hash) this.#remember(name, kept, command)
     return kept === null ? null : this.#parsed(name, kept)
   }
 
@@ -75,27 +75,27 @@ export class RedisConfigStore implements ConfigStore {
   async #set (name: string, { enabled, events, keepEvents = false }: ConfigChange): Promise<StoredConfig> {
     const args = [this.#node, name, String(enabled), JSON.stringify(events), randomUUID(), String(keepEvents)]
     const { answer, command } = await this.#run(scripts.setConfig, [this.#key, this.#root], args)
-    this.#know(name, String(answer), command)
+    this.#remember(name, String(answer), command)
     return this.#parsed(name, String(answer))
   }
 
   /** @throws STORE_UNAVAILABLE */
   async delete (name: string): Promise<boolean> {
     const { answer, command } = await this.#run(scripts.deleteConfig, [this.#key], [this.#node, name])
-    this.#know(name, null, command)
+    this.#remember(name, null, command)
     return answer === 1
   }
 
   /** @returns what a script has answered, and the number of the command */
   async #run (script: Script, keys: string[], args: string[]): Promise<{ answer: unknown, command: number }> {
-    return await this.#connection.ask(async client => {
+    return await this.#connection.request(async client => {
       const command = ++this.#commands
       return { answer: await runScript(client, script.sha, keys, args), command }
     })
   }
 
   /** @param command the number of that which has read it: what a later one has read stays */
-  #know (name: string, kept: string | null, command: number): void {
+  #remember (name: string, kept: string | null, command: number): void {
     if ((this.#known.get(name)?.command ?? 0) > command) return
     // A list that is being read may have it from before.
     if (kept === null && this.#listings === 0) this.#known.delete(name)
@@ -131,7 +131,7 @@ export class RedisConfigStore implements ConfigStore {
     let incarnation = ''
     do {
       let command = 0
-      const [next, page] = await this.#connection.ask(async client => {
+      const [next, page] = await this.#connection.request(async client => {
         const current = `${this.#connection.incarnation?.epoch} ${this.#connection.incarnation?.name}`
         // A cursor is good for the server that has given it. Another one would leave names out.
         if (current !== incarnation) cursor = '0'
@@ -140,7 +140,7 @@ export class RedisConfigStore implements ConfigStore {
         return await client.hscan(this.#key, cursor, 'COUNT', PAGE)
       })
       const names = page.filter((each, at) => at % 2 === 0)
-      for (const [at, name] of names.entries()) if (name !== '') this.#know(name, page[2 * at + 1] ?? '', command)
+      for (const [at, name] of names.entries()) if (name !== '') this.#remember(name, page[2 * at + 1] ?? '', command)
       for (const [at, name] of names.entries()) if (name !== '') yield [name, page[2 * at + 1] ?? '']
       cursor = next
     } while (cursor !== '0')
@@ -152,7 +152,7 @@ export class RedisConfigStore implements ConfigStore {
     const before = this.#hash
     let restored = 0
     for (let at = 0; at === 0 || at < known.length; at += 2 * PAGE) {
-      const [name, count] = await this.#connection.askScript(
+      const [name, count] = await this.#connection.requestScript(
         scripts.restoreConfigs,
         [this.#key],
         [this.#node, before, randomUUID(), ...known.slice(at, at + 2 * PAGE)]
@@ -173,8 +173,8 @@ export class RedisConfigStore implements ConfigStore {
     this.#changed = changed
   }
 
-  /** A change was told on the channel. */
-  told (message: string): void {
+  /** A change was published. */
+  changeReceived (message: string): void {
     const [, node, what, generation, name] = /^(\S+) ([sd])(\S*) (.+)$/s.exec(message) ?? []
     if (name === undefined || node === this.#node) return
     if (what === 'd') this.#changed(name, generation ?? '')
@@ -182,7 +182,7 @@ export class RedisConfigStore implements ConfigStore {
   }
 
   /** Changes may have been missed. */
-  missed (): void {
+  changesMissed (): void {
     this.#changed(null)
   }
 

@@ -9,21 +9,21 @@ import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
 import { FORMAT, type Script, scripts } from './scripts.js'
 
-/** How long who only wants to know waits for an answer, in ms. */
-const PATIENCE = 5000
-/** And for Redis to come, since it went away: who asks later is told at once. */
-const AWAY = 2000
+/** How long a request may take, with all of its tries, in ms. */
+const REQUEST_TIMEOUT = 5000
+/** Once Redis has been away for so long, in ms, requests fail at once. */
+const OUTAGE_TIMEOUT = 2000
 /** Redis counts as away when it has not answered for so long, in ms. */
-const SILENCE = 2000
+const UNRESPONSIVE_AFTER = 2000
 /** A connection that was lost for no longer than this has not been away, in ms. */
-const GRACE = 1000
+const RECONNECT_GRACE = 1000
 /** A connection is given up after so long without an answer, in ms: the other side may be gone without a word. */
-const DEAD = 15_000
+const DEAD_AFTER = 15_000
 
-/** The incarnation of the log, as Redis has told it. */
+/** The log under one process of Redis. A restart or a failover makes another one, which may have lost events. */
 export interface Incarnation {
   readonly epoch: string
-  /** Another one for each server that has had it. */
+  /** Differs for each process of Redis that has had the log. */
   readonly name: string
   /** The newest id at that time. */
   readonly last: string
@@ -42,8 +42,9 @@ interface Call {
 }
 
 /**
- * The connection by which Redis is asked. Before it is asked anything, it has to be *attached*: that makes sure that the
- * log is the one that this node knows, and that it has lost nothing that this node knows of.
+ * The connection for commands. It is *attached* to the log before any other command: the script `ATTACH` finds out
+ * whether the log is the one that this node knows, and whether it has lost anything. The promise that needs it:
+ * no loss goes unnoticed (docs/stores.md, "What Redis keeps"). Each lost connection is attached anew.
  */
 export class RedisConnection {
   readonly #parts: Parts
@@ -54,7 +55,7 @@ export class RedisConnection {
   #highWaterMark: { readonly epoch: string, readonly incarnation: string, last: string } | null = null
   #attaching: Promise<void> | null = null
   /** When it was attached last, and is not any more, by `performance.now()`. */
-  #lostAt = -Infinity
+  #detachedAt = -Infinity
   #openedAt = 0
   #failure: unknown
   #wake: () => void = () => {}
@@ -70,17 +71,17 @@ export class RedisConnection {
   constructor (parts: Parts) {
     this.#parts = parts
     const { client } = parts
-    // Redis says it in so many words on each try; it is told once.
+    // It comes with each try to connect, and is logged once.
     client.on('error', (error: unknown) => { this.#failure = error })
-    client.on('ready', () => { this.#lost() })
+    client.on('ready', () => { this.#detach() })
     client.on('close', () => {
-      this.#lost()
-      // Whatever the client does with what it was asked: nobody waits for an answer that cannot come.
+      this.#detach()
+      // ioredis may forget commands without an answer. None can come any more.
       for (const { fail } of this.#calls) fail(new Error('the connection was lost'))
     })
   }
 
-  /** @param listener told when Redis can be asked, for the first time or again. To be given before `open` */
+  /** @param listener called each time that the connection has attached. To be given before `open` */
   whenAttached (listener: (incarnation: Incarnation) => void): void {
     this.#whenAttached = listener
   }
@@ -89,10 +90,10 @@ export class RedisConnection {
   open (): void {
     this.#openedAt = performance.now()
     this.#parts.client.connect().catch((error: unknown) => { this.#failure = error })
-    this.#lost()
+    this.#detach()
   }
 
-  /** The start is over: from now on it is told when Redis is away, and whether it is now. */
+  /** The store is open: from now on it is logged when Redis is away, and whether it is now. */
   started (): void {
     this.#isStarted = true
     if (this.#incarnation === null) this.#report()
@@ -105,7 +106,7 @@ export class RedisConnection {
 
   /** The incarnation that this node takes part in, as soon as it does. @throws STORE_UNAVAILABLE */
   async current (): Promise<Incarnation> {
-    const end = performance.now() + PATIENCE
+    const end = performance.now() + REQUEST_TIMEOUT
     for (;;) {
       await this.#attachedBy(end)
       if (this.#incarnation !== null) return this.#incarnation
@@ -114,8 +115,8 @@ export class RedisConnection {
 
   /** Whether Redis answers. */
   get isUp (): boolean {
-    if (this.#incarnation === null) return performance.now() - this.#lostAt < GRACE
-    return this.#waiting() < SILENCE
+    if (this.#incarnation === null) return performance.now() - this.#detachedAt < RECONNECT_GRACE
+    return this.#waiting() < UNRESPONSIVE_AFTER
   }
 
   /** What kept it from connecting last, if anything has. */
@@ -147,20 +148,20 @@ export class RedisConnection {
   }
 
   async #call (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
-    return await this.#answered(async () => await runScript(this.#parts.client, script.sha, keys, args))
+    return await this.#tracked(async () => await runScript(this.#parts.client, script.sha, keys, args))
   }
 
   /** What Redis answers to a command. @throws as {@link run} */
-  async #answered<Answer> (ask: () => Promise<Answer>): Promise<Answer> {
+  async #tracked<Answer> (send: () => Promise<Answer>): Promise<Answer> {
     let fail = (error: Error): void => { throw error }
     const lost = new Promise<never>((resolve, reject) => { fail = reject })
     const call: Call = { since: performance.now(), fail }
     this.#calls.add(call)
     try {
-      return await Promise.race([ask(), lost])
+      return await Promise.race([send(), lost])
     } catch (error) {
       if (isPassing(error)) {
-        if (!staysAttached(error)) this.#lost()
+        if (!staysAttached(error)) this.#detach()
         throw error
       }
       throw unavailable(error)
@@ -174,8 +175,8 @@ export class RedisConnection {
    *
    * @throws STORE_UNAVAILABLE
    */
-  async ask<Answer> (ask: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
-    const end = performance.now() + PATIENCE
+  async request<Answer> (send: (client: RedisClient) => Promise<Answer>): Promise<Answer> {
+    const end = performance.now() + REQUEST_TIMEOUT
     const left = (): number => Math.max(0, end - performance.now())
     let failure: unknown
     for (let failures = 0; ; failures++) {
@@ -183,7 +184,7 @@ export class RedisConnection {
       await this.#attachedBy(end, failure)
       try {
         // A question that takes too long is still waited for as a call: the connection is not lost by it.
-        return await inTime(this.#answered(async () => await ask(this.#parts.client)), left())
+        return await inTime(this.#tracked(async () => await send(this.#parts.client)), left())
       } catch (error) {
         if (!isPassing(error)) throw error
         failure = error
@@ -191,9 +192,13 @@ export class RedisConnection {
     }
   }
 
-  /** As {@link ask}, with a script. */
-  async askScript (script: Script, keys: readonly string[], args: ReadonlyArray<string | Buffer>): Promise<unknown> {
-    return await this.ask(async client => await runScript(client, script.sha, keys, args))
+  /** As {@link request}, with a script. */
+  async requestScript (
+    script: Script,
+    keys: readonly string[],
+    args: ReadonlyArray<string | Buffer>
+  ): Promise<unknown> {
+    return await this.request(async client => await runScript(client, script.sha, keys, args))
   }
 
   /** @param failure what the call has failed with before */
@@ -202,11 +207,11 @@ export class RedisConnection {
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
     if (performance.now() >= end) throw away()
     if (this.#incarnation !== null) return
-    const until = Math.min(end, Math.max(this.#lostAt, this.#openedAt) + AWAY)
+    const until = Math.min(end, Math.max(this.#detachedAt, this.#openedAt) + OUTAGE_TIMEOUT)
     await inTime(this.attached(), Math.max(0, until - performance.now())).catch(() => { throw away() })
   }
 
-  /** Resolves when Redis can be asked; rejects when it is closed before. */
+  /** Resolves when it is attached. @throws STORE_UNAVAILABLE when it is closed before */
   async attached (): Promise<void> {
     if (this.#incarnation !== null) return
     await (this.#attaching ?? Promise.resolve())
@@ -216,11 +221,11 @@ export class RedisConnection {
 
   /** It has to be attached again: it is another server, perhaps, or another incarnation of the log. */
   reattach (): void {
-    this.#lost()
+    this.#detach()
   }
 
-  #lost (): void {
-    if (this.#incarnation !== null) this.#lostAt = performance.now()
+  #detach (): void {
+    if (this.#incarnation !== null) this.#detachedAt = performance.now()
     this.#incarnation = null
     if (this.#attaching === null) this.#attach()
     else this.#wake()
@@ -240,7 +245,7 @@ export class RedisConnection {
       try {
         if (this.#parts.client.status === 'ready') {
           const incarnation = await this.#attachOnce()
-          if (!this.#isClosed) this.#done(incarnation)
+          if (!this.#isClosed) this.#attached(incarnation)
           return
         }
       } catch (error) {
@@ -251,26 +256,26 @@ export class RedisConnection {
     }
   }
 
-  /** Once for each time that it is away, and not before it has tried. At the start, who opens the store tells. */
+  /** Logs once for each outage, after the first try that failed. Before `started`, the opener of the store does. */
   #report (): void {
     if (isRefusal(this.#failure)) this.#refuse()
     if (this.#isReported || this.#failure === undefined || !this.#isStarted) return
     this.#isReported = true
-    const why = isRefusal(this.#failure) ? 'Redis refuses us' : 'Redis is away'
+    const why = isRefusal(this.#failure) ? 'Redis rejects this server' : 'Redis is away'
     this.#parts.logger.error(
       { err: this.#failure },
-      `${why}: what is emitted waits, as far as limits.pendingEvents and pendingBytes allow, and clients stay connected`
+      `${why}: events wait, up to limits.pendingEvents and limits.pendingBytes. Clients stay connected`
     )
   }
 
   async #attachOnce (): Promise<Incarnation> {
     const { client } = this.#parts
-    await this.#answered(async () => { await selectDatabase(client) })
-    await this.#answered(async () => { await loadScripts(client, Object.values(scripts).map(({ lua }) => lua)) })
-    return await this.#ask('', '')
+    await this.#tracked(async () => { await selectDatabase(client) })
+    await this.#tracked(async () => { await loadScripts(client, Object.values(scripts).map(({ lua }) => lua)) })
+    return await this.#runAttach('', '')
   }
 
-  async #ask (channel: string, number: string): Promise<Incarnation> {
+  async #runAttach (channel: string, number: string): Promise<Incarnation> {
     const mark = this.#highWaterMark
     const args = [
       newEpoch(),
@@ -292,7 +297,7 @@ export class RedisConnection {
   /** Nothing may be written to it any more, also where it was attached before. */
   #otherFormat (format: string): Error {
     const { log } = this.#parts.keys
-    this.#lost()
+    this.#detach()
     return new OtherFormat(
       `its keys (${log}, …) have format ${JSON.stringify(format)}, and this version of fastify-ws-events knows ${FORMAT}: ` +
       'use the version that wrote them on every node, or choose another prefix'
@@ -308,15 +313,15 @@ export class RedisConnection {
     )
   }
 
-  #done (incarnation: Incarnation): void {
+  #attached (incarnation: Incarnation): void {
     if (this.#isReported) this.#parts.logger.warn({}, 'Redis is back')
     this.#isReported = false
     this.#failure = undefined
-    this.#take(incarnation)
+    this.#setIncarnation(incarnation)
     this.#whenAttached(incarnation)
   }
 
-  #take (incarnation: Incarnation): void {
+  #setIncarnation (incarnation: Incarnation): void {
     this.#incarnation = incarnation
     if (this.#highWaterMark?.epoch !== incarnation.epoch || this.#highWaterMark.incarnation !== incarnation.name) {
       this.#highWaterMark = { epoch: incarnation.epoch, incarnation: incarnation.name, last: incarnation.last }
@@ -333,23 +338,23 @@ export class RedisConnection {
    *
    * @throws as {@link run}
    */
-  async beat (channel: string, number: string): Promise<void> {
+  async heartbeat (channel: string, number: string): Promise<void> {
     if (this.#incarnation === null) throw new Error('it is away')
-    const incarnation = await this.#ask(channel, number)
+    const incarnation = await this.#runAttach(channel, number)
     if (this.isCurrent(incarnation.epoch, incarnation.name)) return
-    this.#take(incarnation)
+    this.#setIncarnation(incarnation)
     this.#whenAttached(incarnation)
   }
 
   /** Writes what is there already. @throws as {@link run}, also when Redis refuses it */
   async probeWrites (): Promise<void> {
     if (this.#incarnation === null) throw new Error('it is away')
-    await this.#answered(async () => await this.#parts.client.hset(this.#parts.keys.log, 'format', FORMAT))
+    await this.#tracked(async () => await this.#parts.client.hset(this.#parts.keys.log, 'format', FORMAT))
   }
 
-  /** Gives a connection up that does not answer at all. To be asked now and then, whatever else waits. */
+  /** Ends a connection that answers nothing any more. The heartbeat calls it before anything that may wait. */
   checkDead (): void {
-    if (this.#waiting() > DEAD) this.#parts.client.disconnect(true)
+    if (this.#waiting() > DEAD_AFTER) this.#parts.client.disconnect(true)
   }
 
   async #pause (ms: number): Promise<void> {
@@ -367,7 +372,7 @@ export class RedisConnection {
   close (): void {
     this.#isClosed = true
     this.#incarnation = null
-    this.#lostAt = -Infinity
+    this.#detachedAt = -Infinity
     this.#wake()
     this.#parts.client.disconnect()
   }

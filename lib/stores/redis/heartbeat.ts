@@ -7,7 +7,7 @@ import type { Producer } from './producer.js'
 import type { Subscriber } from './subscriber.js'
 import type { Writes } from './writes.js'
 
-/** Between two beats, in ms. */
+/** Between two heartbeats, in ms. */
 const PERIOD = 1000
 /** After so long without an echo the subscriber's connection counts as dead, in ms. */
 const MAX_SILENCE = 15_000
@@ -24,8 +24,8 @@ interface Parts {
 }
 
 /**
- * Checks once a second that the log is the one that is known, and that publications arrive: each beat has Redis publish
- * an *echo*. An echo that arrives proves that everything published before it has arrived. This is what notices a
+ * Checks once a second that the log is the one that is known, and that publications arrive: each heartbeat has Redis
+ * publish an *echo*. An echo that arrives proves that everything published before it has arrived. This is what notices a
  * connection that is dead without a word, and a publication that the network has lost.
  */
 export class Heartbeat {
@@ -35,7 +35,7 @@ export class Heartbeat {
   #received = 0
   #receivedAt = performance.now()
   #waiters: Array<{ readonly number: number, readonly resolve: () => void }> = []
-  #isBeating = false
+  #isRunning = false
   #isClosed = false
 
   constructor (parts: Parts) {
@@ -47,16 +47,18 @@ export class Heartbeat {
     const { connection, subscriptions, logger } = this.#parts
     this.#checkDead()
     subscriptions.closeIdle()
-    if (this.#isBeating || connection.incarnation === null) return
-    this.#isBeating = true
+    if (this.#isRunning || connection.incarnation === null) return
+    this.#isRunning = true
     try {
       await this.#send()
       await this.#probeWrites()
       await subscriptions.checkForMissed()
     } catch (error) {
-      if (!isPassing(error) && connection.isUp) logger.error({ err: error }, 'Redis could not be asked how it is')
+      if (!isPassing(error) && connection.isUp) {
+        logger.error({ err: error }, 'the heartbeat of Redis has failed: events that get lost on the way are found later')
+      }
     } finally {
-      this.#isBeating = false
+      this.#isRunning = false
     }
   }
 
@@ -84,7 +86,7 @@ export class Heartbeat {
 
   async #send (): Promise<number> {
     const number = ++this.#sent
-    await this.#parts.connection.beat(this.#parts.channel, String(number))
+    await this.#parts.connection.heartbeat(this.#parts.channel, String(number))
     return number
   }
 
@@ -93,7 +95,8 @@ export class Heartbeat {
     const [number = '', epoch = '', incarnation = '', last = ''] = message.split(' ')
     this.#received = Math.max(this.#received, Number(number))
     this.#receivedAt = performance.now()
-    if (this.#parts.connection.isCurrent(epoch, incarnation)) this.#parts.subscriptions.advanceWatermark(idAt(last, epoch))
+    const { connection, subscriptions } = this.#parts
+    if (connection.isCurrent(epoch, incarnation)) subscriptions.advanceWatermark(idAt(last, epoch))
     const waiters = this.#waiters
     this.#waiters = waiters.filter(waiter => waiter.number > this.#received)
     for (const waiter of waiters) if (waiter.number <= this.#received) waiter.resolve()

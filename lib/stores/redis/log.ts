@@ -21,7 +21,7 @@ import type { Producer } from './producer.js'
 import type { Reader } from './reader.js'
 
 /** How long a removal waits until what was appended before is stored, in ms. */
-const PATIENCE = 5000
+const DRAIN_TIMEOUT = 5000
 
 interface Parts {
   readonly keys: Keys
@@ -113,7 +113,7 @@ export class RedisLog implements EventLog {
 
   /** @throws STORE_UNAVAILABLE, also when Redis takes none of what was appended before */
   async remove (stream: StreamName): Promise<void> {
-    await inTime(this.#parts.producer.drained(), PATIENCE).catch((cause: unknown) => {
+    await inTime(this.#parts.producer.drained(), DRAIN_TIMEOUT).catch((cause: unknown) => {
       throw new errors.STORE_UNAVAILABLE('Redis has not taken what was emitted before', { cause })
     })
     const newest = await this.#parts.remove(this.#parts.keys.stream(stream))

@@ -20,16 +20,16 @@ import { Subscriber } from './subscriber.js'
 import { Writes } from './writes.js'
 
 /** How long the state of a stream without events is kept, in ms. A client that was away for longer gets a gap. */
-const KEPT_FOR = 30 * 24 * 60 * 60 * 1000
+const STATE_TTL = 30 * 24 * 60 * 60 * 1000
 /** How long a node waits for Redis when it starts, in ms. */
-const START = 2500
+const START_TIMEOUT = 2500
 /** How long it waits when it ends. */
-const END = 5000
+const DRAIN_TIMEOUT = 5000
 
 /**
  * Connects to Redis. Resolves as well when Redis does not come within a moment.
  *
- * @throws what Redis says that refuses us
+ * @throws what Redis rejects this server with
  */
 export async function openRedis (address: Address, prefix: string, options: OpenOptions): Promise<OpenStore> {
   const parts = await partsOf(address, prefix, options)
@@ -50,18 +50,18 @@ async function partsOf (
   const keys = new Keys(prefix, databaseOf(client))
   const node = randomUUID()
   const echo = keys.echo(node)
-  const keptFor = Math.max(KEPT_FOR, 2 * retention.maxAge)
+  const stateTtl = Math.max(STATE_TTL, 2 * retention.maxAge)
 
   const connection = new RedisConnection({ client, keys, logger })
   const subscriber = new Subscriber(makeClient(ioredis, address))
-  const reader = new Reader({ connection, keys, keptFor, logger })
+  const reader = new Reader({ connection, keys, stateTtl, logger })
   const bounds = boundsWithin(retention)
   const subscriptions = new StreamSubscriptions({ connection, subscriber, reader, bounds, logger })
   const writes = new Writes(logger)
   const producer = new Producer({
     limits,
     writes,
-    append: async batch => await append({ connection, keys, retention, keptFor, node }, batch),
+    append: async batch => await append({ connection, keys, retention, stateTtl, node }, batch),
     attached: async () => { await connection.attached() },
     // While Redis can be asked it takes events, whether its publications are received or not.
     isUp: () => connection.isUp && (connection.incarnation !== null || subscriptions.isReceiving),
@@ -75,7 +75,7 @@ async function partsOf (
     reader,
     allReceived: async () => { await heartbeat.allReceived() },
     remove: async ({ entries, state }) => {
-      const newest = await connection.askScript(scripts.remove, [entries, state], [String(keptFor)])
+      const newest = await connection.requestScript(scripts.remove, [entries, state], [String(stateTtl)])
       return newest === null ? undefined : idAt(String(newest), (await connection.current()).epoch)
     }
   })
@@ -104,15 +104,16 @@ class OpenRedis {
     connection.whenAttached(incarnation => {
       subscriptions.logAttached(incarnation)
       // What was asked of it meanwhile has failed, and a log that was wiped has taken the configs along.
-      configs.missed()
+      configs.changesMissed()
     })
     connection.open()
     subscriber.open({
       connected: () => { void this.#subscribe() },
       lost: () => { subscriptions.lost() },
-      message: (channel, content) => { this.#take(channel, content) }
+      message: (channel, content) => { this.#dispatch(channel, content) }
     })
-    await atMost(START, Promise.race([connection.refused, Promise.all([connection.attached(), subscribed, peers.ready])]))
+    const isServing = Promise.all([connection.attached(), subscribed, peers.ready])
+    await atMost(START_TIMEOUT, Promise.race([connection.refused, isServing]))
     if (connection.incarnation === null && isRefusal(connection.failure)) {
       await this.close()
       throw connection.failure
@@ -120,9 +121,9 @@ class OpenRedis {
     connection.started()
   }
 
-  #take (channel: string, content: Buffer): void {
+  #dispatch (channel: string, content: Buffer): void {
     const { keys, echo, configs, heartbeat, subscriptions } = this.#parts
-    if (channel === keys.configs) configs.told(content.toString())
+    if (channel === keys.configs) configs.changeReceived(content.toString())
     else if (channel === echo) heartbeat.echoReceived(content.toString())
     else subscriptions.receive(channel, content)
   }
@@ -135,11 +136,14 @@ class OpenRedis {
       subscriptions.connected()
       this.#subscribed()
       await connection.attached()
-      configs.missed()
+      configs.changesMissed()
     } catch (error) {
       // When the connection was lost again, the next one subscribes.
       if (!isPassing(error) && this.#closing === undefined) {
-        this.#logger.error({ err: error }, 'Redis does not let us subscribe: nothing that it publishes is received')
+        this.#logger.error(
+          { err: error },
+          'Redis does not allow SUBSCRIBE: this server receives no events. Allow its user the channels of the prefix'
+        )
       }
     }
   }
@@ -157,7 +161,7 @@ class OpenRedis {
   async #close (): Promise<void> {
     const { connection, subscriber, subscriptions, heartbeat, producer, writes } = this.#parts
     // While Redis is away, appends cannot finish. The service has waited for them already, with a limit of its own.
-    if (connection.isUp && !writes.isRefused) await atMost(END, producer.drained())
+    if (connection.isUp && !writes.isRefused) await atMost(DRAIN_TIMEOUT, producer.drained())
     producer.close()
     heartbeat.close()
     subscriptions.close()

@@ -32,7 +32,7 @@ export interface AppendedUnit {
   readonly request: KeyedRequest | null
 }
 
-interface Waiting extends AppendedUnit {
+interface PendingUnit extends AppendedUnit {
   /** Bytes of its events. */
   readonly size: number
   readonly since: number
@@ -81,8 +81,8 @@ interface Parts {
  */
 export class Producer {
   readonly #parts: Parts
-  #waiting: Waiting[] = []
-  #inFlight: readonly Waiting[] = []
+  #pending: PendingUnit[] = []
+  #inFlight: readonly PendingUnit[] = []
   /** Events that were pushed, and those that are appended or have failed, since the beginning. */
   #pushed = 0
   #done = 0
@@ -135,7 +135,7 @@ export class Producer {
       const size = events.reduce((sum, { size }) => sum + size, 0)
       const full = this.#full(size)
       if (full !== undefined) throw full
-      this.#waiting.push({ events, request, size, since: this.#clock.now(), resolve, reject })
+      this.#pending.push({ events, request, size, since: this.#clock.now(), resolve, reject })
       this.#pushed += weightOf({ events })
       this.#bytes += size
       // From the next microtask on: what is emitted in one go goes into one batch.
@@ -147,33 +147,33 @@ export class Producer {
   #full (bytes: number): Error | undefined {
     const { limits, isUp, writes } = this.#parts
     const full = pendingFull(limits, this.count, this.#bytes + bytes)
-    return full !== undefined && (!isUp() || writes.isRefused || this.#waitedFor() > LONG_WAIT) ? full : undefined
+    return full !== undefined && (!isUp() || writes.isRefused || this.#oldestAge() > LONG_WAIT) ? full : undefined
   }
 
   /** For how long the oldest event has waited, in ms. */
-  #waitedFor (): number {
-    const oldest = this.#inFlight[0] ?? this.#waiting[0]
+  #oldestAge (): number {
+    const oldest = this.#inFlight[0] ?? this.#pending[0]
     return oldest === undefined ? 0 : this.#clock.now() - oldest.since
   }
 
   async #run (): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#pending.length > 0) {
       const units = this.#take()
       this.#inFlight = units
       this.#number++
       try {
-        const appended = await this.#appendAtLast({ number: this.#number, units })
-        this.#settled(units)
+        const appended = await this.#appendWithRetries({ number: this.#number, units })
+        this.#release(units)
         this.#resolve(units, appended)
       } catch (error) {
-        this.#settled(units)
+        this.#release(units)
         for (const { reject } of units) reject(error as Error)
       }
     }
     this.#running = null
   }
 
-  #resolve (units: readonly Waiting[], { epoch, first, requests }: Appended): void {
+  #resolve (units: readonly PendingUnit[], { epoch, first, requests }: Appended): void {
     let offset = 0
     let requested = 0
     for (const { events, request, resolve } of units) {
@@ -187,20 +187,20 @@ export class Producer {
     }
   }
 
-  #take (): Waiting[] {
+  #take (): PendingUnit[] {
     let count = 0
     let events = 0
     let bytes = 0
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[count]) {
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[count]) {
       if (events >= MAX_BATCH || bytes >= MAX_BATCH_BYTES) break
       events += weightOf(next)
       bytes += next.size
       count++
     }
-    return this.#waiting.splice(0, count)
+    return this.#pending.splice(0, count)
   }
 
-  #settled (units: readonly Waiting[]): void {
+  #release (units: readonly PendingUnit[]): void {
     this.#inFlight = []
     this.#done += units.reduce((sum, unit) => sum + weightOf(unit), 0)
     this.#bytes -= units.reduce((sum, { size }) => sum + size, 0)
@@ -212,7 +212,7 @@ export class Producer {
   /**
    * As often as it takes. The second time at once, because mostly a connection was lost, and then less and less often.
    */
-  async #appendAtLast (batch: AppendedBatch): Promise<Appended> {
+  async #appendWithRetries (batch: AppendedBatch): Promise<Appended> {
     const { append, attached, writes } = this.#parts
     for (let failures = 0; ; failures++) {
       if (failures > 1) await this.#pause(pauseBefore(failures - 2))
@@ -252,8 +252,8 @@ export class Producer {
   close (): void {
     const error = new errors.STORE_UNAVAILABLE('it is closed')
     this.#closed = error
-    const waiting = this.#waiting.splice(0)
-    this.#settled(waiting)
+    const waiting = this.#pending.splice(0)
+    this.#release(waiting)
     for (const { reject } of waiting) reject(error)
     this.#wake()
   }

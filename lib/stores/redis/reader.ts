@@ -34,7 +34,7 @@ interface Parts {
   readonly connection: RedisConnection
   readonly keys: Keys
   /** How long the state of a quiet stream is kept, in ms. */
-  readonly keptFor: number
+  readonly stateTtl: number
   readonly logger: StoreLogger
 }
 
@@ -48,12 +48,12 @@ export class Reader {
 
   /** @throws STORE_UNAVAILABLE */
   async read (stream: StreamKeys, after: string, maxBytes: number): Promise<Found> {
-    const { connection, keys, keptFor } = this.#parts
+    const { connection, keys, stateTtl } = this.#parts
     for (;;) {
-      const answer = await connection.askScript(
+      const answer = await connection.requestScript(
         scripts.read,
         [keys.log, stream.entries, stream.state],
-        [epochOf(after), positionOf(after), String(maxBytes), String(keptFor)]
+        [epochOf(after), positionOf(after), String(maxBytes), String(stateTtl)]
       )
       const [epoch, incarnation, last, newest, found] = answer as [Buffer, Buffer, Buffer, Buffer, Buffer | Buffer[]]
       const log: Incarnation = { epoch: String(epoch), name: String(incarnation), last: String(last) }
@@ -79,7 +79,7 @@ export class Reader {
     } catch (error) {
       this.#parts.logger.error(
         { err: error, stream: stream.entries },
-        'what Redis remembers of a stream cannot be understood: its clients are told of a gap'
+        'an event in Redis cannot be decoded: clients of its stream are told of a gap'
       )
       return 'gap'
     }
@@ -90,7 +90,7 @@ export class Reader {
     const { connection, keys } = this.#parts
     for (;;) {
       const { epoch, name } = await connection.current()
-      const answer = await connection.askScript(
+      const answer = await connection.requestScript(
         scripts.behind,
         [keys.log, ...streams.flatMap(({ keys: { entries, state } }) => [entries, state])],
         [epoch, name, ...streams.map(({ after }) => positionOf(after))]

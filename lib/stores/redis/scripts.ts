@@ -53,8 +53,8 @@ end
  * KEYS: the log
  * ARGV: an epoch to be used if a new one is needed; the high-water mark of this node: its epoch, incarnation and
  *   position, or ''; a channel to publish to, or ''; a number for it
- * Returns: format, epoch, incarnation, last, birth, version of Redis; and for who attaches, which keys it drops when its
- *   memory is full. Where the log has another format: that alone, and nothing is changed
+ * Returns: format, epoch, incarnation, last, birth, version of Redis; and for who attaches, which keys it drops when
+ *   its memory is full. Where the log has another format: that alone, and nothing is changed
  *
  * In the log: `format`; `epoch`; `birth`, from where on it knows of everything; `last`, the newest position; `server`;
  * `life`, the name of the incarnation, of how many there were and its server: an old copy may be loaded twice;

@@ -13,7 +13,7 @@ const MAX_RECENT = 4096
 const MAX_RECENT_BYTES = 1024 * 1024
 const MAX_RECENT_AGE = 2000
 /** How long a read waits until the events that it has found are delivered, in ms. */
-const PATIENCE = 5000
+const DELIVERY_TIMEOUT = 5000
 /** Bytes that are buffered while what came before them is read. */
 const MAX_BUFFERED = 1024 * 1024
 
@@ -290,7 +290,7 @@ export class StreamSubscription {
     const delivered = new Promise<void>((resolve, reject) => {
       this.#waiters = [...this.#waiters, { through: id, resolve, reject }]
     })
-    await inTime(delivered, PATIENCE).catch((cause: unknown) => {
+    await inTime(delivered, DELIVERY_TIMEOUT).catch((cause: unknown) => {
       throw new errors.STORE_UNAVAILABLE('what Redis has published has not arrived', { cause })
     })
   }

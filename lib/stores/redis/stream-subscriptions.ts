@@ -17,7 +17,7 @@ const LINGER = 10_000
 /** Streams that are checked together. */
 const CHUNK = 256
 /** A connection that was lost for no longer than this counts as up, in ms. */
-const GRACE = 1000
+const RECONNECT_GRACE = 1000
 /** The pause before a failed step is tried again, in ms. */
 const RETRY = 1000
 /** Bytes of what was missed that are read at once. */
@@ -80,7 +80,7 @@ export class StreamSubscriptions {
 
   /** Whether publications are received, or were until a moment ago. */
   get isReceiving (): boolean {
-    return this.#isConnected || performance.now() - this.#lostAt < GRACE
+    return this.#isConnected || performance.now() - this.#lostAt < RECONNECT_GRACE
   }
 
   /** There is a connection to subscribe on. */
@@ -119,14 +119,17 @@ export class StreamSubscriptions {
     const stream = this.#streams.get(channel)
     if (stream === undefined) return
     try {
-      this.#take(stream, decodeMessage(content), content.length)
+      this.#dispatch(stream, decodeMessage(content), content.length)
     } catch (error) {
       // Anybody who may publish on our channels may publish anything.
-      this.#parts.logger.error({ err: error, channel }, 'what was published cannot be understood')
+      this.#parts.logger.error(
+        { err: error, channel },
+        'a message on a channel of Redis cannot be decoded, and is ignored'
+      )
     }
   }
 
-  #take (stream: StreamSubscription, message: ReturnType<typeof decodeMessage>, size: number): void {
+  #dispatch (stream: StreamSubscription, message: ReturnType<typeof decodeMessage>, size: number): void {
     const { connection } = this.#parts
     if ('removed' in message) {
       stream.dropThrough(idAt(message.removed, connection.incarnation?.epoch ?? ''))
@@ -172,7 +175,7 @@ export class StreamSubscriptions {
     if (!this.#isConnected) return
     // A connection that is lost has no subscriptions any more.
     this.#parts.subscriber.unsubscribe(channels).catch((error: unknown) => {
-      if (!isPassing(error)) this.#parts.logger.error({ err: error }, 'Redis does not let us unsubscribe')
+      if (!isPassing(error)) this.#parts.logger.error({ err: error }, 'Redis does not allow UNSUBSCRIBE')
     })
   }
 
@@ -195,7 +198,7 @@ export class StreamSubscriptions {
     this.#working = this.#workOnce().catch(async (error: unknown) => {
       // It goes on when Redis is back, which the connection logs.
       if (this.#isConnected && this.#parts.connection.isUp) {
-        this.#parts.logger.error({ err: error }, 'streams could not be subscribed to: it is tried again')
+        this.#parts.logger.error({ err: error }, 'streams could not be subscribed to, or read: retrying in a second')
       }
       await pause(RETRY, undefined, { ref: false })
     }).finally(() => {

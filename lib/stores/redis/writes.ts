@@ -28,7 +28,7 @@ export class Writes {
     if (this.#isRefused || !isWriteRefusal(error)) return
     this.#isRefused = true
     const events = isPassing(error)
-      ? 'what is emitted waits, as far as limits.pendingEvents and pendingBytes allow'
+      ? 'events wait, up to limits.pendingEvents and limits.pendingBytes'
       : 'emit rejects with STORE_UNAVAILABLE'
     this.#logger.error(
       { err: error },
