@@ -25,8 +25,8 @@ interface Parts {
 
 /**
  * Checks once a second that the log is the one that is known, and that publications arrive: each heartbeat has Redis
- * publish an *echo*. An echo that arrives proves that everything published before it has arrived. This is what notices a
- * connection that is dead without a word, and a publication that the network has lost.
+ * publish an *echo*. An echo that arrives proves that everything published before it has arrived. The promise that
+ * needs it: no event is missed in silence, also where a connection is dead without a word, or a publication is lost.
  */
 export class Heartbeat {
   readonly #parts: Parts
@@ -55,7 +55,7 @@ export class Heartbeat {
       await subscriptions.checkForMissed()
     } catch (error) {
       if (!isPassing(error) && connection.isUp) {
-        logger.error({ err: error }, 'the heartbeat of Redis has failed: events that get lost on the way are found later')
+        logger.error({ err: error }, 'the heartbeat of Redis has failed: lost publications are found later')
       }
     } finally {
       this.#isRunning = false
