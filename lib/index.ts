@@ -21,7 +21,7 @@ import { NO_QUEUES } from './gateway/queues.js'
 import {
   addDisabledRoute, addEngineRoute, addUpgrades, openServer, type OpenServer, watchTooLarge
 } from './gateway/socketio/server.js'
-import { inTime, START_PATIENCE, TookTooLong } from './host/in-time.js'
+import { inTime, START_TIMEOUT, TimedOut } from './host/in-time.js'
 import { InstanceNames } from './limits/instance-names.js'
 import { Instances } from './instances/instances.js'
 import { IntakeCounters } from './intake/counters.js'
@@ -237,9 +237,9 @@ async function breakOffRoot (store: OpenStore, isThere: boolean, logger: Fastify
     return
   }
   try {
-    await inTime(broken, START_PATIENCE)
+    await inTime(broken, START_TIMEOUT)
   } catch (err) {
-    if (err instanceof TookTooLong) broken.catch(failed)
+    if (err instanceof TimedOut) broken.catch(failed)
     // The store has become unavailable meanwhile.
     else if (store.health?.().available === false && err instanceof errors.STORE_UNAVAILABLE) failed(err)
     else throw err

@@ -25,7 +25,7 @@ function setUp (given: Setup = {}) {
   instances.follow({
     async configChanged (name) { told.push(`changed ${name}`) },
     async instanceRemoved (name) { told.push(`removed ${name}`) },
-    instanceGone (name) { told.push(`gone ${name}`) }
+    instanceRemovedElsewhere (name) { told.push(`gone ${name}`) }
   })
   instances.whenLoaded(() => { told.push('loaded') })
   return { instances, store, told }

@@ -60,7 +60,7 @@ export interface Grant {
 }
 
 /** The grant for an address that needs no key. One shared object, because there may be many such clients. */
-const KEYLESS: Grant = {
+const KEYLESS_GRANT: Grant = {
   global: true,
   instances: null,
   events: null,
@@ -73,7 +73,7 @@ const KEYLESS: Grant = {
  * The grant for Evolution's clients at the root in traditional mode: they join the root by default, and get nothing
  * there.
  */
-export const SILENT: Grant = {
+export const SILENT_ROOT_GRANT: Grant = {
   global: false,
   instances: new Set(),
   events: null,
@@ -269,8 +269,8 @@ export class Access {
   ): Promise<Grant> {
     const keyHash = apikey === null ? null : hashKey(apikey)
     const request = { apikey, instance, address: peer.address, headers }
-    if (keyHash !== null && await this.#isGlobalKey(keyHash, request)) return { ...KEYLESS, keyHash }
-    if (keyHash === null && this.#needsNoKey(peer)) return KEYLESS
+    if (keyHash !== null && await this.#isGlobalKey(keyHash, request)) return { ...KEYLESS_GRANT, keyHash }
+    if (keyHash === null && this.#needsNoKey(peer)) return KEYLESS_GRANT
     // A publish key grants nothing but publishing, even if `verify` would accept it.
     if (keyHash !== null && isOneOf(keyHash, this.#publishHashes)) throw new errors.FORBIDDEN(placeOf(instance))
     const grant = await this.#ask(request, keyHash, peer)
@@ -322,7 +322,7 @@ export class Access {
     if (keyHash === null || !isOneOf(keyHash, this.#publishHashes)) {
       return await this.authorize(apikey, instance, peer, headers)
     }
-    return { ...KEYLESS, global: false, keyHash }
+    return { ...KEYLESS_GRANT, global: false, keyHash }
   }
 
   async #isGlobalKey (keyHash: string, caller: Caller): Promise<boolean> {

@@ -12,7 +12,7 @@ const JITTER = 0.2
 /** How long a refusal or a failed request is cached, in ms. It is short because any caller can cause refusals. */
 const SHORT_TTL = 10_000
 /** Size of the cache of refusals and failures. The oldest entry is evicted. */
-const MAX_SHORT = 10_000
+const MAX_REFUSALS = 10_000
 /** Size of the cache of accepted keys. The least recently used key is evicted. */
 const MAX_ACCEPTED = 100_000
 /** How long an accepted key stays valid while Evolution is unavailable, in ms. */
@@ -23,9 +23,9 @@ const REFUSED_FOR = 5 * 60_000
 /** Delay between two requests for an accepted key that was refused since, in ms. */
 const DOUBT_TTL = 100_000
 /** Timeout of one request, in ms. The plugin gives `verify` 10 s. */
-const PATIENCE = 4000
+const REQUEST_TIMEOUT = 4000
 /** Concurrent requests, and requests that may wait for one of them. All finish within the 10 s of `verify`. */
-const MAX_ASKING = 20
+const MAX_REQUESTS = 20
 const MAX_WAITING = 1000
 
 /** Minimum time between two warnings, in ms. */
@@ -50,7 +50,7 @@ interface Accepted {
 }
 
 /** A cache entry for a refusal of a key that was never accepted, or for a failed request. */
-interface Short {
+interface CachedRefusal {
   readonly answer: Exclude<Answer, { outcome: 'accepted' }>
   readonly expiresAt: number
 }
@@ -121,10 +121,10 @@ class EvolutionKeys {
   /** Map(hash of key and instance -> accepted key), the most recently used last. */
   readonly #accepted = new Map<string, Accepted>()
   /** Separate from the accepted keys, so that invented keys cannot evict them. */
-  readonly #short = new Map<string, Short>()
+  readonly #refusals = new Map<string, CachedRefusal>()
   /** Requests under way, at most one for each key. */
-  readonly #asking = new Map<string, Promise<Answer>>()
-  readonly #places = new Places(MAX_ASKING, MAX_WAITING)
+  readonly #requests = new Map<string, Promise<Answer>>()
+  readonly #places = new ConcurrencyLimit(MAX_REQUESTS, MAX_WAITING)
   #isFailing = false
   #warnedAt = -Infinity
 
@@ -141,15 +141,15 @@ class EvolutionKeys {
     const now = performance.now()
     const accepted = this.#accepted.get(id)
     if (accepted !== undefined && now < accepted.expiresAt) return grant(accepted, now)
-    const short = this.#short.get(id)
+    const short = this.#refusals.get(id)
     const answer = short !== undefined && now < short.expiresAt
       ? short.answer
       : await this.#askOnce(id, apikey, instance)
-    return this.#conclude(id, answer)
+    return this.#decide(id, answer)
   }
 
   /** Combines an answer with what the cache knows about the key. */
-  #conclude (id: string, answer: Answer): VerifyAnswer {
+  #decide (id: string, answer: Answer): VerifyAnswer {
     const now = performance.now()
     const known = this.#accepted.get(id)
     if (known !== undefined && (answer.outcome === 'accepted' || now < known.expiresAt)) return grant(known, now)
@@ -158,14 +158,14 @@ class EvolutionKeys {
   }
 
   async #askOnce (id: string, apikey: string, instance: string | null): Promise<Answer> {
-    const asking = this.#asking.get(id)
+    const asking = this.#requests.get(id)
     if (asking !== undefined) return await asking
     const asked = this.#ask(id, apikey, instance)
-    this.#asking.set(id, asked)
+    this.#requests.set(id, asked)
     try {
       return await asked
     } finally {
-      this.#asking.delete(id)
+      this.#requests.delete(id)
     }
   }
 
@@ -177,9 +177,9 @@ class EvolutionKeys {
     const known = this.#accepted.get(id)
     if (answer.outcome === 'accepted') {
       const expiresAt = now + this.#ttl * (1 - JITTER * Math.random())
-      this.#short.delete(id)
+      this.#refusals.delete(id)
       this.#accept(id, { instances: answer.instances, acceptedAt: now, expiresAt, refusals: 0, refusedAt: null })
-    } else if (known !== undefined && holds(known, answer, now)) {
+    } else if (known !== undefined && staysValid(known, answer, now)) {
       const refused = answer.outcome === 'refused'
       this.#accept(id, {
         ...known,
@@ -189,9 +189,9 @@ class EvolutionKeys {
       })
     } else {
       this.#accepted.delete(id)
-      this.#short.delete(id)
-      this.#short.set(id, { answer, expiresAt: now + SHORT_TTL })
-      dropOldest(this.#short, MAX_SHORT)
+      this.#refusals.delete(id)
+      this.#refusals.set(id, { answer, expiresAt: now + SHORT_TTL })
+      dropOldest(this.#refusals, MAX_REFUSALS)
     }
     return answer
   }
@@ -220,12 +220,12 @@ class EvolutionKeys {
       ? 'instance/fetchInstances'
       : `instance/connectionState/${encodeURIComponent(instance)}`
     try {
-      return await this.#places.during(async () => {
+      return await this.#places.run(async () => {
         const response = await fetch(new URL(path, this.#url), {
           headers: { apikey, accept: 'application/json' },
           // Do not follow redirects: the key must only be sent to the configured host.
           redirect: 'manual',
-          signal: AbortSignal.timeout(PATIENCE)
+          signal: AbortSignal.timeout(REQUEST_TIMEOUT)
         })
         return await readAnswer(response, instance)
       })
@@ -236,7 +236,7 @@ class EvolutionKeys {
 }
 
 /** Whether an accepted key stays valid after a refusal or a failure. */
-function holds (known: Accepted, answer: Answer, now: number): boolean {
+function staysValid (known: Accepted, answer: Answer, now: number): boolean {
   if (answer.outcome === 'failed') return now - known.acceptedAt < GRACE
   return known.refusals + 1 < REFUSALS || known.refusedAt === null || now - known.refusedAt < REFUSED_FOR
 }
@@ -290,7 +290,7 @@ const isHeader = (apikey: string): boolean => /^[\t\x20-\x7e\x80-\xff]+$/.test(a
 /** Reduces an error to one line without the key. */
 function fault (error: unknown): Error {
   const { name, message, cause } = error as Error
-  if (name === 'TimeoutError') return new Error(`it did not answer within ${PATIENCE / 1000} s`)
+  if (name === 'TimeoutError') return new Error(`it did not answer within ${REQUEST_TIMEOUT / 1000} s`)
   // Errors of `fetch` have the reason in `cause`.
   const { code, message: why } = (cause ?? {}) as Partial<NodeJS.ErrnoException>
   return new Error(code ?? why ?? message, { cause: error })
@@ -303,7 +303,7 @@ function dropOldest (map: Map<string, unknown>, most: number): void {
 }
 
 /** Limits the number of concurrent operations. */
-class Places {
+class ConcurrencyLimit {
   #free: number
   readonly #maxWaiting: number
   readonly #waiting = new Set<() => void>()
@@ -314,8 +314,8 @@ class Places {
   }
 
   /** @throws when too many operations are waiting, or this one has waited too long */
-  async during<Result> (work: () => Promise<Result>): Promise<Result> {
-    await this.#take()
+  async run<Result> (work: () => Promise<Result>): Promise<Result> {
+    await this.#acquire()
     try {
       return await work()
     } finally {
@@ -323,7 +323,7 @@ class Places {
     }
   }
 
-  async #take (): Promise<void> {
+  async #acquire (): Promise<void> {
     if (this.#free > 0) {
       this.#free--
       return
@@ -332,8 +332,8 @@ class Places {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(next)
-        reject(new Error(`no request to the Evolution API could start within ${PATIENCE / 1000} s`))
-      }, PATIENCE)
+        reject(new Error(`no request to the Evolution API could start within ${REQUEST_TIMEOUT / 1000} s`))
+      }, REQUEST_TIMEOUT)
       const next = () => {
         clearTimeout(timer)
         resolve()

@@ -32,7 +32,7 @@ const DONE: ReadonlySet<string> = new Set([
 const escaped = (key: string): string => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))
 
 /** Map(reference, such as an `$id` or an anchor -> location of its schema in the document) */
-type Places = ReadonlyMap<string, string>
+type Locations = ReadonlyMap<string, string>
 
 /**
  * Converts a schema of the application so that it can be a part of an AsyncAPI document: plain JSON, in which each
@@ -46,32 +46,32 @@ export function embedded (schema: EventSchema | true, place: string): JsonSchema
   // JSON drops TypeBox's symbol properties, and every value that is not JSON.
   const plain = JSON.parse(JSON.stringify(schema)) as Json
   const places = new Map<string, string>()
-  findPlaces(plain, place, '', places)
-  return rewritten(plain, place, places) as JsonSchema
+  findLocations(plain, place, '', places)
+  return converted(plain, place, places) as JsonSchema
 }
 
 /** @param base `$id` of the schema that contains the anchors */
-function findPlaces (schema: Json, place: string, base: string, places: Map<string, string>): void {
+function findLocations (schema: Json, place: string, base: string, places: Map<string, string>): void {
   if (typeof schema !== 'object' || schema === null) return
   const id = !Array.isArray(schema) && typeof schema.$id === 'string' ? schema.$id : undefined
   if (id !== undefined) places.set(id, place)
   const own = id === undefined || id.startsWith('#') ? base : id
   for (const [key, value] of Object.entries(schema)) {
-    const at = `${place}/${escaped(written(schema, key))}`
+    const at = `${place}/${escaped(draft7Keyword(schema, key))}`
     if ((key === '$anchor' || key === '$dynamicAnchor') && typeof value === 'string') {
       places.set(`${own}#${value}`, place)
       // References within the same schema leave out its base.
       if (!places.has(`#${value}`)) places.set(`#${value}`, place)
     } else if (NAMED.has(key)) {
       for (const [name, inner] of Object.entries(value ?? {})) {
-        findPlaces(inner as Json, `${at}/${escaped(name)}`, own, places)
+        findLocations(inner as Json, `${at}/${escaped(name)}`, own, places)
       }
-    } else if (!DATA.has(key)) findPlaces(value, at, own, places)
+    } else if (!DATA.has(key)) findLocations(value, at, own, places)
   }
 }
 
 /** The keyword of draft 7 for a keyword of a later draft with the same meaning. */
-function written (schema: Json, key: string): string {
+function draft7Keyword (schema: Json, key: string): string {
   const isTuple = typeof schema === 'object' && schema !== null && 'prefixItems' in schema
   if (key === 'prefixItems') return 'items'
   if (key === 'items' && isTuple) return 'additionalItems'
@@ -79,13 +79,13 @@ function written (schema: Json, key: string): string {
 }
 
 /** @param root location of the schema that `#` refers to */
-function rewritten (schema: Json, root: string, places: Places): Json {
+function converted (schema: Json, root: string, places: Locations): Json {
   if (typeof schema !== 'object' || schema === null) return schema
-  if (Array.isArray(schema)) return schema.map(each => rewritten(each, root, places))
+  if (Array.isArray(schema)) return schema.map(each => converted(each, root, places))
   const own = typeof schema.$id === 'string' && !schema.$id.startsWith('#') ? places.get(schema.$id) ?? root : root
   const entries = Object.entries(schema).filter(([key]) => !DONE.has(key))
   const rewrite = (some: typeof entries): { [key: string]: Json } =>
-    Object.fromEntries(some.map(([key, value]) => [written(schema, key), rewrittenValue(key, value, own, places)]))
+    Object.fromEntries(some.map(([key, value]) => [draft7Keyword(schema, key), rewrittenValue(key, value, own, places)]))
   const references = entries.filter(([key]) => REFERENCES.has(key))
   const others = withDependencies(rewrite(entries.filter(([key]) => !REFERENCES.has(key))))
   if (references.length === 0) return others
@@ -112,14 +112,14 @@ function withDependencies (
   return { ...rest, dependencies: { ...required, ...schemas, ...merged } }
 }
 
-function rewrittenValue (key: string, value: Json, root: string, places: Places): Json {
+function rewrittenValue (key: string, value: Json, root: string, places: Locations): Json {
   if (DATA.has(key) || key === 'dependentRequired') return value
   if (REFERENCES.has(key) && typeof value === 'string') return target(value, root, places)
-  if (!NAMED.has(key) || typeof value !== 'object' || value === null) return rewritten(value, root, places)
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, rewritten(inner, root, places)]))
+  if (!NAMED.has(key) || typeof value !== 'object' || value === null) return converted(value, root, places)
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, converted(inner, root, places)]))
 }
 
-function target (reference: string, root: string, places: Places): string {
+function target (reference: string, root: string, places: Locations): string {
   const named = places.get(reference)
   if (named !== undefined) return named
   const [id = '', pointer = ''] = reference.split('#', 2)

@@ -35,12 +35,12 @@ export interface Described {
 const ref = (place: string): AsyncApiReference => ({ $ref: `#/${place}` })
 
 /** A Socket.IO namespace while its channel is being described. */
-interface Place {
+interface ChannelDraft {
   readonly key: 'root' | 'instance'
   readonly of: string
 }
-const INSTANCE: Place = { key: 'instance', of: 'of an instance' }
-const ROOT: Place = { key: 'root', of: 'of the root' }
+const INSTANCE: ChannelDraft = { key: 'instance', of: 'of an instance' }
+const ROOT: ChannelDraft = { key: 'root', of: 'of the root' }
 
 const OPERATIONS = {
   instance: {
@@ -143,7 +143,7 @@ class Writer {
     }
   }
 
-  #channel ({ key }: Place): AsyncApiChannel {
+  #channel ({ key }: ChannelDraft): AsyncApiChannel {
     const keys = [
       'ws.ready',
       'ws.position',
@@ -171,7 +171,7 @@ class Writer {
         }
   }
 
-  #operations (place: Place): Record<string, AsyncApiOperation> {
+  #operations (place: ChannelDraft): Record<string, AsyncApiOperation> {
     const names = OPERATIONS[place.key]
     const channel = ref(`channels/${place.key}`)
     const messages = (keys: readonly string[]) => keys.map(key => ref(`channels/${place.key}/messages/${key}`))

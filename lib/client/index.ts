@@ -69,7 +69,7 @@ export interface ConnectOptions extends Partial<Omit<ManagerOptions & SocketOpti
 }
 
 /** Messages that are held back while `onGap` loads. If more come, the client resumes after it instead. */
-const MAX_HELD = 10_000
+const MAX_HELD_BACK = 10_000
 
 type Handler = (message: Message) => unknown
 
@@ -96,15 +96,15 @@ export class EventsClient {
   readonly #handlers = new Map<string, Set<Handler>>()
   #last = ''
   // Events after a gap, held back while the application reloads its state
-  #held: Array<[name: string, content: unknown]> = []
+  #heldBack: Array<[name: string, content: unknown]> = []
   /** Whether more messages came than may be held back. */
   #isOverfull = false
   // The latest call of `onGap`, until it is done; null when no event is held back
-  #loading: symbol | null = null
+  #gapLoad: symbol | null = null
   #attempts = 0
   #retries = 0
   /** Codes of the refusals that were reported since the client was last connected. */
-  readonly #told = new Set<string>()
+  readonly #reportedCodes = new Set<string>()
   #retryTimer: ReturnType<typeof setTimeout> | undefined
   #isClosed = false
 
@@ -133,10 +133,10 @@ export class EventsClient {
     this.#bookmark = new Bookmark(storage, storageKey ?? `fastify-ws-events:${url.replace(/\?.*/s, '')}`, onError)
     this.#restored = this.#bookmark.restore().then(id => { this.#last = id })
     this.socket = io(url, { ...rest, auth: send => { void this.#authenticate(send) } })
-    this.socket.onAny((name: string, content: unknown) => { this.#hear(name, content) })
+    this.socket.onAny((name: string, content: unknown) => { this.#receive(name, content) })
     this.socket.on('connect', () => {
       this.#retries = 0
-      this.#told.clear()
+      this.#reportedCodes.clear()
     })
     this.socket.on('connect_error', (error: ClientError) => { this.#refused(error) })
     this.socket.on('disconnect', reason => {
@@ -210,8 +210,8 @@ export class EventsClient {
     // An active stock client reconnects by itself.
     if (this.socket.active) return
     const { code = '', retry = false } = error.data ?? {}
-    if (retry && this.#retry() && this.#told.has(code)) return
-    this.#told.add(code)
+    if (retry && this.#retry() && this.#reportedCodes.has(code)) return
+    this.#reportedCodes.add(code)
     this.#onError(error)
   }
 
@@ -234,23 +234,23 @@ export class EventsClient {
     return true
   }
 
-  #hear (name: string, content: unknown): void {
+  #receive (name: string, content: unknown): void {
     if (this.#isClosed) return
-    if (name === 'ws.ready') this.#start(content as Ready)
-    else if (this.#loading !== null) this.#hold(name, content)
-    else if (name === 'ws.position') this.#pass((content as Position).lastEventId)
+    if (name === 'ws.ready') this.#onReady(content as Ready)
+    else if (this.#gapLoad !== null) this.#holdBack(name, content)
+    else if (name === 'ws.position') this.#advance((content as Position).lastEventId)
     else if (isMessage(name, content)) this.#handle(content)
   }
 
-  #hold (name: string, content: unknown): void {
-    if (this.#held.length >= MAX_HELD) this.#isOverfull = true
-    if (this.#isOverfull) this.#held = []
-    else this.#held.push([name, content])
+  #holdBack (name: string, content: unknown): void {
+    if (this.#heldBack.length >= MAX_HELD_BACK) this.#isOverfull = true
+    if (this.#isOverfull) this.#heldBack = []
+    else this.#heldBack.push([name, content])
   }
 
-  #start (ready: Ready): void {
+  #onReady (ready: Ready): void {
     // Events held back so far are either replayed now or part of the gap.
-    this.#held = []
+    this.#heldBack = []
     this.#isOverfull = false
     if (ready.recovered === true) return
     // The new id may be smaller than the last one: ids of another epoch are not comparable.
@@ -261,20 +261,20 @@ export class EventsClient {
 
   async #load (ready: Ready): Promise<void> {
     const load = Symbol('load')
-    this.#loading = load
+    this.#gapLoad = load
     try {
       await this.#options.onGap?.(ready)
     } catch (error) {
       report(error)
     }
-    if (this.#loading !== load) return
-    this.#loading = null
+    if (this.#gapLoad !== load) return
+    this.#gapLoad = null
     // Stored only after `onGap` is done: after a crash before that, the server must report the gap again.
     this.#bookmark.keep(this.#last)
     // The server then replays the events since the gap. A client that is disconnected gets them at its next connect.
     if (this.#isOverfull && this.socket.connected) this.socket.disconnect().connect()
     this.#isOverfull = false
-    for (let next; (next = this.#held.shift()) !== undefined;) this.#hear(...next)
+    for (let next; (next = this.#heldBack.shift()) !== undefined;) this.#receive(...next)
   }
 
   #handle (message: Message): void {
@@ -288,10 +288,10 @@ export class EventsClient {
         report(error)
       }
     }
-    this.#pass(message.id)
+    this.#advance(message.id)
   }
 
-  #pass (id: string): void {
+  #advance (id: string): void {
     if (id <= this.#last) return
     this.#last = id
     this.#bookmark.keep(id)

@@ -1,4 +1,4 @@
-import { type Access, type Peer, SILENT } from '../access/access.js'
+import { type Access, type Peer, SILENT_ROOT_GRANT } from '../access/access.js'
 import { errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import { inTime, STORE_PATIENCE } from '../host/in-time.js'
@@ -90,7 +90,7 @@ export class Admission {
   /** Evolution's Python clients join the root by default, and disconnect if the root refuses them. */
   #admitToSilentRoot (session: Session): void {
     if (!this.#parts.evolution) throw new errors.GLOBAL_DISABLED()
-    session.subscribeToNothing(SILENT, makeFilter(this.#parts.catalogue, {}, SILENT, null))
+    session.subscribeToNothing(SILENT_ROOT_GRANT, makeFilter(this.#parts.catalogue, {}, SILENT_ROOT_GRANT, null))
   }
 
   /**

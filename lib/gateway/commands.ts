@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { SILENT } from '../access/access.js'
+import { SILENT_ROOT_GRANT } from '../access/access.js'
 import { type CodedError, errorName, errors } from '../errors.js'
 import type { Catalogue } from '../events/catalogue.js'
 import type { LimitCounters } from '../limits/limits.js'
@@ -81,7 +81,7 @@ export class Commands {
   /** Replaces the filter. The acknowledgement is the list of effective events, or a refusal as in `connect_error`. */
   #subscribe (session: SocketSession, args: readonly unknown[], acknowledge: Acknowledge | undefined): void {
     const { catalogue, delivery } = this.#parts
-    const hears = session.grant !== SILENT
+    const hears = session.grant !== SILENT_ROOT_GRANT
     try {
       const asked = this.#readAsked(args)
       if (asked !== null && hears) {

@@ -6,7 +6,7 @@ import type { LiveSession } from './session.js'
 const CLIENTS_A_TICK = 500
 
 /** The sessions of a channel that must be notified of a gap. */
-interface Round {
+interface PendingNotices {
   readonly head: string
   readonly sessions: readonly LiveSession[]
   /** Number of sessions that were notified. */
@@ -20,7 +20,7 @@ interface Round {
 export class GapNotices {
   readonly #notices: Notices
   // Map(channel -> its sessions to notify)
-  readonly #rounds = new Map<Channel, Round>()
+  readonly #pending = new Map<Channel, PendingNotices>()
   // Channels whose sessions are being notified in the current call
   readonly #busy = new Set<Channel>()
 
@@ -30,13 +30,13 @@ export class GapNotices {
 
   /** Starts to notify all sessions that resume by id, the first of them at once. */
   begin (channel: Channel, head: string): void {
-    this.#rounds.set(channel, { head, sessions: [...channel.resuming()], done: 0 })
+    this.#pending.set(channel, { head, sessions: [...channel.resuming()], done: 0 })
     this.#continue(channel)
   }
 
   /** Whether a session has not been notified yet. */
   isUnderWay (channel: Channel): boolean {
-    return this.#rounds.has(channel)
+    return this.#pending.has(channel)
   }
 
   /**
@@ -52,11 +52,11 @@ export class GapNotices {
 
   #continue (channel: Channel): void {
     this.#notifySome(channel, CLIENTS_A_TICK)
-    if (this.#rounds.has(channel)) setImmediate(() => { this.#continue(channel) })
+    if (this.#pending.has(channel)) setImmediate(() => { this.#continue(channel) })
   }
 
   #notifySome (channel: Channel, count: number): void {
-    const round = this.#rounds.get(channel)
+    const round = this.#pending.get(channel)
     if (round === undefined) return
     const { sessions, head, done } = round
     round.done += Math.min(count, sessions.length - done)
@@ -66,7 +66,7 @@ export class GapNotices {
       if (channel.has(session)) this.#notify(session, head)
     }
     this.#busy.delete(channel)
-    if (round.done === sessions.length) this.#rounds.delete(channel)
+    if (round.done === sessions.length) this.#pending.delete(channel)
   }
 
   /** A stock client learns of a gap only from its CONNECT packet, so its connection is ended and it reconnects. */

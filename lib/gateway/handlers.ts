@@ -4,7 +4,7 @@ import type { Socket } from 'socket.io'
 import type { HandledEvent } from '../asyncapi/index.js'
 import { errorName, errors, reasonOf, unreadable } from '../errors.js'
 import { type EventSchema, nameFault } from '../events/catalogue.js'
-import { inTime, TookTooLong } from '../host/in-time.js'
+import { inTime, TimedOut } from '../host/in-time.js'
 import { faultIn, SchemaCompiler, schemaFault } from '../host/json-schema.js'
 import { excerpt } from '../instances/names.js'
 import type { HandleOptions, Handler } from '../types.js'
@@ -99,7 +99,7 @@ export class Handlers {
       return asReceived(event, answer)
     } catch (err) {
       // Coded errors are for the client. Of any other error the client gets no details.
-      const failure = err instanceof TookTooLong
+      const failure = err instanceof TimedOut
         ? new errors.HANDLER_TIMEOUT(event, timeout)
         : errorName(err) === undefined ? new errors.HANDLER_FAILED(event) : err
       this.#log[failure === err ? 'info' : 'error'](

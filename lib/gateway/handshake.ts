@@ -86,13 +86,13 @@ export function checkRepeated (url: string | undefined, parameters: readonly str
 }
 
 /** An id that no log has. */
-const RUBBISH = '-'
+const UNKNOWN_ID = '-'
 /** Longest id that is read. The ids of all stores are much shorter. */
 const MAX_ID_LENGTH = 200
 
 /** Reads an id from a client. An invalid one becomes an id that no log has, so that it leads to a gap. */
 export const readId = (value: unknown): string =>
-  typeof value === 'string' && value.length <= MAX_ID_LENGTH ? value : RUBBISH
+  typeof value === 'string' && value.length <= MAX_ID_LENGTH ? value : UNKNOWN_ID
 
 /** Not read from the query, which a stock client repeats unchanged at each reconnect. */
 export function lastEventIdOf (socket: Socket): string | undefined {
@@ -110,5 +110,5 @@ export function offsetOf (socket: Socket, instance: string | null): string {
   const { pid, offset } = authOf(socket)
   if (pid === undefined || pid === null) return ''
   const joined = idOfPid(pid, instance)
-  return joined === null ? RUBBISH : resumeAfter(joined, offset)
+  return joined === null ? UNKNOWN_ID : resumeAfter(joined, offset)
 }

@@ -6,7 +6,7 @@ import type { InstanceNames } from '../limits/instance-names.js'
 import type { Instances, InstanceListener } from '../instances/instances.js'
 import type { LimitCounters } from '../limits/limits.js'
 import type { Traffic } from '../metrics/traffic.js'
-import type { Dismissal } from '../instances/nodes.js'
+import type { DisconnectRequest } from '../instances/nodes.js'
 import type { Settings } from '../options.js'
 import type { RefusedAddresses } from '../limits/refused-addresses.js'
 import type { OpenStore } from '../stores/store.js'
@@ -212,12 +212,12 @@ export class Gateway implements InstanceListener {
     await this.#sessions.instanceRemoved(instance)
   }
 
-  instanceGone (instance: string): void {
+  instanceRemovedElsewhere (instance: string): void {
     this.#sessions.instanceGone(instance)
   }
 
   /** Disconnects clients. Stock clients do not reconnect by themselves. */
-  disconnect (target: Dismissal): void {
+  disconnect (target: DisconnectRequest): void {
     this.#sessions.disconnect(target)
   }
 

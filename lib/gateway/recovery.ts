@@ -7,7 +7,7 @@ import type { LiveSession } from './session.js'
 import type { Subscription } from './subscriptions.js'
 
 /** Maximum queued bytes of a client when the next page is written to it. */
-const ROOM = 64 * 1024
+const MAX_QUEUED = 64 * 1024
 /** Minimum number of pages that are written in one tick of the event loop, for all clients together. */
 const MIN_PAGES_A_TICK = 2
 const MAX_PAGES_A_TICK = 64
@@ -40,7 +40,7 @@ export class Recovery {
 
   constructor (parts: Parts) {
     this.#parts = parts
-    this.#room = parts.queuedBytes === 0 ? ROOM : Math.min(ROOM, parts.queuedBytes / 2)
+    this.#room = parts.queuedBytes === 0 ? MAX_QUEUED : Math.min(MAX_QUEUED, parts.queuedBytes / 2)
   }
 
   /** Makes a session live: at once, or after a replay. */

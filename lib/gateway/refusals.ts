@@ -5,13 +5,13 @@ import type { Refusal } from '../types.js'
 import type { Telemetry } from './telemetry.js'
 
 /** Temporary faults. A stock client retries only after its connection is ended, not after a refusal. */
-const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>([
+const TEMPORARY: ReadonlySet<ErrorName> = new Set<ErrorName>([
   'VERIFY_FAILED', 'LIMIT_REACHED', 'DISABLED', 'STORE_UNAVAILABLE', 'CLOSED'
 ])
 /** Refusals that end when a config is changed. */
 const RETRY: ReadonlySet<ErrorName> = new Set<ErrorName>(['GLOBAL_DISABLED', 'NOT_SET', 'INSTANCE_DISABLED'])
 
-export const isPassing = (name: ErrorName): boolean => PASSING.has(name)
+export const isTemporary = (name: ErrorName): boolean => TEMPORARY.has(name)
 
 /** The refusal that a client gets for a coded error. */
 export function refusalOf (error: CodedError, name: ErrorName): Refusal {
@@ -21,7 +21,7 @@ export function refusalOf (error: CodedError, name: ErrorName): Refusal {
     code: `${CODE_PREFIX}${name}`,
     statusCode: typeof statusCode === 'number' ? statusCode : 500,
     message: String(message),
-    retry: PASSING.has(name) || RETRY.has(name)
+    retry: TEMPORARY.has(name) || RETRY.has(name)
   }
 }
 
@@ -73,6 +73,6 @@ export class Refusals {
   count (name: ErrorName, address: string | null): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
     // Server-side failures (`verify` is down) do not count towards the address ban.
-    if (!isPassing(name)) this.#parts.refused.add(address)
+    if (!isTemporary(name)) this.#parts.refused.add(address)
   }
 }

@@ -1,4 +1,4 @@
-import type { Dismissal } from '../instances/nodes.js'
+import type { DisconnectRequest } from '../instances/nodes.js'
 import type { StreamName } from '../log/event-log.js'
 import type { Session } from './session.js'
 
@@ -28,7 +28,7 @@ export class Registry {
   }
 
   /** The sessions of an instance, of a key, or of both. */
-  matching ({ instance, keyHash }: Dismissal): Session[] {
+  matching ({ instance, keyHash }: DisconnectRequest): Session[] {
     const sessions = instance === undefined ? [...this.all()] : this.of(instance)
     return keyHash === undefined ? sessions : sessions.filter(session => session.keyHash === keyHash)
   }

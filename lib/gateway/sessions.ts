@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { SILENT } from '../access/access.js'
+import { SILENT_ROOT_GRANT } from '../access/access.js'
 import type { Catalogue } from '../events/catalogue.js'
 import { inTime, STORE_PATIENCE } from '../host/in-time.js'
 import type { Instances } from '../instances/instances.js'
 import type { EventLog } from '../log/event-log.js'
-import type { Dismissal } from '../instances/nodes.js'
+import type { DisconnectRequest } from '../instances/nodes.js'
 import type { ClientInfo } from '../types.js'
 import type { Claims } from './claims.js'
 import type { Delivery } from './delivery.js'
@@ -54,7 +54,7 @@ export class Sessions {
     const { instance, subscription } = session
     session.open(subscription === null ? 'muted' : 'recovering')
     telemetry.connected(session)
-    if (session.grant === SILENT) telemetry.atSilentRoot(session)
+    if (session.grant === SILENT_ROOT_GRANT) telemetry.atSilentRoot(session)
     if (!(subscription instanceof Subscription)) return
     // The config may have changed since admission.
     if (!this.#serves(instance)) {
@@ -119,7 +119,7 @@ export class Sessions {
   }
 
   /** Sends the events that were emitted before, and closes sessions. Stock clients do not reconnect by themselves. */
-  disconnect (target: Dismissal): void {
+  disconnect (target: DisconnectRequest): void {
     this.#parts.delivery.flushAll()
     for (const session of this.#parts.registry.matching(target)) session.close('kicked')
   }
@@ -145,7 +145,7 @@ export class Sessions {
       instance,
       address: connection.address,
       since,
-      events: grant === SILENT ? [] : eventNames(this.#parts.catalogue, filter),
+      events: grant === SILENT_ROOT_GRANT ? [] : eventNames(this.#parts.catalogue, filter),
       ...(instance === null && { instances: filter.instances === null ? null : [...filter.instances] }),
       queuedBytes: connection.queuedBytes
     }

@@ -1,10 +1,10 @@
 /** The rejection of {@link inTime} after its timeout. */
-export class TookTooLong extends Error {}
+export class TimedOut extends Error {}
 
 /** How long to wait for a store, in ms, before continuing without it. */
 export const STORE_PATIENCE = 5000
 /** The same for each step of the registration, which Fastify limits to 10 s by default. */
-export const START_PATIENCE = 3000
+export const START_TIMEOUT = 3000
 /** Timeout of a function of the application, in ms. */
 export const HOST_TIMEOUT = 10_000
 
@@ -23,7 +23,7 @@ export async function inTime<T> (promise: Promise<T>, ms: number, signal?: Abort
     }
     const fail = (reason: Error) => { settle(() => { reject(reason) }) }
     const abort = () => { fail(new Error('the server is shutting down')) }
-    const timer = setTimeout(() => { fail(new TookTooLong(`no answer within ${ms} ms`)) }, ms)
+    const timer = setTimeout(() => { fail(new TimedOut(`no answer within ${ms} ms`)) }, ms)
     signal?.addEventListener('abort', abort)
     if (signal?.aborted === true) abort()
     promise.then(value => { settle(() => { resolve(value) }) }, fail)

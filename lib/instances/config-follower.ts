@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { errors } from '../errors.js'
-import { inTime, START_PATIENCE, TookTooLong } from '../host/in-time.js'
+import { inTime, START_TIMEOUT, TimedOut } from '../host/in-time.js'
 import type { Instances } from './instances.js'
 import type { ConfigStore } from '../stores/store.js'
 
@@ -18,12 +18,12 @@ interface Parts {
 export class ConfigFollower {
   readonly #parts: Parts
   // Names whose configs could not be read
-  readonly #unread = new Set<string>()
+  readonly #failedNames = new Set<string>()
   /** True if the last load of all configs failed. */
   #isStale = false
   #reading: Promise<void> | null = null
   /** True if all configs must be loaded once more after the current load. */
-  #again = false
+  #mustReload = false
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -41,11 +41,11 @@ export class ConfigFollower {
       return
     }
     // Watch before loading, so that no change in between is missed.
-    configs.watch((name, removed) => { this.#told(name, removed) })
+    configs.watch((name, removed) => { this.#onChange(name, removed) })
     try {
-      await inTime(this.#readAll(), START_PATIENCE)
+      await inTime(this.#readAll(), START_TIMEOUT)
     } catch (err) {
-      if (!(err instanceof errors.STORE_UNAVAILABLE || err instanceof TookTooLong)) throw err
+      if (!(err instanceof errors.STORE_UNAVAILABLE || err instanceof TimedOut)) throw err
       logger.warn(
         { err },
         'the store is unavailable: until it is available, clients are refused with retry: true, and emitted events are queued'
@@ -53,7 +53,7 @@ export class ConfigFollower {
     }
   }
 
-  #told (name: string | null, removed: string | undefined): void {
+  #onChange (name: string | null, removed: string | undefined): void {
     if (name !== null && removed !== undefined) {
       this.#parts.instances.removedElsewhere(name, removed).catch((err: unknown) => { this.#failed(err, name) })
     }
@@ -61,8 +61,8 @@ export class ConfigFollower {
       this.#readAll().catch((err: unknown) => { this.#failed(err) })
       return
     }
-    const due = [...this.#unread, name]
-    this.#unread.clear()
+    const due = [...this.#failedNames, name]
+    this.#failedNames.clear()
     for (const name of due) void this.#read(name)
   }
 
@@ -70,7 +70,7 @@ export class ConfigFollower {
     try {
       await this.#parts.instances.refresh(name)
     } catch (err) {
-      this.#unread.add(name)
+      this.#failedNames.add(name)
       this.#failed(err, name)
     }
   }
@@ -78,23 +78,23 @@ export class ConfigFollower {
   /** A request during a load starts another one: the current list may be older than the request. */
   async #readAll (): Promise<void> {
     if (this.#reading === null) this.#reading = this.#readRounds().finally(() => { this.#reading = null })
-    else this.#again = true
+    else this.#mustReload = true
     await this.#reading
   }
 
   async #readRounds (): Promise<void> {
     do {
-      this.#again = false
-      this.#unread.clear()
+      this.#mustReload = false
+      this.#failedNames.clear()
       try {
         await this.#parts.instances.load()
         this.#isStale = false
       } catch (err) {
         this.#isStale = true
         // A failure in between does not matter if another load follows.
-        if (!this.#again) throw err
+        if (!this.#mustReload) throw err
       }
-    } while (this.#again)
+    } while (this.#mustReload)
   }
 
   #failed (err: unknown, instance?: string): void {

@@ -35,7 +35,7 @@ export interface InstanceListener {
    */
   instanceRemoved(name: string): Promise<void>
   /** Another node has removed an instance with its config and history. */
-  instanceGone(name: string): void
+  instanceRemovedElsewhere(name: string): void
 }
 
 /** The configs of all instances: the effective ones in memory, and a store that keeps them. */
@@ -53,12 +53,12 @@ export class Instances {
   // Map(name -> promise of its last change that is under way)
   readonly #changes = new Map<string, Promise<unknown>>()
   /** Names for which a read from the store is scheduled and has not begun. */
-  readonly #due = new Set<string>()
+  readonly #scheduledReads = new Set<string>()
   /**
    * Names that have changed since `#readAll` began, so its list may be out of date for them; `null` while it does not
    * run.
    */
-  #changedMeanwhile: Set<string> | null = null
+  #changedDuringRead: Set<string> | null = null
   #isLoaded = false
 
   /**
@@ -105,18 +105,18 @@ export class Instances {
     const names = new Set([...stored.keys(), ...this.#effective.keys()])
     await Promise.all([...names].map(async name => {
       if (changed.has(name)) await this.refresh(name)
-      else await this.#inTurn(name, async () => { await this.#follow(name, stored.get(name) ?? null) })
+      else await this.#inSequence(name, async () => { await this.#apply(name, stored.get(name) ?? null) })
     }))
   }
 
   /** All stored configs, and the names that have changed during the read. */
   async #readAll (): Promise<{ stored: ReadonlyMap<string, StoredConfig>, changed: ReadonlySet<string> }> {
     const stored = new Map<string, StoredConfig>()
-    const changed = this.#changedMeanwhile = new Set(this.#changes.keys())
+    const changed = this.#changedDuringRead = new Set(this.#changes.keys())
     try {
       for await (const [name, config] of this.#store.list()) stored.set(name, config)
     } finally {
-      this.#changedMeanwhile = null
+      this.#changedDuringRead = null
     }
     return { stored, changed }
   }
@@ -144,10 +144,10 @@ export class Instances {
    */
   async removedElsewhere (name: string, generation: string): Promise<void> {
     const config = this.#effective.get(name)
-    const isMeant = config === undefined ? this.#byDefault !== null : (config.generation ?? '') === generation
-    if (!isMeant) return
+    const isSameGeneration = config === undefined ? this.#byDefault !== null : (config.generation ?? '') === generation
+    if (!isSameGeneration) return
     this.#effective.delete(name)
-    this.#listener?.instanceGone(name)
+    this.#listener?.instanceRemovedElsewhere(name)
   }
 
   /**
@@ -156,15 +156,15 @@ export class Instances {
    */
   async refresh (name: string): Promise<void> {
     // The scheduled read will see the newest config.
-    if (this.#due.has(name)) return
-    this.#due.add(name)
-    await this.#inTurn(name, async () => {
-      this.#due.delete(name)
-      await this.#follow(name, await this.#store.get(name))
+    if (this.#scheduledReads.has(name)) return
+    this.#scheduledReads.add(name)
+    await this.#inSequence(name, async () => {
+      this.#scheduledReads.delete(name)
+      await this.#apply(name, await this.#store.get(name))
     })
   }
 
-  async #follow (name: string, stored: StoredConfig | null): Promise<void> {
+  async #apply (name: string, stored: StoredConfig | null): Promise<void> {
     const before = this.#effective.get(name)
     if (stored?.unreadable !== undefined) {
       // Who is served stays so: that is better than nothing, and the store has logged what to do.
@@ -174,12 +174,12 @@ export class Instances {
     }
     this.#unreadable.delete(name)
     if (stored === null) {
-      if (this.#effective.delete(name)) this.#listener?.instanceGone(name)
+      if (this.#effective.delete(name)) this.#listener?.instanceRemovedElsewhere(name)
       return
     }
     const config = this.#effectiveOf(stored)
     // The instance was removed and set again, so its clients belong to the old one.
-    if (before !== undefined && before.generation !== config.generation) this.#listener?.instanceGone(name)
+    if (before !== undefined && before.generation !== config.generation) this.#listener?.instanceRemovedElsewhere(name)
     this.#effective.set(name, config)
     if (before !== undefined && isSame(before, config)) return
     await this.#listener?.configChanged(name)
@@ -217,7 +217,7 @@ export class Instances {
   async set (instance: string, input: InstanceConfigInput): Promise<SetResult> {
     const name = instanceName(instance)
     const given = this.#read(input)
-    return await this.#inTurn(name, async () => {
+    return await this.#inSequence(name, async () => {
       const before = await this.#store.get(name)
       // Another node may have emitted for the former instance while it was removed. Those events must not be in the
       // history of the new one.
@@ -244,7 +244,7 @@ export class Instances {
   /** @throws INVALID_NAME */
   async remove (instance: string): Promise<boolean> {
     const name = instanceName(instance)
-    return await this.#inTurn(name, async () => {
+    return await this.#inSequence(name, async () => {
       // Fails if the store is still unavailable, before anything is deleted.
       if (!this.#isLoaded) await this.#store.get(name)
       const before = this.#effective.get(name)
@@ -268,11 +268,11 @@ export class Instances {
   }
 
   /** Runs the changes of one name in sequence, because `set` reads the config before it writes. */
-  async #inTurn<T> (name: string, change: () => Promise<T>): Promise<T> {
+  async #inSequence<T> (name: string, change: () => Promise<T>): Promise<T> {
     const before = this.#changes.get(name)
     const run = before === undefined ? change() : before.then(change, change)
     this.#changes.set(name, run)
-    this.#changedMeanwhile?.add(name)
+    this.#changedDuringRead?.add(name)
     try {
       return await run
     } finally {

@@ -5,7 +5,7 @@ import { inTime, STORE_PATIENCE } from '../host/in-time.js'
 import type { Peers } from '../stores/store.js'
 
 /** Which clients to disconnect. */
-export interface Dismissal {
+export interface DisconnectRequest {
   /** The name of their instance. */
   readonly instance?: string | undefined
   /** SHA-256 of their key, in base64. */
@@ -14,7 +14,7 @@ export interface Dismissal {
 
 /** The part of the gateway that is used here. Not imported, because the gateway imports types of this module. */
 interface Disconnecting {
-  disconnect(target: Dismissal): void
+  disconnect(target: DisconnectRequest): void
 }
 
 interface Parts {
@@ -26,7 +26,7 @@ interface Parts {
 }
 
 /** A message between nodes. A later version of this package may send other types, which are ignored. */
-interface Message extends Dismissal {
+interface Message extends DisconnectRequest {
   readonly v: 1
   readonly type: 'disconnect'
   /**
@@ -51,7 +51,7 @@ export class Nodes {
    *
    * @throws STORE_UNAVAILABLE when the other nodes could not be notified
    */
-  async disconnect (target: Dismissal): Promise<void> {
+  async disconnect (target: DisconnectRequest): Promise<void> {
     const { peers, gateway } = this.#parts
     gateway?.disconnect(target)
     if (peers === undefined) return

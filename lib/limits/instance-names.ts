@@ -3,7 +3,7 @@ import { limitReached } from './limits.js'
 import type { EventLog } from '../log/event-log.js'
 
 /** While the limit is reached, minimum time between two scans for unused names, in ms. */
-const LOOK_EVERY = 1000
+const SCAN_PERIOD = 1000
 
 /**
  * Counts the names of instances for `limits.instances`: names with a config, and names that this process has emitted
@@ -14,7 +14,7 @@ export class InstanceNames {
   readonly #instances: Pick<Instances, 'names'>
   readonly #log: Pick<EventLog, 'stats'>
   #known = new Set<string>()
-  #lookedAt = -Infinity
+  #scannedAt = -Infinity
 
   /** @param limit names; 0 is no limit */
   constructor (limit: number, instances: Pick<Instances, 'names'>, log: Pick<EventLog, 'stats'>) {
@@ -40,8 +40,8 @@ export class InstanceNames {
    */
   #hasRoomFor (name: string): boolean {
     const now = performance.now()
-    if (now - this.#lookedAt < LOOK_EVERY) return false
-    this.#lookedAt = now
+    if (now - this.#scannedAt < SCAN_PERIOD) return false
+    this.#scannedAt = now
     if (this.#log.stats().streams >= this.#limit) return false
     this.#known = new Set(this.#instances.names())
     return this.#known.has(name) || this.#known.size < this.#limit

@@ -6,11 +6,11 @@ import type { Limits } from '../types.js'
 export type LimitName = keyof Limits
 
 /** Adds the name of the limit to an error. */
-const about = <Failure extends Error>(limit: LimitName, error: Failure): Failure => Object.assign(error, { limit })
+const withLimit = <Failure extends Error>(limit: LimitName, error: Failure): Failure => Object.assign(error, { limit })
 
 /** @param retryAfter seconds until the limit allows another request; left out: not known */
 export function limitReached (limit: LimitName, retryAfter?: number): Error {
-  return Object.assign(about(limit, new errors.LIMIT_REACHED(limit)), retryAfter !== undefined && { retryAfter })
+  return Object.assign(withLimit(limit, new errors.LIMIT_REACHED(limit)), retryAfter !== undefined && { retryAfter })
 }
 
 /**
@@ -24,7 +24,7 @@ export function checkMessageSize (
 ): void {
   const bytes = attachments.reduce((sum, { length }) => sum + length, rest.length)
   if (messageBytes === 0 || bytes <= messageBytes) return
-  throw about('messageBytes', new errors.MESSAGE_TOO_LARGE(event, bytes, `limits.messageBytes allows ${messageBytes}`))
+  throw withLimit('messageBytes', new errors.MESSAGE_TOO_LARGE(event, bytes, `limits.messageBytes allows ${messageBytes}`))
 }
 
 /** The limit that an error is about; `undefined` for any other error. */
@@ -48,8 +48,8 @@ export function pendingFull (
   events: number,
   bytes: number
 ): Error | undefined {
-  if (pendingEvents !== 0 && events >= pendingEvents) return about('pendingEvents', new errors.PENDING_FULL())
-  if (pendingBytes !== 0 && bytes > pendingBytes) return about('pendingBytes', new errors.PENDING_FULL())
+  if (pendingEvents !== 0 && events >= pendingEvents) return withLimit('pendingEvents', new errors.PENDING_FULL())
+  if (pendingBytes !== 0 && bytes > pendingBytes) return withLimit('pendingBytes', new errors.PENDING_FULL())
 }
 
 /** Counts how often each limit was reached. */

@@ -42,7 +42,7 @@ export class PublishRate {
   /** Counts the further events of an accepted request. */
   add (key: string, events: number): void {
     if (this.#limit === 0) return
-    if (this.#accounts.size >= MANY_KEYS) this.#dropPaid()
+    if (this.#accounts.size >= MANY_KEYS) this.#dropIdle()
     this.#accounts.set(key, { owed: this.#owed(key) + events, at: this.#now() })
   }
 
@@ -52,7 +52,7 @@ export class PublishRate {
     return Math.max(0, account.owed - (this.#now() - account.at) * this.#limit / SECOND)
   }
 
-  #dropPaid (): void {
+  #dropIdle (): void {
     for (const key of this.#accounts.keys()) if (this.#owed(key) === 0) this.#accounts.delete(key)
   }
 }

@@ -28,7 +28,7 @@ export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpP
   const isQuery = httpPart === 'querystring'
   return (data: unknown): Result => {
     const faults = faultsOf(data)
-    return faults === null ? true : { error: isQuery ? faults.map(withoutKey) : faults }
+    return faults === null ? true : { error: isQuery ? faults.map(withShortName) : faults }
   }
 }
 
@@ -38,7 +38,7 @@ export const queryValidatorCompiler: FastifySchemaCompiler<object> = route => {
   const faultsOf = lazily(route.schema, queryValidator)
   return (query: unknown): Result => {
     const faults = faultsOf(query)
-    return faults === null ? { value: query } : { error: faults.map(withoutKey) }
+    return faults === null ? { value: query } : { error: faults.map(withShortName) }
   }
 }
 
@@ -49,7 +49,7 @@ const SHOWN = /^[a-z_]{1,20}/i
  * Shortens the name of an unknown parameter in an error to its first word. The error is logged, and the name may
  * contain a key that the caller sent in a wrong way (`?apikey%3DKEY`).
  */
-function withoutKey (fault: ErrorObject): ErrorObject {
+function withShortName (fault: ErrorObject): ErrorObject {
   if (fault.keyword !== 'additionalProperties') return fault
   const name = String(fault.params.additionalProperty)
   const [shown = ''] = SHOWN.exec(name) ?? []

@@ -23,7 +23,7 @@ interface WebhookParts extends Omit<PublishParts, 'intake'> {
 /**
  * Statuses below 500 with which Evolution repeats a webhook. All others below 500 become 422, with which it does not.
  */
-const REPEATED: ReadonlySet<number> = new Set([429])
+const REPEATED_STATUSES: ReadonlySet<number> = new Set([429])
 const KEY_REFUSED: ReadonlySet<number> = new Set([401, 403])
 const hidden: FastifySchema & { readonly hide: boolean } = { hide: true }
 const SKIPPED = 202
@@ -110,7 +110,7 @@ function refuse (
   reply: FastifyReply
 ): void {
   const statusCode = error.statusCode ?? 500
-  const isFinal = statusCode < 500 && !REPEATED.has(statusCode)
+  const isFinal = statusCode < 500 && !REPEATED_STATUSES.has(statusCode)
   if (!isFinal || KEY_REFUSED.has(statusCode)) {
     sendEvolutionError(error, request, reply, statusCode)
     return

@@ -38,15 +38,15 @@ function linkTo (t: Test): { link: ResponseConnection, response: PassThrough, te
 t.test('a heartbeat comes where nothing else did, and nothing is left when the last stream has gone', async t => {
   const { link, response, text } = linkTo(t)
   link.write('event\n')
-  link.beat()
+  link.sendHeartbeat()
   t.equal(response.read(), null)
   await eventually(() => text() !== '')
   t.equal(text(), 'event\n', 'it was not quiet')
-  link.beat()
+  link.sendHeartbeat()
   await eventually(() => text() === 'event\n:\n\n')
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
-  const heartbeats = new Sweep(1, connection => { connection.beat() })
+  const heartbeats = new Sweep(1, connection => { connection.sendHeartbeat() })
   const others = [linkTo(t), linkTo(t)]
   for (const other of others) heartbeats.add(other.link)
   await eventually(() => others.every(other => other.text().includes(':\n\n:\n\n')))

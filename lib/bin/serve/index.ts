@@ -14,7 +14,7 @@ import { listen } from '../listen.js'
 import { named, readServer, type ServerSettings } from './settings.js'
 
 /** Timeout for the first request to the Evolution API, in ms. */
-const PROBE_PATIENCE = 4000
+const PROBE_TIMEOUT = 4000
 
 /** How often a server started by npm checks whether npm is still running, in ms. */
 const PARENT_CHECK = 200
@@ -115,12 +115,12 @@ async function metricsRegistry (): Promise<Registry> {
 /** Warns if the Evolution API does not answer. It is not an error, because the API may start later than this server. */
 async function probe ({ log }: FastifyInstance, url: string): Promise<void> {
   try {
-    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(PROBE_PATIENCE) })
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(PROBE_TIMEOUT) })
     await response.body?.cancel()
   } catch (error) {
     const { name, message, cause } = error as Error
     const { code, message: why } = (cause ?? {}) as Partial<NodeJS.ErrnoException>
-    const reason = name === 'TimeoutError' ? `nothing within ${PROBE_PATIENCE / 1000} s` : code ?? why ?? message
+    const reason = name === 'TimeoutError' ? `nothing within ${PROBE_TIMEOUT / 1000} s` : code ?? why ?? message
     log.warn(
       `EVOLUTION_API_URL does not answer (${reason}): until it does, clients with an instance's token are refused with retry: true`
     )

@@ -6,7 +6,7 @@ import { HEARTBEAT, opening } from '../sse.js'
 import { type Transport, transportOf } from './transport.js'
 
 /** Interval, in ms, for checking the response when no event reports progress. */
-const LOOK_AGAIN = 100
+const CHECK_PERIOD = 100
 /** When a stream ends: how long queued bytes may take to be sent, in ms. */
 const END_TIMEOUT = 3000
 
@@ -24,7 +24,7 @@ export class ResponseConnection extends Connection {
   /** Bytes of a page, from its creation until it is written. */
   #reserved = 0
   // Bytes that had left the response when progress was last seen.
-  #left = 0
+  #sentBytes = 0
   #taken = 0
   #movedAt = performance.now()
 
@@ -41,7 +41,7 @@ export class ResponseConnection extends Connection {
     this.transport = transportOf(request)
     this.transport.add(this)
     response.once('close', () => { this.closed() })
-    if (this.isGone) this.closed()
+    if (this.isDisconnected) this.closed()
   }
 
   get queuedBytes (): number {
@@ -66,7 +66,7 @@ export class ResponseConnection extends Connection {
   }
 
   /** Whether the client has disconnected. */
-  get isGone (): boolean {
+  get isDisconnected (): boolean {
     return this.#response.destroyed || this.#socket.destroyed
   }
 
@@ -87,7 +87,7 @@ export class ResponseConnection extends Connection {
   }
 
   /** Writes a heartbeat if nothing was written since the last call, so that proxies do not end the connection. */
-  beat (): void {
+  sendHeartbeat (): void {
     // Queued bytes have the same effect, and a client that reads nothing must not get more.
     if (this.#isQuiet && !this.ended && this.queuedBytes === 0) this.write(HEARTBEAT)
     this.#isQuiet = true
@@ -103,8 +103,8 @@ export class ResponseConnection extends Connection {
     // A page that the application's hooks still process is not sent to the client yet.
     const { writableLength } = this.#response
     const left = this.#written - writableLength
-    if (writableLength === 0 || left !== this.#left || takenBytes !== this.#taken) this.#movedAt = now
-    this.#left = left
+    if (writableLength === 0 || left !== this.#sentBytes || takenBytes !== this.#taken) this.#movedAt = now
+    this.#sentBytes = left
     this.#taken = takenBytes
     return now - this.#movedAt
   }
@@ -128,7 +128,7 @@ export class ResponseConnection extends Connection {
     const response = this.#response
     await new Promise<void>(resolve => {
       // A timer is needed only if Node will not emit `drain`. There may be many clients.
-      const timer = response.writableNeedDrain ? undefined : setTimeout(() => { settle() }, LOOK_AGAIN)
+      const timer = response.writableNeedDrain ? undefined : setTimeout(() => { settle() }, CHECK_PERIOD)
       const settle = () => {
         clearTimeout(timer)
         response.off('drain', settle)
@@ -142,7 +142,7 @@ export class ResponseConnection extends Connection {
 
   /** Ends the response after its queued bytes. Resolves when it has closed. */
   async finish (): Promise<void> {
-    if (this.isGone) return
+    if (this.isDisconnected) return
     this.markEnded()
     await new Promise<void>(resolve => {
       const timer = setTimeout(() => { this.terminate() }, END_TIMEOUT)

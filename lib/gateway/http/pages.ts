@@ -10,7 +10,7 @@ const READ_BYTES = 64 * 1024
 const MAX_BYTES = 1024 * 1024
 
 /** The query of a caller. */
-export interface AskedPage {
+export interface PageQuery {
   /** The id after which to read. Empty: return only the current position. */
   readonly after: string
   /** Maximum number of events. */
@@ -42,7 +42,7 @@ export class Pages {
   }
 
   /** Reads the events after an id that pass a filter. The stream must be watched during the call. */
-  async read (stream: StreamName, filter: Filter, { after, limit }: AskedPage): Promise<Page> {
+  async read (stream: StreamName, filter: Filter, { after, limit }: PageQuery): Promise<Page> {
     if (after === '') return this.#nothing(stream, null)
     const events: Buffer[] = []
     let lastEventId = after

@@ -10,7 +10,7 @@ import type { Sessions } from '../sessions.js'
 import type { Namespaces } from '../socketio/namespaces.js'
 import type { Writer } from '../writer.js'
 import { ResponseConnection } from './connection.js'
-import type { AskedPage, Page, Pages } from './pages.js'
+import type { PageQuery, Page, Pages } from './pages.js'
 import { PageSession, StreamSession } from './sessions.js'
 import { Sweep } from './sweep.js'
 
@@ -53,7 +53,7 @@ const hasLeft = ({ reason }: Session, error: unknown): boolean => reason === 'le
 export class Streams {
   readonly #parts: Parts
   /** Heartbeats, so that proxies do not end quiet streams. */
-  readonly #heartbeats = new Sweep(HEARTBEAT_PERIOD, connection => { connection.beat() })
+  readonly #heartbeats = new Sweep(HEARTBEAT_PERIOD, connection => { connection.sendHeartbeat() })
   readonly #stalls: Sweep
   #isClosing = false
 
@@ -92,7 +92,7 @@ export class Streams {
    *
    * @throws a coded error, for the caller
    */
-  async page (asked: EventsRequest, page: AskedPage): Promise<Page> {
+  async page (asked: EventsRequest, page: PageQuery): Promise<Page> {
     const { services, pages, writer } = this.#parts
     const { instance, handshake } = asked
     const { connection, peer } = this.#connectionOf(asked)
@@ -101,7 +101,7 @@ export class Streams {
     try {
       session.checkNotClosed()
       session.open('recovering')
-      await session.during(connection.transport.turn(connection))
+      await session.during(connection.transport.waitToRead(connection))
       // The page counts as queued bytes until its response is complete.
       const found = await session.during(pages.read(instance, session.filter, page))
       connection.reserve(found.events.reduce((sum, { length }) => sum + length, 0))

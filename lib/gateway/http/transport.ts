@@ -10,7 +10,7 @@ import { takenBytes } from '../kernel.js'
 const PAGES_PER_SESSION = 16
 
 /** The part of a response's connection that its transport uses. */
-export interface Carried extends Pick<Connection, 'queuedBytes' | 'backlog'> {
+export interface CarriedResponse extends Pick<Connection, 'queuedBytes' | 'backlog'> {
   /** Called when the transport has closed. */
   closed (): void
 }
@@ -39,11 +39,11 @@ export function transportOf (request: IncomingMessage | Http2ServerRequest): Tra
  */
 export class Transport {
   readonly #carrier: Carrier
-  readonly #responses = new Set<Carried>()
+  readonly #responses = new Set<CarriedResponse>()
   /** Responses whose page is being read, or is queued for the client. */
-  readonly #pages = new Set<Carried>()
+  readonly #pages = new Set<CarriedResponse>()
   // Map(response waiting to read its page -> starts reading), the oldest first
-  readonly #turns = new Map<Carried, () => void>()
+  readonly #waitingPages = new Map<CarriedResponse, () => void>()
   #tick = -1
   /** Bytes that were queued at that tick. */
   #queued = 0
@@ -55,20 +55,20 @@ export class Transport {
     emitter.once('close', () => { for (const response of this.#responses) response.closed() })
   }
 
-  add (response: Carried): void {
+  add (response: CarriedResponse): void {
     this.#responses.add(response)
   }
 
   /** Removes a closed response. The next one may read its page. */
-  delete (response: Carried): void {
+  delete (response: CarriedResponse): void {
     this.#responses.delete(response)
     this.#tick = -1
-    this.#turns.delete(response)
+    this.#waitingPages.delete(response)
     if (!this.#pages.delete(response)) return
-    const [next] = this.#turns
+    const [next] = this.#waitingPages
     if (next === undefined) return
     const [waiting, begin] = next
-    this.#turns.delete(waiting)
+    this.#waitingPages.delete(waiting)
     this.#pages.add(waiting)
     begin()
   }
@@ -91,12 +91,12 @@ export class Transport {
    * Resolves when a response may read its page. Pages are read only as fast as the client reads them. A response blocks
    * others from reading until it closes.
    */
-  async turn (response: Carried): Promise<void> {
+  async waitToRead (response: CarriedResponse): Promise<void> {
     if (this.#pages.size < (isSession(this.#carrier) ? PAGES_PER_SESSION : 1)) {
       this.#pages.add(response)
       return
     }
-    await new Promise<void>(resolve => { this.#turns.set(response, resolve) })
+    await new Promise<void>(resolve => { this.#waitingPages.set(response, resolve) })
   }
 
   /** Large messages that are queued, of all responses. */

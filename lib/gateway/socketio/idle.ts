@@ -13,7 +13,7 @@ export class IdleConnections {
   // Map(connection that has left its last namespace -> function that stops watching it)
   readonly #left = new Map<EngineConnection, () => void>()
   // Map(connection that has joined no namespace yet -> when it was opened), the oldest first
-  readonly #fresh = new Map<EngineConnection, number>()
+  readonly #notJoined = new Map<EngineConnection, number>()
   #sweep: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -35,37 +35,37 @@ export class IdleConnections {
    * Must be called before Socket.IO sees the connection, so that Socket.IO's close is never earlier than the time
    * measured here.
    */
-  came (connection: EngineConnection): void {
+  opened (connection: EngineConnection): void {
     connection.once('close', this.#onClose)
     if (this.#ms === 0 || this.#stopped) return
-    this.#fresh.set(connection, performance.now())
+    this.#notJoined.set(connection, performance.now())
     this.#sweep ??= setInterval(() => { this.#endStalled() }, this.#ms)
   }
 
   /** The connection has joined a namespace. */
   joined (connection: EngineConnection): void {
-    this.#fresh.delete(connection)
+    this.#notJoined.delete(connection)
     connection.off('close', this.#onClose)
   }
 
   /** The connection has closed: by Socket.IO's timeout, or for another reason. */
   #closed (connection: EngineConnection, reason: string, cause: unknown): void {
     if (sentTooMuch(cause)) this.#limited.count('inboundBytes')
-    const since = this.#fresh.get(connection)
+    const since = this.#notJoined.get(connection)
     if (since === undefined) return
-    this.#fresh.delete(connection)
+    this.#notJoined.delete(connection)
     if (reason === 'forced close' && performance.now() - since >= this.#ms - TIMER_SLACK) this.#limited.count('idleMs')
   }
 
   #endStalled (): void {
-    for (const [connection, since] of this.#fresh) {
+    for (const [connection, since] of this.#notJoined) {
       if (performance.now() - since < 2 * this.#ms) break
-      this.#fresh.delete(connection)
+      this.#notJoined.delete(connection)
       if (connection.readyState !== 'closing') continue
       this.#limited.count('idleMs')
       endConnection(connection)
     }
-    if (this.#fresh.size === 0) this.#stopSweep()
+    if (this.#notJoined.size === 0) this.#stopSweep()
   }
 
   #stopSweep (): void {
@@ -96,7 +96,7 @@ export class IdleConnections {
   close (): void {
     this.#stopped = true
     for (const forget of this.#left.values()) forget()
-    this.#fresh.clear()
+    this.#notJoined.clear()
     this.#stopSweep()
   }
 }

@@ -18,7 +18,7 @@ export interface NamespaceHandlers {
 interface Entry {
   readonly namespace: Namespace
   /** Clients that use the namespace, from their first packet to the end of their session. */
-  holders: number
+  users: number
   /** Whether the application uses the namespace as well, so that it must not be deleted. */
   readonly isShared: boolean
 }
@@ -120,9 +120,9 @@ export class Namespaces {
   }
 
   #open (namespace: Namespace, isShared: boolean, { guard, connected }: NamespaceHandlers): Entry {
-    const entry: Entry = { namespace, holders: 0, isShared }
+    const entry: Entry = { namespace, users: 0, isShared }
     namespace.use((socket, next) => {
-      entry.holders++
+      entry.users++
       void guard(socket).then(next)
     })
     namespace.on('connection', connected)
@@ -136,7 +136,7 @@ export class Namespaces {
   release ({ nsp }: Socket): void {
     const entry = this.#entries.get(nsp.name)
     if (entry === undefined) return
-    entry.holders--
+    entry.users--
     // Socket.IO still uses the namespace in this tick.
     setImmediate(() => { this.#deleteIfEmpty(entry) })
   }
@@ -150,7 +150,7 @@ export class Namespaces {
   #deleteIfEmpty (entry: Entry): void {
     const { namespace } = entry
     if (this.#entries.get(namespace.name) !== entry) return
-    if (entry.isShared || entry.holders > 0 || namespace.sockets.size > 0) return
+    if (entry.isShared || entry.users > 0 || namespace.sockets.size > 0) return
     if (isUsedByHost(namespace)) return
     this.#entries.delete(namespace.name)
     deleteNamespace(this.#io, namespace)

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { takenBytes } from '../kernel.js'
 
 /** The socket to which an answer is written. */
-interface Way {
+interface AnswerSocket {
   /** `null` while the answer is queued behind another one. */
   readonly socket: Socket | null
   /** Bytes that the kernel had accepted before the answer. */
@@ -25,11 +25,11 @@ function writeAsBytes (response: ServerResponse): void {
   }
 }
 
-const takenOn = ({ socket, before }: Way): number => socket === null ? 0 : takenBytes(socket) - before
+const takenOn = ({ socket, before }: AnswerSocket): number => socket === null ? 0 : takenBytes(socket) - before
 
 /** The answers to a connection's polls that the client has not read completely yet. */
 export class Polls {
-  readonly #unread = new Map<ServerResponse, Way>()
+  readonly #unread = new Map<ServerResponse, AnswerSocket>()
   /** Bytes of completed answers that the kernel has accepted. */
   #taken = 0
 

@@ -16,7 +16,7 @@ export interface OpenServer {
 }
 
 /** Socket.IO options that an option of the plugin sets, so that they must not be set twice. */
-const SET_ELSEWHERE: Readonly<Record<string, string>> = {
+const PLUGIN_OPTIONS: Readonly<Record<string, string>> = {
   cors: 'use the option cors, which holds on both transports',
   connectTimeout: 'use limits.idleMs',
   maxHttpBufferSize: 'use limits.inboundBytes'
@@ -99,7 +99,7 @@ function checkServerOptions (options: Partial<ServerOptions>): void {
   if (options.connectionStateRecovery !== undefined) {
     throw new errors.INVALID_OPTION(`option "socketio.connectionStateRecovery": ${RECOVERY}`)
   }
-  for (const [name, remedy] of Object.entries(SET_ELSEWHERE)) {
+  for (const [name, remedy] of Object.entries(PLUGIN_OPTIONS)) {
     if (name in options) throw new errors.INVALID_OPTION(`option "socketio.${name}": ${remedy}`)
   }
 }

@@ -7,7 +7,7 @@ import type { Admission } from '../admission.js'
 import { checkRepeated, SOCKET_PARAMETERS } from '../handshake.js'
 import type { Commands } from '../commands.js'
 import { drain } from '../drain.js'
-import { isPassing, type Refusals } from '../refusals.js'
+import { isTemporary, type Refusals } from '../refusals.js'
 import type { Sessions } from '../sessions.js'
 import type { Writer } from '../writer.js'
 import { SocketConnection } from './connection.js'
@@ -71,7 +71,7 @@ export class Sockets {
       connected: socket => { this.#connected(socket) }
     }, withRoot)
     if (!own) return
-    io.engine.prependListener('connection', (engine: EngineConnection) => { idle.came(engine) })
+    io.engine.prependListener('connection', (engine: EngineConnection) => { idle.opened(engine) })
     io.engine.on('connection', (engine: EngineConnection) => { this.#came(engine) })
   }
 
@@ -91,10 +91,10 @@ export class Sockets {
       // Use the connection's address: the request may have lost its socket by the time a second namespace is joined.
       const peer = access.peer(handshake.headers, conn.remoteAddress)
       connection ??= this.#connectionOf(conn, peer.address)
-      this.#checkAsk(connection, nsp.name)
+      this.#checkConnectRate(connection, nsp.name)
       admission.checkCaller(peer)
       access.checkOrigin(peer)
-      session = new SocketSession(services, connection, targetOf(nsp.name), socket, stockResume.takes(socket))
+      session = new SocketSession(services, connection, requestedInstance(nsp.name), socket, stockResume.takes(socket))
       checkSpelling(session)
       if (session.instance !== null || admission.servesRoot) checkRepeated(handshake.url, SOCKET_PARAMETERS)
       await admission.admit(session, peer)
@@ -118,7 +118,7 @@ export class Sockets {
   }
 
   /** @throws LIMIT_REACHED on a connection that is being ended, or that sends too many connect requests */
-  #checkAsk (connection: SocketConnection, namespace: string): void {
+  #checkConnectRate (connection: SocketConnection, namespace: string): void {
     const { perSecond } = this.#parts
     if (namespace !== '/') connection.asksForInstance = true
     if (connection.ended) throw limitReached('namespacesPerConnection')
@@ -147,13 +147,13 @@ export class Sockets {
     // Python clients and Socket.IO 2 join the root by default, before their instance: see `#closed`.
     const isRoot = name === 'GLOBAL_DISABLED'
     if (isRoot) connection.rootRefusals++
-    const refusal = refusals.add(error, askedOf(socket), connection.address, !isRoot)
+    const refusal = refusals.add(error, requestedForLog(socket), connection.address, !isRoot)
     // A coded error can be changed, because it was created for this client only.
     const answer = errorName(error) === undefined ? new Error(refusal.message) : error as Error
     Object.assign(answer, { data: refusal })
     const limit = limitOf(error)
     // At the limit of namespaces a reconnect would end in the same refusal.
-    const comesBack = isPassing(name) && limit !== 'namespacesPerConnection'
+    const comesBack = isTemporary(name) && limit !== 'namespacesPerConnection'
     if (limit === 'inboundPerSecond') connection.end('tooManyMessages')
     else if (comesBack && !servesAnother(socket, connection)) await ended(connection)
     else if (!this.#endIfRefusedTooOften(connection)) writer.checkAnswers(connection)
@@ -244,7 +244,7 @@ export class Sockets {
 }
 
 /** The instance that a client requests by its namespace; `null` is the root. @throws INVALID_NAME */
-const targetOf = (namespace: string): string | null => namespace === '/' ? null : instanceOfNamespace(namespace)
+const requestedInstance = (namespace: string): string | null => namespace === '/' ? null : instanceOfNamespace(namespace)
 
 /**
  * Checks that a connection uses only one spelling of an instance's name. Another client with the same spelling replaces
@@ -262,9 +262,9 @@ function checkSpelling ({ instance, socket, connection }: SocketSession): void {
 }
 
 /** The instance that a client requests, for the log: `null` for the root, or an excerpt of an invalid name. */
-function askedOf ({ nsp: { name } }: Socket): string | null {
+function requestedForLog ({ nsp: { name } }: Socket): string | null {
   try {
-    return targetOf(name)
+    return requestedInstance(name)
   } catch {
     // The part after `?` may contain a key.
     return excerpt((name.split('?', 1)[0] ?? '').slice(1))

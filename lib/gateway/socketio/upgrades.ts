@@ -22,9 +22,9 @@ import { endsUpgradesOfOthers, enginePath, isAttachedTo, takesWebSockets } from 
 import { upgradeByEngine } from './handshake-request.js'
 
 /** How long the other listeners may take to react to an upgrade, in ms. */
-const PATIENCE = 10_000
+const LISTENER_TIMEOUT = 10_000
 /** How long a client may take to close its side of the connection after an answer, in ms. */
-const LINGER = 1000
+const CLOSE_TIMEOUT = 1000
 /** The Node version since which Node parses the body of an upgrade. Earlier versions leave it unread. */
 const PARSES_BODIES_SINCE = 26
 
@@ -97,7 +97,7 @@ export class Upgrades {
     else if (this.#isEngines(request)) {
       if (takesWebSockets(this.#io)) upgradeByEngine(this.#io, request, stream, head)
       else this.#answer(stream, 400, 'Transport unknown')
-    } else if (this.#others() > 0) this.#offer(upgrade)
+    } else if (this.#others() > 0) this.#emitToOthers(upgrade)
     else this.#answer(stream, 404, 'nothing on this path takes an upgrade')
   }
 
@@ -120,7 +120,7 @@ export class Upgrades {
    * Emits an upgrade to the other listeners. A listener has handled it if it has written to the socket or listens to
    * the socket, because every user of a socket must listen to its errors. An asynchronous listener may do so later.
    */
-  #offer ({ request, stream, head }: Upgrade): void {
+  #emitToOthers ({ request, stream, head }: Upgrade): void {
     const socket = request.socket as Socket | undefined
     const written = socket?.bytesWritten
     // Engine.IO adds one error listener to an upgrade that it is going to end.
@@ -132,7 +132,7 @@ export class Upgrades {
     this.#open.add(stream)
     const timer = setTimeout(() => {
       settle(() => { this.#answer(stream, 404, 'nothing took this upgrade') })
-    }, PATIENCE)
+    }, LISTENER_TIMEOUT)
     const settle = (answer: () => void) => {
       clearTimeout(timer)
       this.#open.delete(stream)
@@ -155,7 +155,7 @@ export class Upgrades {
   /** Answers an upgrade with an error, and closes its socket. */
   #answer (stream: Duplex, status: number, message: string, code?: string): void {
     this.#open.add(stream)
-    const timer = setTimeout(() => { stream.destroy() }, LINGER)
+    const timer = setTimeout(() => { stream.destroy() }, CLOSE_TIMEOUT)
     stream.once('close', () => {
       clearTimeout(timer)
       this.#open.delete(stream)

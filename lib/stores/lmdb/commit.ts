@@ -16,8 +16,8 @@ type StartWriting = (this: unknown, address: number, told: (status: number) => u
  * Statuses of a transaction that lmdb's writer reports: it is on the disk, it is readable but not flushed yet, all
  * transactions are done.
  */
-const TOLD = { flushed: 0, visible: 1, done: 2 } as const
-const isKnown = (status: number): boolean => Object.values<number>(TOLD).includes(status)
+const STATUSES = { flushed: 0, visible: 1, done: 2 } as const
+const isKnown = (status: number): boolean => Object.values<number>(STATUSES).includes(status)
 
 /**
  * Commits transactions and resolves as early as durability allows.
@@ -31,13 +31,13 @@ const isKnown = (status: number): boolean => Object.values<number>(TOLD).include
 export class Committer {
   readonly #root: RootDatabase
   readonly #waitsForDisk: boolean
-  #hear: () => void = () => {}
+  #onVisible: () => void = () => {}
 
   /** @param waitsForDisk whether `kept` waits until the transaction is flushed */
   constructor (root: RootDatabase, waitsForDisk: boolean) {
     this.#root = root
     this.#waitsForDisk = waitsForDisk
-    listen(root, () => { this.#hear() })
+    listen(root, () => { this.#onVisible() })
   }
 
   /**
@@ -47,10 +47,10 @@ export class Committer {
    * @param isThere whether the transaction is readable
    */
   commit (write: () => void, isThere: () => boolean): Commit {
-    const heard = new Promise<void>(resolve => { this.#hear = resolve })
+    const visible = new Promise<void>(resolve => { this.#onVisible = resolve })
     const flushed = this.flushed(this.#root.batch(write))
     const seen = async () => {
-      await heard
+      await visible
       this.#root.resetReadTxn()
       if (!isThere()) await flushed
     }
@@ -84,7 +84,7 @@ function listen (root: RootDatabase, heard: () => void): void {
   const listening: StartWriting = (address, told) => startWriting.call(env, address, status => {
     // Any other status is a failure. lmdb prints it and also rejects with it; only the rejection is logged.
     const result = isKnown(status) ? told(status) : withoutPrinting(() => told(status))
-    if (status === TOLD.visible) heard()
+    if (status === STATUSES.visible) heard()
     return result
   })
   Object.defineProperty(env, 'startWriting', { value: listening })

@@ -19,7 +19,7 @@ const MAGIC = 0xBEEFC0DE
 const VERSION = 2
 const NOT_FLUSHED = 0x1000
 /** Number of pages that are checked in a file of the right size. It takes a fraction of a second. */
-const GLANCE = 16_384
+const MAX_PAGES_CHECKED = 16_384
 
 interface Head {
   readonly pageSize: number
@@ -27,7 +27,7 @@ interface Head {
   readonly lastPage: bigint
   readonly transaction: bigint
   /** Whether LMDB will open this meta page. Otherwise it opens an older one that is surely on the disk. */
-  readonly isSure: boolean
+  readonly isDurable: boolean
 }
 
 /**
@@ -59,12 +59,12 @@ function check (file: number): void {
   if (size === 0) return
   const first = readHead(file, 0)
   const second = readHead(file, first.pageSize)
-  const { lastPage, pageSize, roots, isSure } = first.transaction > second.transaction ? first : second
+  const { lastPage, pageSize, roots, isDurable: isSure } = first.transaction > second.transaction ? first : second
   if (!isSure) return
   // A file that is shorter than its last page says can still be complete: one transaction may have allocated and freed
   // the last pages.
   const isShort = BigInt(size) < (lastPage + 1n) * BigInt(pageSize)
-  if (!hasPages(file, size, pageSize, roots, isShort ? Infinity : GLANCE)) throw damaged('a part is missing')
+  if (!hasPages(file, size, pageSize, roots, isShort ? Infinity : MAX_PAGES_CHECKED)) throw damaged('a part is missing')
 }
 
 function readHead (file: number, at: number): Head {
@@ -85,7 +85,7 @@ function readHead (file: number, at: number): Head {
   const roots = [FREE_ROOT_AT, MAIN_ROOT_AT].map(at => head.readBigUInt64LE(at))
   if (roots.some(root => root > lastPage && root !== NO_PAGE)) throw damaged('it refers to pages that it does not have')
   const isSure = (head.readUInt16LE(FLAGS_AT) & NOT_FLUSHED) === 0 || head.readBigInt64LE(BOOT_AT) === bootNumber()
-  return { pageSize, roots, lastPage, transaction: head.readBigUInt64LE(TRANSACTION_AT), isSure }
+  return { pageSize, roots, lastPage, transaction: head.readBigUInt64LE(TRANSACTION_AT), isDurable: isSure }
 }
 
 /** The boot id in LMDB's own form. */

@@ -30,11 +30,11 @@ import type { Step, Trimmer } from './trim.js'
 /** Maximum number of events in a transaction. They are published together once it is written. */
 const MAX_BATCH = 4096
 /** If an event has waited for this long, in ms, the disk counts as not responding. */
-const STALLED = 5000
+const DISK_TIMEOUT = 5000
 /** Maximum bytes of events in a transaction; the last event may exceed it. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
 
-interface Waiting {
+interface PendingEvent {
   readonly entry: LogEntry
   /** The encoded record. It is encoded when it is appended, so that composing a transaction cannot fail. */
   readonly bytes: Buffer
@@ -56,17 +56,17 @@ interface Watcher {
 }
 
 /** A raised floor that is not written yet. */
-interface Raised {
+interface RaisedFloor {
   readonly stream: Stream
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
 /** An idempotency key to be stored in the transaction of its events. */
-interface Keeping {
+interface PendingKey {
   readonly key: NewKey
   /** The first event of the request; `undefined` if the request has none. */
-  readonly first: Waiting | undefined
+  readonly first: PendingEvent | undefined
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -80,7 +80,7 @@ interface Encoded {
 }
 
 /** A record that a transaction writes. */
-interface Put {
+interface RecordWrite {
   readonly key: string
   readonly bytes: Buffer
 }
@@ -138,20 +138,20 @@ export class LmdbLog implements EventLog {
   readonly #timer: NodeJS.Timeout
   // Map(stream name -> watchers)
   readonly #watchers = new Map<StreamName, Set<Watcher>>()
-  #waiting: Waiting[] = []
+  #pending: PendingEvent[] = []
   /** Events that are not committed yet, including those of the transaction that is under way, and their bytes. */
   #pendingEvents = 0
   #pendingBytes = 0
   /** When the oldest of these events was appended, by `performance.now()`; `null` if there is none. */
   #pendingSince: number | null = null
   readonly #clock = new TickClock()
-  #raised: Raised[] = []
-  #keeping: Keeping[] = []
+  #raised: RaisedFloor[] = []
+  #pendingKeys: PendingKey[] = []
   /** The id of the newest event that was published. */
   #head: string
   /** Every event up to this id is published or has failed. */
-  #through: string
-  #drains: Array<{ readonly through: string, readonly resolve: () => void }> = []
+  #settledUpTo: string
+  #drainWaiters: Array<{ readonly through: string, readonly resolve: () => void }> = []
   #running: Promise<void> | null = null
   #nextSweep: number
   #isClosed = false
@@ -170,7 +170,7 @@ export class LmdbLog implements EventLog {
     this.#logger = logger
     this.#now = now
     this.#head = head
-    this.#through = ids.last
+    this.#settledUpTo = ids.last
     this.#nextSweep = now() + trimmer.sweepEvery
     this.#timer = setInterval(() => { this.#sweep() }, trimmer.sweepEvery).unref()
     this.#sweep()
@@ -195,7 +195,7 @@ export class LmdbLog implements EventLog {
       const size = sizeOfEncoded(bytes)
       const full = this.#full(size)
       if (full !== undefined) throw full
-      this.#wait({ record, bytes, size, streams }, false, resolve, reject)
+      this.#enqueue({ record, bytes, size, streams }, false, resolve, reject)
     })
   }
 
@@ -227,17 +227,17 @@ export class LmdbLog implements EventLog {
 
   async #keep (request: OnceRequest, events: readonly Encoded[]): Promise<OnceResult> {
     const appended: Array<Promise<string>> = []
-    const own: Waiting[] = []
+    const own: PendingEvent[] = []
     const ids = events.map(event => {
       if (event.streams.length === 0) return null
       appended.push(new Promise((resolve, reject) => {
-        own.push(this.#wait(event, appended.length > 0, resolve, reject))
+        own.push(this.#enqueue(event, appended.length > 0, resolve, reject))
       }))
       return own.at(-1)?.entry.id ?? null
     })
     const key = this.#keys.newKey(request, ids)
     const kept = new Promise<void>((resolve, reject) => {
-      this.#keeping.push({ key, first: own[0], resolve, reject })
+      this.#pendingKeys.push({ key, first: own[0], resolve, reject })
       this.#run()
     })
     const stored = Promise.all([kept, ...appended])
@@ -247,15 +247,15 @@ export class LmdbLog implements EventLog {
   }
 
   /** Queues an event for the next transaction. */
-  #wait (
+  #enqueue (
     { record: { event, instance, rest, attachments }, bytes, size, streams }: Encoded,
     isJoined: boolean,
     resolve: (id: string) => void,
     reject: (error: Error) => void
-  ): Waiting {
+  ): PendingEvent {
     const entry = { id: this.#ids.next(), event, instance, rest, attachments }
     const waiting = { entry, bytes, size, since: this.#clock.now(), streams, isJoined, resolve, reject }
-    this.#waiting.push(waiting)
+    this.#pending.push(waiting)
     this.#pendingEvents++
     this.#pendingBytes += size
     this.#pendingSince ??= this.#clock.now()
@@ -271,17 +271,17 @@ export class LmdbLog implements EventLog {
   /** The error for an event that may not be queued: the queue is full, and the disk has not responded for a while. */
   #full (bytes: number): Error | undefined {
     const full = pendingFull(this.#limits, this.#pendingEvents, this.#pendingBytes + bytes)
-    return full !== undefined && this.#waited > LONG_WAIT ? full : undefined
+    return full !== undefined && this.#waitingTime > LONG_WAIT ? full : undefined
   }
 
   /** How long the oldest event has been queued, in ms. */
-  get #waited (): number {
+  get #waitingTime (): number {
     return this.#pendingSince === null ? 0 : this.#clock.now() - this.#pendingSince
   }
 
   health (): StoreHealth {
     return {
-      available: this.#file.isThere && this.#waited < STALLED,
+      available: this.#file.isThere && this.#waitingTime < DISK_TIMEOUT,
       pendingEvents: this.#pendingEvents,
       pendingBytes: this.#pendingBytes
     }
@@ -353,8 +353,8 @@ export class LmdbLog implements EventLog {
 
   async drained (): Promise<void> {
     const through = this.#ids.last
-    if (through === this.#through) return
-    await new Promise<void>(resolve => { this.#drains.push({ through, resolve }) })
+    if (through === this.#settledUpTo) return
+    await new Promise<void>(resolve => { this.#drainWaiters.push({ through, resolve }) })
   }
 
   stats (): LogStats {
@@ -379,7 +379,7 @@ export class LmdbLog implements EventLog {
   }
 
   get #isDue (): boolean {
-    return this.#waiting.length > 0 || this.#raised.length > 0 || this.#keeping.length > 0 ||
+    return this.#pending.length > 0 || this.#raised.length > 0 || this.#pendingKeys.length > 0 ||
       (this.#trimmer.isDue && !this.#isClosed)
   }
 
@@ -390,9 +390,9 @@ export class LmdbLog implements EventLog {
   }
 
   async #commit (): Promise<void> {
-    const batch = this.#take()
+    const batch = this.#takeBatch()
     const raised = this.#raised.splice(0)
-    const keeping = this.#keepingWith(batch)
+    const keeping = this.#keysOfBatch(batch)
     const touched = new Set(raised.map(({ stream }) => stream))
     let step: Step | undefined
     let forgotten: readonly Stream[] = []
@@ -420,7 +420,7 @@ export class LmdbLog implements EventLog {
     this.#trimmer.done(step)
     this.#streams.forget(forgotten)
     this.#keys.dropped(aged)
-    this.#tell(batch)
+    this.#publish(batch)
     for (const { resolve } of keeping) resolve()
     for (const { stream, resolve } of raised) {
       this.#trimmer.floorRaised(stream)
@@ -434,30 +434,30 @@ export class LmdbLog implements EventLog {
   }
 
   /** Takes the events of the next transaction from the queue. */
-  #take (): Waiting[] {
+  #takeBatch (): PendingEvent[] {
     let count = 0
     let bytes = 0
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[count]) {
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[count]) {
       if (!next.isJoined && (count >= MAX_BATCH || bytes >= MAX_BATCH_BYTES)) break
       bytes += next.size
       count++
     }
-    return this.#waiting.splice(0, count)
+    return this.#pending.splice(0, count)
   }
 
   /** Takes the idempotency keys that belong to a batch. */
-  #keepingWith (batch: readonly Waiting[]): Keeping[] {
-    if (this.#keeping.length === 0) return []
+  #keysOfBatch (batch: readonly PendingEvent[]): PendingKey[] {
+    if (this.#pendingKeys.length === 0) return []
     const taken = new Set(batch)
-    const isNow = ({ first }: Keeping): boolean => first === undefined || taken.has(first)
-    const keeping = this.#keeping.filter(isNow)
-    this.#keeping = this.#keeping.filter(each => !isNow(each))
+    const isNow = ({ first }: PendingKey): boolean => first === undefined || taken.has(first)
+    const keeping = this.#pendingKeys.filter(isNow)
+    this.#pendingKeys = this.#pendingKeys.filter(each => !isNow(each))
     return keeping
   }
 
   /** Adds a batch to the counts of its streams. @returns the records to write */
-  #add (batch: readonly Waiting[], touched: Set<Stream>): Put[] {
-    const puts: Put[] = []
+  #add (batch: readonly PendingEvent[], touched: Set<Stream>): RecordWrite[] {
+    const puts: RecordWrite[] = []
     for (const { entry: { id }, bytes, size, streams } of batch) {
       for (const name of streams) {
         const stream = this.#streams.get(name)
@@ -469,7 +469,7 @@ export class LmdbLog implements EventLog {
     return puts
   }
 
-  #write (puts: readonly Put[], { head, dropped, touched, forgotten, keys, aged }: Changes): Commit {
+  #write (puts: readonly RecordWrite[], { head, dropped, touched, forgotten, keys, aged }: Changes): Commit {
     const { meta, streams, records, putRecord } = this.#databases
     const isNothing = touched.size === 0 && forgotten.length === 0 && keys.length === 0 && head === undefined
     if (isNothing) return nothing()
@@ -478,18 +478,18 @@ export class LmdbLog implements EventLog {
       for (const { key, bytes } of puts) putRecord(key, bytes)
       for (const stream of touched) void streams.put(stream.number, stream)
       for (const { number } of forgotten) void streams.remove(number)
-      if (forgotten.length > 0) void meta.put('birth', this.#streams.birthWithout(forgotten))
+      if (forgotten.length > 0) void meta.put('birth', this.#streams.firstIdWithout(forgotten))
       if (head !== undefined) void meta.put('head', head)
       if (keys.length > 0) this.#keys.write(keys, aged)
     }, () => head !== undefined && meta.get('head') === head)
   }
 
-  #tell (batch: readonly Waiting[]): void {
+  #publish (batch: readonly PendingEvent[]): void {
     for (const { entry, streams, resolve } of batch) {
       this.#head = entry.id
       for (const stream of streams) {
         for (const watcher of this.#watchers.get(stream) ?? []) {
-          if (entry.id > watcher.after) this.#tellOne(watcher, entry)
+          if (entry.id > watcher.after) this.#publishTo(watcher, entry)
         }
       }
       resolve(entry.id)
@@ -497,7 +497,7 @@ export class LmdbLog implements EventLog {
     this.#settle(batch)
   }
 
-  #tellOne ({ listener }: Watcher, entry: LogEntry): void {
+  #publishTo ({ listener }: Watcher, entry: LogEntry): void {
     try {
       listener(entry)
     } catch (error) {
@@ -520,19 +520,19 @@ export class LmdbLog implements EventLog {
     if (calls.length === 0) this.#logger.error({ err: error }, 'old events could not be dropped')
   }
 
-  #settle (batch: readonly Waiting[]): void {
-    this.#through = batch.at(-1)?.entry.id ?? this.#through
+  #settle (batch: readonly PendingEvent[]): void {
+    this.#settledUpTo = batch.at(-1)?.entry.id ?? this.#settledUpTo
     this.#pendingEvents -= batch.length
     this.#pendingBytes -= batch.reduce((sum, { size }) => sum + size, 0)
-    this.#pendingSince = this.#waiting[0]?.since ?? null
-    const done = this.#drains.filter(({ through }) => through <= this.#through)
-    this.#drains = this.#drains.filter(({ through }) => through > this.#through)
+    this.#pendingSince = this.#pending[0]?.since ?? null
+    const done = this.#drainWaiters.filter(({ through }) => through <= this.#settledUpTo)
+    this.#drainWaiters = this.#drainWaiters.filter(({ through }) => through > this.#settledUpTo)
     for (const { resolve } of done) resolve()
   }
 }
 
 /** Records and bytes that a batch adds to all streams together. */
-function sumOf (batch: readonly Waiting[]): { records: number, bytes: number } {
+function sumOf (batch: readonly PendingEvent[]): { records: number, bytes: number } {
   let records = 0
   let bytes = 0
   for (const { size, streams } of batch) {

@@ -4,7 +4,7 @@ import { errors } from '../../errors.js'
 import type { StoreLogger } from '../store.js'
 
 /** How often to check whether the file exists, in ms. */
-const LOOK_EVERY = 1000
+const CHECK_PERIOD = 1000
 
 /**
  * Checks that the file of a store is still at its path. If the file is deleted or replaced, LMDB keeps writing to the
@@ -15,8 +15,8 @@ export class Presence {
   readonly #logger: StoreLogger
   readonly #opened: Pick<BigIntStats, 'dev' | 'ino'>
   readonly #timer: NodeJS.Timeout
-  #isThere = true
-  #isLooking = false
+  #exists = true
+  #isChecking = false
   #isClosed = false
 
   /** @param path of the file, which LMDB has open */
@@ -24,26 +24,26 @@ export class Presence {
     this.#path = path
     this.#logger = logger
     this.#opened = statSync(path, { bigint: true })
-    this.#timer = setInterval(() => { void this.#look() }, LOOK_EVERY).unref()
+    this.#timer = setInterval(() => { void this.#look() }, CHECK_PERIOD).unref()
   }
 
   get isThere (): boolean {
-    return this.#isThere
+    return this.#exists
   }
 
   /** @throws STORE_UNAVAILABLE when the file was deleted or replaced */
   check (): void {
-    if (!this.#isThere) {
+    if (!this.#exists) {
       throw new errors.STORE_UNAVAILABLE(`${this.#path} was deleted or replaced: put it back, or restart this process`)
     }
   }
 
   async #look (): Promise<void> {
     // If the file system does not answer, do not start another check.
-    if (this.#isLooking) return
-    this.#isLooking = true
+    if (this.#isChecking) return
+    this.#isChecking = true
     const found = await stat(this.#path, { bigint: true }).catch(({ code }: NodeJS.ErrnoException) => code)
-    this.#isLooking = false
+    this.#isChecking = false
     // After the store is closed, its file may be deleted.
     if (this.#isClosed) return
     // An error such as EIO or EMFILE does not show that the file is missing.
@@ -52,8 +52,8 @@ export class Presence {
   }
 
   #found (isThere: boolean): void {
-    if (isThere === this.#isThere) return
-    this.#isThere = isThere
+    if (isThere === this.#exists) return
+    this.#exists = isThere
     const path = this.#path
     if (isThere) this.#logger.warn({ path }, 'the file of the store is back where it was: events are accepted again')
     else this.#logger.error({ path }, 'the file of the store was deleted or replaced: no event is accepted')

@@ -81,13 +81,13 @@ export class Streams {
    * The first id that the log must have if these empty streams are forgotten. A forgotten stream's floor is lost, so
    * the log's first id must be at least as high as each floor.
    */
-  birthWithout (streams: readonly Stream[]): string {
+  firstIdWithout (streams: readonly Stream[]): string {
     return streams.reduce((birth, { floor }) => floor > birth ? floor : birth, this.#birth)
   }
 
   /** Forgets streams without records. */
   forget (streams: readonly Stream[]): void {
-    this.#birth = this.birthWithout(streams)
+    this.#birth = this.firstIdWithout(streams)
     for (const { name } of streams) this.#byName.delete(name)
   }
 

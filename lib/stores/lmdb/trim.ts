@@ -93,7 +93,7 @@ export class Trimmer {
 
   /** Finds streams with expired records, with records below their floor, and without records for a long time. */
   sweep (): void {
-    const eldest = this.#eldest()
+    const eldest = this.#minId()
     const empty: Stream[] = []
     for (const stream of this.#streams.all()) {
       if (stream.count === 0 && stream.floor < eldest) empty.push(stream)
@@ -165,7 +165,7 @@ export class Trimmer {
 
   /** @returns whether the stream is within its bounds afterwards */
   #trim (stream: Stream, room: number, bytes: number, keys: string[]): boolean {
-    const eldest = this.#eldest()
+    const eldest = this.#minId()
     const range = { start: stream.prefix + stream.dropped, end: prefixOf(stream.number + 1), exclusiveStart: true }
     for (const { key, value: size } of this.#sizes.getRange(range)) {
       const id = idOf(key)
@@ -188,7 +188,7 @@ export class Trimmer {
   }
 
   /** The smallest id that has not expired. */
-  #eldest (): string {
+  #minId (): string {
     return leastIdAt(this.#now() - this.#bounds.maxAge)
   }
 
