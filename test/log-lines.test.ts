@@ -257,7 +257,7 @@ t.test('a stockResume that cannot be is told of, with why', async t => {
   writeNoPid(t)
   const { url, line } = await start(t, { stockResume: true })
   await listen(t, `${url}/acme`)
-  t.match(await line(/^the option stockResume has no effect/), { level: LEVELS.warn, why: /first packet/ })
+  t.match(await line(/^the option stockResume has no effect/), { level: LEVELS.warn, why: /CONNECT packet/ })
 })
 
 t.test('webhooks that are skipped, or cannot be taken', async t => {

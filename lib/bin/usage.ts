@@ -1,4 +1,4 @@
-/** What `--help` prints. */
+/** The text of `--help`. */
 export const USAGE = `npx fastify-ws-events [--port N]        a server that plays recorded events, with the monitor
 npx fastify-ws-events serve             a server for production, beside an Evolution API
 npx fastify-ws-events migrate [FILE]    read an Evolution API .env, and print what to set here and there

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 
 /** The version of this package. */
 export function version (): string {
-  // The manifest is as far from dist/bin/ as from lib/bin/.
+  // The relative path is the same from dist/bin/ and lib/bin/.
   const manifest = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   ) as { version: string }

@@ -213,7 +213,7 @@ export class Gateway implements InstanceListener {
   }
 
   instanceRemovedElsewhere (instance: string): void {
-    this.#sessions.instanceGone(instance)
+    this.#sessions.instanceRemovedElsewhere(instance)
   }
 
   /** Disconnects clients. Stock clients do not reconnect by themselves. */

@@ -90,13 +90,13 @@ export class Sessions {
   /** Sends the events that were emitted before, and closes the sessions of an instance that is being removed. */
   async instanceRemoved (instance: string): Promise<void> {
     await this.#sendEmitted(instance)
-    this.instanceGone(instance)
+    this.instanceRemovedElsewhere(instance)
   }
 
   /**
    * Closes the sessions of an instance that another node has removed. Its earlier events have been published already.
    */
-  instanceGone (instance: string): void {
+  instanceRemovedElsewhere (instance: string): void {
     const { registry, delivery, history, claims } = this.#parts
     delivery.flushInstance(instance)
     for (const session of registry.of(instance)) session.close('removed')

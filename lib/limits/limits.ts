@@ -24,7 +24,8 @@ export function checkMessageSize (
 ): void {
   const bytes = attachments.reduce((sum, { length }) => sum + length, rest.length)
   if (messageBytes === 0 || bytes <= messageBytes) return
-  throw withLimit('messageBytes', new errors.MESSAGE_TOO_LARGE(event, bytes, `limits.messageBytes allows ${messageBytes}`))
+  const tooLarge = new errors.MESSAGE_TOO_LARGE(event, bytes, `limits.messageBytes allows ${messageBytes}`)
+  throw withLimit('messageBytes', tooLarge)
 }
 
 /** The limit that an error is about; `undefined` for any other error. */

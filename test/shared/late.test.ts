@@ -131,7 +131,7 @@ t.test('a store that hangs at the start holds nothing up either', async t => {
     yield * list()
   }
   const { url, lines } = await startNode(t, shared)
-  t.equal(lines.filter(({ msg }) => msg.includes('the store is away')).length, 1)
+  t.equal(lines.filter(({ msg }) => msg.includes('the store is unavailable')).length, 1)
   goOn()
   await listen(t, `${url}/acme`)
 })

@@ -94,7 +94,7 @@ const PLUGINS = Object.values(optionSchemas as Readonly<Record<string, { readonl
 export const VARIABLES: readonly string[] = [...OWN, ...PLUGINS, ...OPTIONS.keys()]
 
 /**
- * Reads what the server is to be.
+ * Reads the settings of the server.
  *
  * @param environment with the variables of `.env`
  * @throws Failure naming the variable
@@ -125,7 +125,7 @@ export function readServer (environment: Environment): ServerSettings {
   }
 }
 
-/** What went wrong with an option, said of its variable. */
+/** Converts an error about an option to one that names the option's variable. */
 export function named (error: unknown): unknown {
   if (errorName(error) !== 'INVALID_OPTION') return error
   const { message } = error as Error
@@ -146,7 +146,8 @@ function optionsOf (env: Environment): WsEventsOptions {
     if (text !== undefined) put(options, path, read(text))
   }
   const { defaultConfig } = options as WsEventsOptions
-  // Not a config that says no: an instance that was never set is to be set first.
+  // A disabled default is dropped, so that clients of an instance without a config get NOT_SET. Its message says what
+  // to do.
   if (defaultConfig?.enabled === false) delete options.defaultConfig
   return options
 }

@@ -244,7 +244,8 @@ export class Sockets {
 }
 
 /** The instance that a client requests by its namespace; `null` is the root. @throws INVALID_NAME */
-const requestedInstance = (namespace: string): string | null => namespace === '/' ? null : instanceOfNamespace(namespace)
+const requestedInstance = (namespace: string): string | null =>
+  namespace === '/' ? null : instanceOfNamespace(namespace)
 
 /**
  * Checks that a connection uses only one spelling of an instance's name. Another client with the same spelling replaces
