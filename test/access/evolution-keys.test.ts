@@ -128,7 +128,7 @@ for (const fault of FAULTS) {
     move(2 * MINUTE)
     await t.rejects(ask(TOKENS.acme, 'acme'), 'an hour is over')
     t.equal(lines.length, 1)
-    t.match(lines[0], /cannot be asked/)
+    t.match(lines[0], /Evolution API is unavailable/)
     t.notMatch(lines.join(), /token-of/)
 
     evolution.fault = 'none'
