@@ -137,7 +137,7 @@ t.test('the answers of verify', async t => {
   }
 })
 
-t.test('an answer of verify that is none of these lets nobody in', async t => {
+t.test('an invalid result of verify refuses the client', async t => {
   const bad: unknown[] = [undefined, null, 0, 1, 'true', 'acme', ['acme'], { instances: 'acme' }, { instances: null }, { instances: [7] },
     { instances: ['a,b'] }, { events: 'call' }, { events: ['no.such.event'] }, { events: [7] }, { instance: 'acme' }, new Response(null, { status: 401 }), () => true, Promise.resolve('true'), Promise.resolve(undefined)]
   for (const answer of bad) {

@@ -253,14 +253,14 @@ t.test('a fast path that cannot be used is told of once, with why', async t => {
   t.equal(count(off), 0)
 })
 
-t.test('a stockResume that cannot be is told of, with why', async t => {
+t.test('a stockResume without effect is logged, with the reason', async t => {
   writeNoPid(t)
   const { url, line } = await start(t, { stockResume: true })
   await listen(t, `${url}/acme`)
   t.match(await line(/^the option stockResume has no effect/), { level: LEVELS.warn, why: /CONNECT packet/ })
 })
 
-t.test('webhooks that are skipped, or cannot be taken', async t => {
+t.test('skipped and refused webhooks are logged', async t => {
   const { url, line } = await start(t, { evolution: true })
   const at = `${url}/webhook/evolution`
   const post = async (body: string): Promise<void> => { await (await fetch(at, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).text() }

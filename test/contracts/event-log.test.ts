@@ -262,7 +262,7 @@ const FAULTS: Readonly<Record<string, Readonly<Record<string, Breaks>>>> = {
       }
     }
   },
-  'who watches a stream is told of its events and of no other, from then on': {
+  'a watcher gets the stream\'s later events and no others': {
     'tells of the events of other streams': {
       log (log) { log.told = () => log.watchers }
     },
@@ -284,7 +284,7 @@ const FAULTS: Readonly<Record<string, Readonly<Record<string, Breaks>>>> = {
       }
     }
   },
-  'who watches a stream is told of everything that is appended when the watch is ready': {
+  'a watcher gets every event that is appended after its watch is ready': {
     'is ready before it watches': {
       durable: true,
       log (log) {

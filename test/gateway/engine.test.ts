@@ -414,7 +414,7 @@ t.test('givePid: Socket.IO\'s own client keeps the pid of its first packet, and 
   }
 })
 
-t.test('carriesPid is false for a Socket.IO that is not as it is known', async t => {
+t.test('carriesPid is false for unknown internals of Socket.IO', async t => {
   const { io, url } = await serve(t)
   const { socket } = await pair(t, io, url, '/acme')
   t.equal(carriesPid(socket), true)

@@ -69,7 +69,7 @@ t.test('a connection that has ended is not written to', async t => {
   t.equal(directSocket(ours), undefined)
 })
 
-t.test('whatever is not as it is known takes the slow way', async t => {
+t.test('unknown internals lead to the slow path', async t => {
   const { connection } = await join(t)
   const known = (connection as unknown as { transport: { name: string, socket: { _sender: object } } }).transport
   const { socket } = known

@@ -66,7 +66,7 @@ for (const [name, { skip, store }] of Object.entries(STORES)) {
   })
 }
 
-t.test('with nobody there and nothing that remembers, a message is not encoded, and of any size', async t => {
+t.test('without watchers and history a message is not encoded, and its size is not limited', async t => {
   const { fastify } = await startServer(t, { ...enabled, limits: { ...UNLIMITED, messageBytes: 10 } })
   t.match(await fastify.wsEvents.emit('acme', 'call', 'x'.repeat(100)), { id: null, routes: ['/acme'] })
 })

@@ -36,7 +36,7 @@ t.test('names that have no config and a past count', async t => {
   await wsEvents.emit('a', 'call', 1)
 })
 
-t.test('a name that has neither a config nor a past makes room for another', async t => {
+t.test('a name without a config and a history no longer counts towards the limit', async t => {
   let clock = performance.now()
   const { mock: stopped } = mock.method(performance, 'now', () => clock)
   t.teardown(() => { stopped.restore() })

@@ -165,7 +165,7 @@ t.test('what many clients share counts once under queuedBytesTotal', async t => 
   await eventually(() => (reached(server).queuedBytesTotal ?? 0) > 0)
 })
 
-t.test('answers to polls that are not read count, though the next poll comes by another TCP socket', async t => {
+t.test('unread answers to polls count as queued even if the next poll uses another TCP socket', async t => {
   const server = await startServer(t, limited({ queuedBytes: MB, queuedBytesMax: 20 * MB }))
   const { poll } = await joinByPolling(t, server)
   let polls = 1
@@ -179,7 +179,7 @@ t.test('answers to polls that are not read count, though the next poll comes by 
   t.strictSame(reached(server), { queuedBytesMax: 1 })
 })
 
-t.test('an answer to a poll that is not read is held once', async t => {
+t.test('an unread answer to a poll is in memory once', async t => {
   const server = await startServer(t, limited({ queuedBytesMax: 64 * MB }))
   await joinByPolling(t, server)
   const before = await heldBytes()

@@ -74,7 +74,7 @@ t.test('binary data comes with the id as well', async t => {
   }
 })
 
-t.test('in several namespaces of one connection, in global mode and with filters, each resumes what is its own', async t => {
+t.test('several namespaces of one connection, in global mode and with filters, resume independently', async t => {
   const verify: WsEventsOptions['verify'] = ({ apikey }) => apikey === 'narrow' ? { instances: ['acme'], events: ['call'] } : true
   const { fastify: { wsEvents }, url } = await startServer(t, { ...on, globalEvents: true, verify })
   const manager = new Manager(url, { transports: ['websocket'], reconnectionDelay: 20, reconnectionDelayMax: 100 })
@@ -235,7 +235,7 @@ t.test('a client resumes on another node than before', async t => {
   }
 })
 
-t.test('events that the store loses under a client are told: its connection ends, and it comes back without being recovered', async t => {
+t.test('when the store loses events, a stock client is disconnected and reconnects without being recovered', async t => {
   const { shared, nodes: [a, b] } = await startNodes(t, 2, { ...on, globalEvents: true })
   for (const path of ['/acme', '']) {
     const client = await StockClient.in(t, b.url + path)
@@ -265,7 +265,7 @@ t.test('history that is dropped after a client was told that it is recovered end
   t.strictSame(await client.got(1), [1])
 })
 
-t.test('a store that fails sends the client back, and it comes again', async t => {
+t.test('a client is disconnected when the store fails, and reconnects', async t => {
   let fails = false
   const store = storeWith(log => ({
     read: async (...asked) => {

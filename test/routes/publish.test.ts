@@ -127,7 +127,7 @@ t.test('there is no route with routes: false or publish: false, and it moves wit
   t.equal((await post(await startServer(t, { ...enabled, routes: { prefix: '/api' } }), `/api${EVENTS}`, MESSAGE)).status, 200)
 })
 
-t.test('a host that parses JSON in its own way changes nothing', async t => {
+t.test('a JSON parser of the application does not affect the routes', async t => {
   const fastify = Fastify()
   t.teardown(async () => { await fastify.close() })
   fastify.removeAllContentTypeParsers()

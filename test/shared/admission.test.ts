@@ -33,7 +33,7 @@ for (const transport of transports) {
   })
 }
 
-t.test('while the store is away a client is told to come back, and those that are in stay', async t => {
+t.test('while the store is unavailable new clients are refused with retry, and connected clients stay', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, { ...enabled, limits: { connections: 2 } })
   const { socket, inbox } = await listen(t, `${a.url}/acme`)
   shared.away()
@@ -70,7 +70,7 @@ t.test('who has no key learns nothing of the store, and waits for nothing', asyn
   t.equal(shared.watching.size, 0)
 })
 
-t.test('what is held for a client on its way is given back when it is in, gone, sent away or refused', async t => {
+t.test('what a pending session has acquired is released when it is live, has left, is disconnected or refused', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, { limits: { connectionsPerInstance: 1 } })
   await a.wsEvents.set('acme', { enabled: true })
   const isEmpty = async () => { await eventually(() => shared.watching.size === 0 && a.wsEvents.stats().clients.connections === 0) }

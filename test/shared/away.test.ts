@@ -9,7 +9,7 @@ const CODE = 'FST_ERR_WS_EVENTS_'
 const enabled = { defaultConfig: { enabled: true } }
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
-t.test('while the store is away what is emitted waits in order, stats tell it, and then it goes out', async t => {
+t.test('while the store is unavailable emitted events are queued in order and counted in stats, and then sent', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, { ...enabled, limits: { pendingEvents: 10 } })
   const { inbox } = await listen(t, `${a.url}/acme`)
   t.strictSame(a.wsEvents.stats().store, { available: true, pendingEvents: 0, pendingBytes: 0, failures: 0 })
@@ -49,7 +49,7 @@ t.test('close() sends all that was accepted, while the store is there', async t 
   for (const { inbox } of clients) t.strictSame(datas(await inbox.got(200)), numbers(200))
 })
 
-t.test('neither an own change nor that of another node waits for ever for what was emitted before', async t => {
+t.test('a config change, by this node or another one, waits a limited time for events emitted before', async t => {
   const { shared, nodes: [a, b] } = await startNodes(t, 2)
   await a.wsEvents.set('acme', { enabled: true })
   await eventually(() => shared.nodes[1]?.asked.includes('get acme'))

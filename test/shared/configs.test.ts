@@ -37,7 +37,7 @@ t.test('who is no longer served is disconnected on every node, after what was em
   }
 })
 
-t.test('a removal that is told back ends nobody who has come since', async t => {
+t.test('a notification of a removal by the same node disconnects no client that has connected since', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, { defaultConfig: { enabled: true } })
   await a.wsEvents.set('acme', { enabled: true })
   await a.wsEvents.remove('acme')
@@ -69,7 +69,7 @@ t.test('a removal on another node does not remove the past again', async t => {
   t.equal(removals, 1)
 })
 
-t.test('an own change that is told back changes nothing', async t => {
+t.test('a notification of a change by the same node changes nothing', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1)
   await a.wsEvents.set('acme', { enabled: true, events: ['call'] })
   await settled()

@@ -36,7 +36,7 @@ t.test('disconnect ends those that are meant on every node, after what was emitt
   }
 })
 
-t.test('an own message that is told back ends nobody who has come since', async t => {
+t.test('a node ignores its own disconnect message, so clients that have reconnected stay', async t => {
   const { shared, nodes: [a, b] } = await startNodes(t, 2, options)
   const { socket: mine } = await listen(t, `${a.url}/acme`)
   const { socket: other } = await listen(t, `${b.url}/acme`)
@@ -67,7 +67,7 @@ t.test('clients on their way in are meant too, on every node', async t => {
   t.equal((await refusal).data?.code, 'FST_ERR_WS_EVENTS_FORBIDDEN')
 })
 
-t.test('when the others cannot be told, it says that this node has ended its own', async t => {
+t.test('when other nodes cannot be notified, the error says that this node has disconnected its clients', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, options)
   const { socket } = await listen(t, `${a.url}/acme`)
   const ended = disconnected(socket)
@@ -81,7 +81,7 @@ t.test('when the others cannot be told, it says that this node has ended its own
   t.equal(await ended, 'io server disconnect')
 })
 
-t.test('whom to disconnect must be said, and nobody is told before that is clear', async t => {
+t.test('disconnect needs a target, and notifies no node without one', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, options)
   const disabled = await startNode(t, shared, { ...options, enabled: false })
   for (const { wsEvents } of [a, disabled]) {
@@ -103,7 +103,7 @@ t.test('a node in disabled mode ends the clients of the others, and one that is 
   await a.wsEvents.disconnect({ instance: 'acme' })
 })
 
-t.test('what a node does not know is ignored with one line, and ends nobody', async t => {
+t.test('an unknown message of another node is ignored and logged once, and disconnects no client', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, options)
   const socket = await admitted(connect(t, `${a.url}/acme`))
   const texts = [

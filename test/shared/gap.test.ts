@@ -61,7 +61,7 @@ t.test('what was told in the same turn before a gap arrives before it, and what 
   t.strictSame(heard, [1, 'first', 'second', 2])
 })
 
-t.test('of thousands, nobody gets what is newer before it is told, and others have their turn meanwhile', async t => {
+t.test('with thousands of clients, none gets newer events before its gap notice, and the event loop is not blocked', async t => {
   const CLIENTS = 1300
   let onGap: GapListener = () => {}
   const store = storeWith(log => ({
@@ -106,7 +106,7 @@ t.test('of thousands, nobody gets what is newer before it is told, and others ha
   t.strictSame(datas(await newcomer.inbox.got(1)), [3])
 })
 
-t.test('a client that is being brought the past is ended, comes back, and is told', async t => {
+t.test('a client whose history is lost during the replay is disconnected, reconnects, and gets the gap', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, enabled)
   const first = await resume(t, `${a.url}/acme`, '')
   const big = 'x'.repeat(10_000)
@@ -125,7 +125,7 @@ t.test('a client that is being brought the past is ended, comes back, and is tol
   t.ok(brought.length < 200)
 })
 
-t.test('what was read before a gap joins nobody to what is told after it', async t => {
+t.test('a session does not go live on a page that was read before a gap', async t => {
   let onGap: GapListener = () => {}
   let before = async (): Promise<void> => {}
   const store = storeWith(log => ({
@@ -152,7 +152,7 @@ t.test('what was read before a gap joins nobody to what is told after it', async
   t.strictSame(heard, ['ws.ready'], 'and nothing of the past')
 })
 
-t.test('a page that was read before a gap joins nobody whose ids are greater than those after it', async t => {
+t.test('a session does not go live on a page read before a gap, even if its ids are greater than later ones', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1, enabled)
   const first = await resume(t, `${a.url}/acme`, '')
   for (let n = 0; n < 20; n++) void a.wsEvents.emit('acme', 'call', { n, big: 'x'.repeat(10_000) })
@@ -172,7 +172,7 @@ t.test('a page that was read before a gap joins nobody whose ids are greater tha
   t.match(follower.readies[0], { recovered: true }, 'it was in the middle')
 })
 
-t.test('a page that was kept from before a gap is brought to nobody', async t => {
+t.test('a page cached before a gap is not replayed', async t => {
   let onGap: GapListener = () => {}
   let isWiped = false
   const store = storeWith(log => ({

@@ -136,7 +136,7 @@ t.test('a store that hangs at the start holds nothing up either', async t => {
   await listen(t, `${url}/acme`)
 })
 
-t.test('in traditional mode the past of the root is broken off when the store comes', async t => {
+t.test('in traditional mode the root\'s history gets a gap once the store is available', async t => {
   const shared = new SharedStore()
   const before = await startNode(t, shared, { globalEvents: true })
   const follower = new Follower(t, before.url)
@@ -151,7 +151,7 @@ t.test('in traditional mode the past of the root is broken off when the store co
   t.strictSame(lines.filter(({ level }) => level > 40), [])
 })
 
-t.test('what cannot be broken off is logged', async t => {
+t.test('a gap of the root that cannot be stored is logged', async t => {
   const { fastify, lines } = await startLate(t)
   await fastify.close()
   await eventually(() => lines.some(({ level, msg }) => level === 50 && msg.includes('the gap in the history of the root could not be stored')))

@@ -46,7 +46,7 @@ t.test('a path that is a file, or leads through one, is refused', async t => {
   t.equal(readFileSync(file, 'utf8'), 'text')
 })
 
-t.test('a path that cannot be made is refused', async t => {
+t.test('a path that cannot be created is refused', async t => {
   await refused(t, '/proc/nowhere', /ENOENT|EACCES|EPERM|EROFS/)
 })
 
@@ -106,7 +106,7 @@ t.test('a file whose last pages were never written, because nothing is in them, 
   t.equal((await log.read(null, start, 1e6)).length, 500)
 })
 
-t.test('first pages that cannot be are refused', async t => {
+t.test('invalid first pages are refused', async t => {
   const directory = t.testdir()
   await makeStore(t, join(directory, 'whole'))
   const bytes = readFileSync(join(directory, 'whole/data.mdb'))
@@ -146,7 +146,7 @@ t.test('what a newer version wrote is refused', async t => {
   await refused(t, path, why)
 })
 
-t.test('where lmdb is not installed, that is said', async t => {
+t.test('without lmdb, the error says what to install', async t => {
   const resolve = "export async function resolve (name, context, next) { if (name === 'lmdb') throw Object.assign(new Error('not here'), { code: 'ERR_MODULE_NOT_FOUND' }); return await next(name, context) }"
   const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(resolve)}`)})`
   const child = join(import.meta.dirname, '../fixtures/lmdb-child.ts')

@@ -87,7 +87,7 @@ t.test('streams that have one name become one, and every client gets all that it
   }
 })
 
-t.test('a stream under a damaged name that has events gets its own name again', async t => {
+t.test('a stream with a damaged name and with events is restored under its real name', async t => {
   const { path, names } = placed(t, 'renamed')
   const store = await openAt(t, path)
   const gaps = await checkResume(t, store, names)

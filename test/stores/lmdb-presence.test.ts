@@ -24,7 +24,7 @@ async function answered (path: string): Promise<void> {
   for (let times = 0; times < 20; times++) await stat(path).catch(() => {})
 }
 
-t.test('a file that is deleted is told of, and no event is taken', async t => {
+t.test('a deleted file is logged, and no event is accepted', async t => {
   const { path, presence, logged, look } = watch(t)
   rmSync(path)
   look()

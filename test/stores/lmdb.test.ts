@@ -98,7 +98,7 @@ async function idsAfter (log: EventLog, stream: StreamName, after: string): Prom
   return found === 'gap' ? 'gap' : found.map(({ id }) => id)
 }
 
-t.test('a store says what it is, and what it remembers where nothing is said', async t => {
+t.test('a store has a name and a default retention', async t => {
   const store = lmdbStore('./data')
   t.equal(store.name, 'lmdb:./data')
   t.strictSame(store.retention, { maxAge: 24 * HOUR, maxEvents: 100_000, maxBytes: 64 * 1024 * 1024 })
@@ -207,7 +207,7 @@ t.test('a clock that is set back over a restart makes no id smaller, and no gap'
   t.strictSame(await idsAfter(log, null, start ?? ''), ids)
 })
 
-t.test('an instance that is named null has a stream of its own, and any name a place', async t => {
+t.test('an instance named null has its own stream, and every name a valid key', async t => {
   const path = t.testdir()
   const names = [null, 'null', '\0', 'a/b', '😀'.repeat(75), 'x'.repeat(300)]
   const first = await openAt(t, path)
@@ -362,7 +362,7 @@ async function openHeld (t: Test, isWritten: boolean, limits = UNLIMITED): Promi
   return { log, databases, settle: error => { settle(error) }, visible: async () => { await visible.opened }, errors: told }
 }
 
-t.test('what LMDB has already and nobody was told of is not read', async t => {
+t.test('events that LMDB has stored but not published are not read', async t => {
   const { log, settle, visible } = await openHeld(t, true)
   const start = log.head()
   const told: string[] = []
@@ -406,7 +406,7 @@ t.test('records, what is counted of them, and the newest id are written in one t
   settle()
 })
 
-t.test('a transaction that fails is told to nobody, and leaves counts as they were', async t => {
+t.test('a failed transaction is not published, and changes no counts', async t => {
   const { log, settle, errors: told } = await openHeld(t, false)
   const start = log.head()
   log.watch('acme', () => { t.fail('nothing happened') })
@@ -480,7 +480,7 @@ t.test('lmdb tells when a transaction can be read, before the disk has it', asyn
   t.ok(looked > 0)
 })
 
-t.test('who appends to a log that is closed is told so', async t => {
+t.test('append to a closed log rejects', async t => {
   const { log, configs, close } = await openAt(t, t.testdir())
   const last = log.append(['acme'], recordOf(1))
   const closed = close()

@@ -10,7 +10,7 @@ async function listed ({ configs }: Pick<OpenStore, 'configs'>): Promise<Map<str
   return found
 }
 
-t.test('a node that keeps the stored list never brings back one from before another node has set it', { skip: withoutRedis }, async t => {
+t.test('keepEvents never restores a list that another node has replaced', { skip: withoutRedis }, async t => {
   const redis = await startRedis(t)
   const prefix = newPrefix()
   const [a, b] = [await openNode(t, { url: redis.url, prefix }), await openNode(t, { url: redis.url, prefix })]

@@ -89,7 +89,7 @@ async function assertNewLife (t: Test, nodes: readonly OpenStore[], watchers: re
   }
 }
 
-t.test('a Redis that comes back with nothing makes a gap for all, and then goes on', withRedis, async t => {
+t.test('an emptied Redis leads to a gap for every client, and then works', withRedis, async t => {
   const redis = await startRedis(t)
   const prefix = newPrefix()
   const nodes = await Promise.all([1, 2].map(async () => await openNode(t, { url: redis.url, prefix })))
@@ -312,7 +312,7 @@ t.test('also when a node that has not seen them comes first, and appends', withR
   t.equal(new Set([...kept, ...lost, ...between]).size, 18, 'no id is given twice')
 })
 
-t.test('also when the node that had appended them knew of nobody who watches', withRedis, async t => {
+t.test('even if the appending node knows of no watcher', withRedis, async t => {
   const place = await startPlace(t, 2)
   const { master, replica, nodes } = place
   const [a, b] = nodes as [Place['nodes'][0], Place['nodes'][0]]

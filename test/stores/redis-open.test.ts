@@ -84,7 +84,7 @@ t.test('a Redis that is too old is an error that says so', withRedis, async t =>
   await answered(async () => await connectionsTo(redis) === 0)
 })
 
-t.test('a user that may not subscribe is told of, and hears nothing', withRedis, async t => {
+t.test('a Redis user without permission to subscribe is logged, and gets no events', withRedis, async t => {
   const redis = await startRedis(t)
   await redis.connect().call('ACL', 'SETUSER', 'deaf', 'on', '>secret', '~*', 'resetchannels', '+@all')
   const lines: string[] = []
@@ -98,7 +98,7 @@ t.test('a user that may not subscribe is told of, and hears nothing', withRedis,
   t.match(found.message, /does not allow SUBSCRIBE|NOPERM|permission/i)
 })
 
-t.test('where nothing listens, a store opens away, says so once, and serves when Redis comes', withRedis, async t => {
+t.test('without a Redis server a store opens as unavailable, logs it once, and works when Redis is available', withRedis, async t => {
   const redis = await startRedis(t)
   await redis.kill()
   const lines: string[] = []
@@ -122,7 +122,7 @@ t.test('where nothing listens, a store opens away, says so once, and serves when
   t.strictSame(lines.slice(1), ['warning: Redis is back'])
 })
 
-t.test('where ioredis is not installed, that is said', withRedis, async t => {
+t.test('without ioredis, the error says what to install', withRedis, async t => {
   const resolve = "export async function resolve (name, context, next) { if (name === 'ioredis' && !context.parentURL?.includes('/test/')) throw Object.assign(new Error('not here'), { code: 'ERR_MODULE_NOT_FOUND' }); return await next(name, context) }"
   const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(resolve)}`)})`
   const lines = await openElsewhere(t, [{ url: 'redis://127.0.0.1:1' }], ['--import', `data:text/javascript,${encodeURIComponent(register)}`])
@@ -130,7 +130,7 @@ t.test('where ioredis is not installed, that is said', withRedis, async t => {
   t.match(lines[0], /^failed FST_ERR_WS_EVENTS_STORE_OPEN .*the store redis:\/\/127\.0\.0\.1:1 cannot be opened: install it: npm install ioredis$/)
 })
 
-t.test('a prefix that cannot be one is refused', async t => {
+t.test('an invalid prefix is refused', async t => {
   for (const prefix of ['', 'a{b}', 'a b', 'é', 'x'.repeat(101), '{', 'a\n']) {
     await t.rejects(redisStore({ url: 'redis://127.0.0.1:1', prefix }).open({ retention: AMPLE, logger: quiet }), { code: OPEN, message: /prefix/ })
   }

@@ -5,7 +5,7 @@ import { Appends, appendAll, assertGap, assertRead, entriesOf, follow, idsOf, is
 
 export const watching: readonly LogTest[] = [
   {
-    name: 'who watches a stream is told of its events and of no other, from then on',
+    name: 'a watcher gets the stream\'s later events and no others',
     async show ({ log }) {
       const streams: readonly StreamName[] = [null, 'acme', 'other']
       const early = await Promise.all(streams.map(async stream => await follow(log, stream)))
@@ -19,7 +19,7 @@ export const watching: readonly LogTest[] = [
     }
   },
   {
-    name: 'who watches a stream is told of everything that is appended when the watch is ready',
+    name: 'a watcher gets every event that is appended after its watch is ready',
     async show ({ log }) {
       for (let n = 0; n < 20; n++) {
         const told: LogEntry[] = []
