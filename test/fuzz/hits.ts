@@ -122,8 +122,8 @@ function watchSessions (): void {
 /** What is counted as a connection of Engine.IO closes. */
 function watchEngines (): void {
   let isWatched = false
-  wrap(IdleConnections.prototype, 'came', (self, came, given) => {
-    came(...given)
+  wrap(IdleConnections.prototype, 'opened', (self, opened, given) => {
+    opened(...given)
     if (isWatched) return
     isWatched = true
     const EngineSocket = (given[0] as object).constructor as { prototype: { onClose: (...given: unknown[]) => void } }
