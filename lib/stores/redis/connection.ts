@@ -4,7 +4,7 @@ import { inTime } from '../../host/in-time.js'
 import { newEpoch } from '../../log/ids.js'
 import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
-import { isPassing, isRefusal, OtherFormat, staysAttached, TooOld, unavailable } from './faults.js'
+import { isPassing, isRefusal, isWriteRefusal, OtherFormat, staysAttached, TooOld, unavailable } from './faults.js'
 import type { Keys } from './keys.js'
 import { idAt, positionOf } from './position.js'
 import { FORMAT, type Script, scripts } from './scripts.js'
@@ -187,7 +187,8 @@ export class RedisConnection {
         return await inTime(this.#tracked(async () => await send(this.#parts.client)), left())
       } catch (error) {
         if (!isPassing(error)) throw error
-        failure = error
+        // After a refusal the connection may be lost too, as with READONLY. What Redis has said tells more.
+        if (!isWriteRefusal(failure)) failure = error
       }
     }
   }
@@ -203,7 +204,8 @@ export class RedisConnection {
 
   /** @param failure what the call has failed with before */
   async #attachedBy (end: number, failure?: unknown): Promise<void> {
-    const away = (): Error => unavailable(this.#failure ?? failure ?? new Error('it does not answer'))
+    const why = isWriteRefusal(failure) ? failure : this.#failure ?? failure
+    const away = (): Error => unavailable(why ?? this.#failure ?? new Error('it does not answer'))
     if (this.#isClosed) throw new errors.STORE_UNAVAILABLE('it is closed')
     if (performance.now() >= end) throw away()
     if (this.#incarnation !== null) return
