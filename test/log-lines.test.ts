@@ -273,7 +273,7 @@ t.test('skipped and refused webhooks are logged', async t => {
   await post(webhook({ date_time: '2026-01-02T03:04:04.678Z' }))
   t.match(await line(/^webhooks from before the removal/), { level: LEVELS.warn, instance: 'acme' })
   await post('{')
-  t.match(await line(/^a webhook cannot be taken/), { level: LEVELS.warn })
+  t.match(await line(/^a webhook was refused/), { level: LEVELS.warn })
   await (await fetch(at)).text()
   t.match(await line(/^a webhook came as GET/), { level: LEVELS.warn })
 })
