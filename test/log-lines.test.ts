@@ -316,8 +316,10 @@ t.test('in production, level info, a server is quiet about clients that come and
   t.strictSame(lines.filter(({ plugin, msg }) => plugin === 'fastify-ws-events' && !msg.includes('kept in memory')), [])
 })
 
+const rowsOf = (text: string): RegExpExecArray[] => [...text.matchAll(/^\| (debug|info|warn|error) \| (.*?) \| (?:(.*) )?\|$/gm)]
+
 t.test('the document has each line, with its level and its fields', async t => {
-  const rows = [...section(read('docs/metrics.md'), '## Logs').matchAll(/^\| (debug|info|warn|error) \| (.*?) \| (?:(.*) )?\|$/gm)]
+  const rows = rowsOf(section(read('docs/metrics.md'), '## Logs'))
     .map(([, level = '', msg = '', fields = '']) => ({ level: LEVELS[level], msg, fields: fields.replaceAll('`', '').split(', ').filter(name => name !== '').toSorted() }))
   const shown = ({ level, msg }: { level: number | undefined, msg: string }) => `${level} ${msg}`
   const lines = seen.filter(({ msg }) => !msg.includes('are kept in memory'))
@@ -328,4 +330,5 @@ t.test('the document has each line, with its level and its fields', async t => {
   }
   // Each key that was used here has these letters in it.
   for (const line of lines) t.notMatch(JSON.stringify(line), /(a|the|another)-key/)
+  t.strictSame(rowsOf(read('docs/metrics.pt-BR.md')).map(row => [...row]), rowsOf(read('docs/metrics.md')).map(row => [...row]), 'and the Portuguese page quotes the same')
 })
