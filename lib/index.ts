@@ -24,6 +24,7 @@ import {
 import { inTime, START_TIMEOUT, TimedOut } from './host/in-time.js'
 import { InstanceNames } from './limits/instance-names.js'
 import { Instances } from './instances/instances.js'
+import { Activity } from './intake/activity.js'
 import { IntakeCounters } from './intake/counters.js'
 import { EvolutionIntake } from './intake/evolution.js'
 import { Intake } from './intake/index.js'
@@ -120,7 +121,10 @@ async function serve (
   const router = new Router(settings.mode, instances, gateway)
   const nodes = new Nodes({ peers, gateway, logger })
   const configs = new Configs({ instances, names, limited, gateway, instanceExists: settings.instanceExists })
-  const emitter = new Emitter({ settings, catalogue, instances, router, names, store, limited, traffic, logger })
+  const activity = new Activity()
+  const emitter = new Emitter({
+    settings, catalogue, instances, router, names, store, limited, traffic, activity, logger
+  })
   const counters = new IntakeCounters()
   const service = new WsEventsService({
     settings,
@@ -137,7 +141,7 @@ async function serve (
   })
   shutdown.add(async () => { await service.close() })
   fastify.decorate('wsEvents', service)
-  remember(fastify, { settings, guard, catalogue, log, counters, path: gateway?.path ?? null })
+  remember(fastify, { settings, guard, catalogue, log, counters, activity, gateway, path: gateway?.path ?? null })
   await addRoutes(fastify, settings, { guard, catalogue, configs, gateway, emitter, counters, logger })
   if (metrics !== null) addMetrics(fastify, metrics, service, gateway)
 }

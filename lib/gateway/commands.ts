@@ -72,7 +72,7 @@ export class Commands {
 
   #endTooFast ({ instance, connection }: SocketSession): void {
     const { refusals, limited, telemetry } = this.#parts
-    refusals.count('LIMIT_REACHED', connection.address)
+    refusals.count('LIMIT_REACHED', instance, connection.address)
     limited.count('inboundPerSecond')
     telemetry.tooManyMessages(instance, connection.address)
     connection.end('tooManyMessages')

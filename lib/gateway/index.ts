@@ -27,7 +27,7 @@ import { type Queues, queuesOf } from './queues.js'
 import { Quotas } from './quotas.js'
 import { Reauthorization } from './reauthorization.js'
 import { Recovery } from './recovery.js'
-import { Refusals } from './refusals.js'
+import { type RecentRefusal, Refusals } from './refusals.js'
 import { Registry } from './registry.js'
 import type { SessionServices } from './session.js'
 import { Sessions } from './sessions.js'
@@ -176,6 +176,11 @@ export class Gateway implements InstanceListener {
   /** @param instance whose clients to list; left out: all */
   clients (instance?: string): ClientInfo[] {
     return this.#sessions.list(instance)
+  }
+
+  /** The clients that were refused last, by instance and code: see {@link Refusals.recent}. */
+  refusals (): RecentRefusal[] {
+    return this.#refusals.recent
   }
 
   /** The bytes that are queued for clients. */

@@ -63,7 +63,9 @@ export class Reauthorization {
     const name: ErrorName = errorName(error) ?? 'VERIFY_FAILED'
     const isRevoked = name === 'UNAUTHORIZED' || name === 'FORBIDDEN'
     // A session that is not open yet, and a page, is refused by its admission, which counts it.
-    if (session.isOpen && session instanceof LiveSession) this.#parts.refusals.count(name, session.connection.address)
+    if (session.isOpen && session instanceof LiveSession) {
+      this.#parts.refusals.count(name, session.instance, session.connection.address)
+    }
     session.close(isRevoked ? 'revoked' : 'unverified', { code: name })
   }
 }

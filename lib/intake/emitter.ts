@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { Activity } from './activity.js'
 import { StartupBuffer, type Held } from './startup-buffer.js'
 import { emitChannel } from '../diagnostics/channels.js'
 import { errorName, errors } from '../errors.js'
@@ -27,6 +28,7 @@ interface Parts {
   readonly limited: LimitCounters
   /** `null` where nobody asks for metrics. */
   readonly traffic: Traffic | null
+  readonly activity: Activity
   readonly logger: FastifyBaseLogger
 }
 
@@ -94,7 +96,7 @@ export class Emitter {
     this.checkOpen()
     const name = instanceName(instance)
     const event = catalogue.get(spelling)
-    if (this.#isDisabled) return this.#accepted(null, event, router.route(name, event))
+    if (this.#isDisabled) return this.#accepted(null, name, event, router.route(name, event))
     if (this.#startup.isHolding) {
       catalogue.validate(event, data)
       const record = this.#encoded({ event, instance: name, data, serverUrl, options })
@@ -102,7 +104,7 @@ export class Emitter {
     }
     const route = router.route(name, event)
     catalogue.validate(event, data)
-    if (!store.log.wants(route.streams)) return this.#accepted(null, event, route)
+    if (!store.log.wants(route.streams)) return this.#accepted(null, name, event, route)
     this.#useName(route, name)
     const record = this.#encoded({ event, instance: name, data, serverUrl, options })
     return this.#remember(route, { name, event, record, isLogged: true }, spelling)
@@ -167,7 +169,7 @@ export class Emitter {
     } catch (err) {
       throw this.#refused(err)
     }
-    if (this.#isDisabled) return this.#accepted(null, held.event, this.#parts.router.route(held.name, held.event))
+    if (this.#isDisabled) return this.#accepted(null, held.name, held.event, this.#parts.router.route(held.name, held.event))
     return this.#startup.isHolding ? this.#hold(held) : this.#send(held)
   }
 
@@ -191,8 +193,8 @@ export class Emitter {
       const appends = events.map(({ record }, at) => ({ streams: routes[at]?.streams ?? [], record }))
       const result = await this.#appendOnce(once, { results: routes.map(resultOf), note: '' }, appends)
       if (result.outcome === 'appended') {
-        for (const [at, { event }] of events.entries()) {
-          this.#accepted(result.ids[at] ?? null, event, routes[at] ?? NOWHERE)
+        for (const [at, { name, event }] of events.entries()) {
+          this.#accepted(result.ids[at] ?? null, name, event, routes[at] ?? NOWHERE)
         }
       }
       return outcomeOf(result)
@@ -271,7 +273,7 @@ export class Emitter {
     const { name, event } = held
     const route = this.#parts.router.route(name, event)
     try {
-      if (!this.#parts.store.log.wants(route.streams)) return this.#accepted(null, event, route)
+      if (!this.#parts.store.log.wants(route.streams)) return this.#accepted(null, name, event, route)
       this.#useName(route, name)
       return this.#remember(route, held, event.name)
     } catch (err) {
@@ -282,9 +284,9 @@ export class Emitter {
   /** @param spelling of the event, as the caller of `emit` wrote it */
   #remember (route: Route, held: Held, spelling: string): EmitResult | Promise<EmitResult> {
     const id = this.#append(route.streams, held.record)
-    if (typeof id === 'string') return this.#accepted(id, held.event, route)
+    if (typeof id === 'string') return this.#accepted(id, held.name, held.event, route)
     return Promise.resolve(id).then(
-      id => this.#accepted(id, held.event, route),
+      id => this.#accepted(id, held.name, held.event, route),
       (err: unknown) => { throw this.#failed(held, this.#storeFailure(err), spelling) }
     )
   }
@@ -304,8 +306,9 @@ export class Emitter {
     return Object.assign(new errors.STORE_UNAVAILABLE(err instanceof Error ? err.message : String(err)), { cause: err })
   }
 
-  #accepted (id: string | null, event: EventType, route: Route): EmitResult {
+  #accepted (id: string | null, name: string, event: EventType, route: Route): EmitResult {
     this.#emits++
+    this.#parts.activity.note(name, route.skipped)
     this.#parts.traffic?.emitted(event)
     const result: EmitResult = { id, routes: namespacesOf(route) }
     if (route.skipped !== null) {

@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Catalogue } from '../events/catalogue.js'
+import type { Gateway } from '../gateway/index.js'
+import type { Activity } from '../intake/activity.js'
 import type { IntakeCounters } from '../intake/counters.js'
 import type { EventLog } from '../log/event-log.js'
 import type { Settings } from '../options.js'
@@ -12,6 +14,9 @@ export interface Registered {
   readonly catalogue: Catalogue
   readonly log: EventLog
   readonly counters: IntakeCounters
+  readonly activity: Activity
+  /** `null` in disabled mode. */
+  readonly gateway: Pick<Gateway, 'queues' | 'refusals'> | null
   /** Path of the Socket.IO server; `null` in disabled mode. */
   readonly path: string | null
 }

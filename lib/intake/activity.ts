@@ -1,0 +1,65 @@
+import type { SkipReason } from '../types.js'
+
+/** Instances that are kept: a name comes from whoever may publish. */
+const MAX_INSTANCES = 10_000
+/** Weight of the newest interval in the usual one. */
+const WEIGHT = 0.1
+
+/** What this node has emitted for an instance since it began to look. */
+export interface InstanceActivity {
+  /** Accepted events. */
+  count: number
+  /** When the newest of them was emitted, in ms since 1970. */
+  last: number
+  /** The usual interval between two of them, in ms; 0 before the second. */
+  interval: number
+  /** Events that did not go to the instance's own namespace. */
+  skipped: number
+  /** Why the newest of these did not. */
+  skipReason: SkipReason | null
+}
+
+/** Keeps when events of each instance were emitted. Off until somebody wants to know: `emit` then costs nothing more. */
+export class Activity {
+  readonly #now: () => number
+  // Map(instance -> its activity), the one that was seen first at the beginning; null: off
+  #instances: Map<string, InstanceActivity> | null = null
+
+  constructor (now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  /** Begins to look. Idempotent. */
+  start (): void {
+    this.#instances ??= new Map()
+  }
+
+  note (instance: string, skipReason: SkipReason | null): void {
+    if (this.#instances === null) return
+    const now = this.#now()
+    const known = this.#instances.get(instance)
+    const activity = known ?? this.#add(instance, now)
+    if (known !== undefined) {
+      const since = now - known.last
+      known.interval = known.count === 1 ? since : known.interval + WEIGHT * (since - known.interval)
+    }
+    activity.count++
+    activity.last = now
+    if (skipReason === null) return
+    activity.skipped++
+    activity.skipReason = skipReason
+  }
+
+  #add (instance: string, last: number): InstanceActivity {
+    const activity = { count: 0, last, interval: 0, skipped: 0, skipReason: null }
+    const [first] = this.#instances?.keys() ?? []
+    if (first !== undefined && (this.#instances?.size ?? 0) >= MAX_INSTANCES) this.#instances?.delete(first)
+    this.#instances?.set(instance, activity)
+    return activity
+  }
+
+  /** `undefined`: nothing was emitted for it. */
+  of (instance: string): InstanceActivity | undefined {
+    return this.#instances?.get(instance)
+  }
+}
