@@ -29,7 +29,7 @@ const common = {
 await build({
   ...common,
   entryPoints: [
-    { in: 'lib/monitor/page/main.ts', out: 'page' },
+    { in: 'lib/monitor/page/main.tsx', out: 'page' },
     { in: 'lib/monitor/page/page.css', out: 'page' },
     { in: 'lib/monitor/page/index.html', out: 'index' }
   ],
@@ -40,6 +40,8 @@ await build({
   sourcemap: false,
   minify: true,
   platform: 'browser',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
   target: ['es2022', 'chrome123', 'firefox120', 'safari17.5']
 })
 
@@ -96,7 +98,15 @@ await build({
 const EVENTS = 500
 const root = new URL('..', import.meta.url)
 const session = readFileSync(new URL('example/session.jsonl', root), 'utf8').split('\n').slice(0, EVENTS)
-writeFileSync(new URL('dist/bin/demo/session.jsonl.br', root), brotliCompressSync(session.join('\n')))
+// Its thumbnails and QR codes are noise: the demonstration shows pictures.
+const picture = name => readFileSync(new URL(`lib/bin/demo/pictures/${name}`, root), 'base64')
+const pictures = ['beach.jpg', 'parcel.jpg', 'receipt.jpg', 'cat.jpg'].map(picture)
+const qr = picture('qr.png')
+let shown = 0
+const played = session.map(line => line
+  .replace(/("jpegThumbnail":\s*")[^"]*/g, (_, key) => key + pictures[shown++ % pictures.length])
+  .replace(/("base64":\s*"data:image\/png;base64,)[^"]*/g, (_, key) => key + qr))
+writeFileSync(new URL('dist/bin/demo/session.jsonl.br', root), brotliCompressSync(played.join('\n')))
 
 // npm does this when it installs the package; here for who runs it from the clone.
 chmodSync(new URL('dist/bin/index.js', root), 0o755)

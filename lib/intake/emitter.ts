@@ -169,7 +169,8 @@ export class Emitter {
     } catch (err) {
       throw this.#refused(err)
     }
-    if (this.#isDisabled) return this.#accepted(null, held.name, held.event, this.#parts.router.route(held.name, held.event))
+    const { name, event } = held
+    if (this.#isDisabled) return this.#accepted(null, name, event, this.#parts.router.route(name, event))
     return this.#startup.isHolding ? this.#hold(held) : this.#send(held)
   }
 

@@ -106,7 +106,7 @@ function addState (fastify: FastifyInstance, parts: Registered): void {
   })
 }
 
-/** Where a page of history begins: `?since=MS` for a time, `?before=ID` for one event. Without an instance, the root. */
+/** Where a page of history begins: `?since=MS` for a time, `?before=ID` for an event. Without an instance: the root. */
 function addPosition (fastify: FastifyInstance, parts: Registered): void {
   const query = {
     ...instanceQuery,

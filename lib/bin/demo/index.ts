@@ -7,6 +7,8 @@ import { listen } from '../listen.js'
 import { instructions } from './instructions.js'
 import { INSTANCES, playSession } from './session.js'
 
+const HOUR = 3_600_000
+
 /**
  * Serves the recorded session and the monitor, until SIGINT or SIGTERM.
  *
@@ -20,7 +22,8 @@ export async function demonstrate (port: number | undefined, print: (text: strin
   // minute for connections without a request, some of which browsers open in advance.
   const fastify = Fastify({ logger: { level: 'warn' }, forceCloseConnections: true })
   try {
-    await fastify.register(wsEvents)
+    // For the monitor to have a past to look at: an hour of it takes some 15 MB.
+    await fastify.register(wsEvents, { retention: { maxAge: HOUR, maxEvents: 20_000 } })
     const isOn = fastify.wsEvents.mode !== 'disabled'
     if (isOn) await fastify.register(monitor, { prefix: '/monitor' })
     for (const instance of INSTANCES) await fastify.wsEvents.set(instance, { enabled: true })

@@ -4,19 +4,16 @@ import type { Access } from './api.js'
 
 export type FeedStatus = 'connecting' | 'live' | 'away' | 'cut' | 'ended' | 'refused'
 
-/** What came of the last resume. */
-export interface Resumed {
-  readonly recovered: boolean
-  /** Messages that had been missed and came. */
-  readonly count: number
-}
-
 interface Hooks {
-  readonly message: (message: Message) => void
-  /** Told whenever a status or a count has changed. */
+  readonly message: (message: Message, isReplayed: boolean) => void
+  /** Told of every message as it comes, before anything is left out. */
+  readonly raw: (id: string) => void
+  /** Told whenever a status has changed. */
   readonly changed: () => void
-  /** Asks the server for the newest id of a stream, as it is now. */
-  readonly headOf: (instance: string | null) => Promise<string>
+  /** Told when a feed is back, and whether all that it missed comes. */
+  readonly resumed: (recovered: boolean) => void
+  /** The server's clock, in ms since 1970. */
+  readonly now: () => number
 }
 
 /** One namespace that the page is connected to. */
@@ -25,67 +22,61 @@ export class Feed {
   readonly instance: string | null
   status: FeedStatus = 'connecting'
   refusal: Refusal | undefined
-  resumed: Resumed | undefined
+  /** By the server's clock: what is older than this was replayed. */
+  readyAt = 0
+  #wasLive = false
   readonly #client: EventsClient
   readonly #hooks: Hooks
-  /** Ids that have come since it resumed, until it is known which of them had been missed. */
-  #sinceResume: string[] | null = null
-  #head = ''
 
-  constructor (instance: string | null, path: string, { key }: Access, hooks: Hooks) {
+  /** @param start what it begins after; empty: with what comes next */
+  constructor (instance: string | null, path: string, start: string, { key }: Access, hooks: Hooks) {
     this.instance = instance
     this.#hooks = hooks
     this.#client = new EventsClient(`${location.origin}/${instance === null ? '' : encodeURIComponent(instance)}`, {
       path,
       transports: ['websocket', 'polling'],
       reconnectionDelayMax: 2000,
+      retryDelayMax: 5000,
+      storage: { getItem: () => start, setItem: () => {} },
       ...key !== '' && { apikey: key },
-      onGap: () => { this.#becomes(this.status, { recovered: false, count: 0 }) },
       onError: error => { this.#failed(error) }
     })
     const { socket } = this.#client
-    this.#client.onAny(message => { this.#hear(message) })
+    this.#client.onAny(message => { hooks.message(message, Date.parse(message.date_time) < this.readyAt) })
+    socket.prependAny((_name: string, content: unknown) => {
+      const { id } = (content ?? {}) as Partial<Message>
+      if (typeof id === 'string') hooks.raw(id)
+    })
     socket.on('connect', () => { this.#becomes('live') })
     socket.on('ws.ready', (ready: Ready) => { this.#ready(ready) })
     socket.on('disconnect', reason => { this.#becomes(reason === 'io server disconnect' ? 'ended' : 'away') })
-    socket.on('connect_error', (error: ClientError) => { if (error.data !== undefined) this.#failed(error) })
+    socket.on('connect_error', (error: ClientError) => { this.#failed(error) })
   }
 
-  #becomes (status: FeedStatus, resumed = this.resumed): void {
+  #becomes (status: FeedStatus): void {
     this.status = status
-    this.resumed = resumed
     if (status === 'live') this.refusal = undefined
     this.#hooks.changed()
   }
 
   #failed ({ data }: ClientError): void {
-    if (data === undefined) return
+    if (data === undefined) {
+      if (this.#wasLive && this.status === 'connecting') this.#becomes('away')
+      return
+    }
     this.refusal = data
     this.#becomes('refused')
   }
 
   #ready ({ recovered }: Ready): void {
-    if (recovered !== true) return
-    this.#sinceResume = []
-    this.#head = ''
-    void this.#countMissed()
+    this.readyAt = this.#hooks.now()
+    if (this.#wasLive && recovered !== null) this.#hooks.resumed(recovered)
+    this.#wasLive = true
   }
 
-  /** What came up to the id that is the newest now had been missed, and was brought. */
-  async #countMissed (): Promise<void> {
-    const head = await this.#hooks.headOf(this.instance).catch(() => '')
-    const since = this.#sinceResume ?? []
-    this.#sinceResume = null
-    this.#head = head
-    this.#becomes(this.status, { recovered: true, count: since.filter(id => id <= head).length })
-  }
-
-  #hear (message: Message): void {
-    if (this.#sinceResume !== null) this.#sinceResume.push(message.id)
-    else if (message.id <= this.#head && this.resumed !== undefined) {
-      this.resumed = { ...this.resumed, count: this.resumed.count + 1 }
-    }
-    this.#hooks.message(message)
+  /** What it would resume after. */
+  get lastEventId (): string {
+    return this.#client.lastEventId
   }
 
   /** Cuts the connection, and does not let it come back by itself. */
@@ -100,7 +91,6 @@ export class Feed {
   resume (): void {
     const { socket } = this.#client
     socket.io.reconnection(true)
-    this.resumed = undefined
     this.#becomes('connecting')
     socket.connect()
   }
@@ -115,23 +105,10 @@ export class Feeds {
   // Map(instance, or null for the root -> feed)
   readonly #open = new Map<string | null, Feed>()
   readonly #hooks: Hooks
-  // Map(instance -> its last message), whichever namespace it came by
-  readonly #last = new Map<string, Message>()
   isCut = false
 
   constructor (hooks: Hooks) {
-    this.#hooks = {
-      ...hooks,
-      message: message => {
-        this.#last.set(message.instance, message)
-        hooks.message(message)
-      }
-    }
-  }
-
-  /** The last message of an instance that has come. */
-  lastOf (instance: string): Message | undefined {
-    return this.#last.get(instance)
+    this.#hooks = hooks
   }
 
   get all (): Feed[] {
@@ -142,9 +119,13 @@ export class Feeds {
     return this.#open.get(instance)
   }
 
-  open (instance: string | null, path: string, access: Access): void {
+  isLive (instance: string | null): boolean {
+    return this.#open.get(instance)?.status === 'live'
+  }
+
+  open (instance: string | null, path: string, start: string, access: Access): void {
     this.#open.get(instance)?.close()
-    this.#open.set(instance, new Feed(instance, path, access, this.#hooks))
+    this.#open.set(instance, new Feed(instance, path, start, access, this.#hooks))
     this.#hooks.changed()
   }
 
@@ -155,24 +136,12 @@ export class Feeds {
 
   resume (): void {
     this.isCut = false
-    for (const feed of this.all) feed.resume()
+    for (const feed of this.all) if (feed.status === 'cut') feed.resume()
   }
 
   closeAll (): void {
     for (const feed of this.all) feed.close()
     this.#open.clear()
-    this.#last.clear()
     this.isCut = false
-  }
-
-  /** What came of the last resume, over all of them; `undefined`: there was none, or it is not over. */
-  get resumed (): Resumed | undefined {
-    const resumed = this.all.map(feed => feed.resumed)
-    const done = resumed.filter(each => each !== undefined)
-    if (done.length === 0 || done.length < this.all.filter(({ status }) => status !== 'refused').length) return
-    return {
-      recovered: done.every(({ recovered }) => recovered),
-      count: done.reduce((sum, { count }) => sum + count, 0)
-    }
   }
 }
