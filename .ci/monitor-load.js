@@ -38,6 +38,15 @@ const emit = () => {
   return fastify.wsEvents.emit(instance, event, data, { sender })
 }
 
+/** Until the page has had what was sent. */
+async function settled () {
+  for (let before, now = await page.textContent('.count'); now !== before;) {
+    await sleep(2000)
+    before = now
+    now = await page.textContent('.count')
+  }
+}
+
 async function heap () {
   await cdp.send('HeapProfiler.collectGarbage')
   const { metrics } = await cdp.send('Performance.getMetrics')
@@ -71,9 +80,9 @@ for (const count of [50_000, 100_000, 150_000]) {
   for (let left = count - sent; left > 0; left--) {
     await emit()
     // The page is not to be ended as a slow consumer.
-    if (left % 100 === 0) await sleep(20)
+    if (left % 100 === 0) await sleep(50)
   }
-  await sleep(1500)
+  await settled()
   heaps.set(count, await heap())
   const { heap: bytes, nodes } = heaps.get(count)
   console.log(`after ${count} events: heap ${(bytes / 1e6).toFixed(2)} MB, ${nodes} nodes, ${await page.textContent('.count')}`)

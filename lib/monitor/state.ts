@@ -81,27 +81,35 @@ const client = Type.Object({
 const health = Type.Object({
   /** The name of the store. */
   store: Type.String(),
-  /** Events that wait for the store, and their bytes. */
+  /** Events that wait for the store. */
   pendingEvents: Type.Integer(),
+  /** Their bytes. */
   pendingBytes: Type.Integer(),
   /** Events that the store has failed to take, since the start. */
   storeFailures: Type.Integer(),
-  /** What the log of this node has. */
+  /** Streams that the log of this node has. */
   streams: Type.Integer(),
+  /** Their events. */
   records: Type.Integer(),
+  /** The bytes of these. */
   bytes: Type.Integer(),
   /** Connections that carry a client now. */
   connections: Type.Integer(),
   /** Clients that are connected now. */
   clients: Type.Integer(),
-  /** Bytes that wait for clients: of all, and of the one for which the most waits. */
+  /** Bytes that wait for all clients. */
   queuedBytes: Type.Integer(),
+  /** Bytes that wait for the client for which the most waits. */
   queuedMost: Type.Integer(),
-  /** Counters since the start: events, rejected events, messages to clients, replayed ones, slow consumers. */
+  /** Events emitted since the start. */
   emitted: Type.Integer(),
+  /** Calls of `emit` that were rejected. */
   rejected: Type.Integer(),
+  /** Messages handed to clients' connections, replayed ones too. */
   delivered: Type.Integer(),
+  /** Messages replayed to clients that resumed. */
   replayed: Type.Integer(),
+  /** Connections ended because too much waited for them. */
   slowConsumers: Type.Integer(),
   /** Clients refused since the start, by the code without its prefix. */
   refused: Type.Record(Type.String(), Type.Integer())

@@ -13,6 +13,7 @@ export const TRANSLATED: readonly string[] = [
   'docs/keys.md',
   'docs/metrics.md',
   'docs/migrating-from-evolution.md',
+  'docs/monitor.md',
   'docs/operating.md',
   'docs/options.md',
   'docs/privacy.md',

@@ -83,6 +83,8 @@ export class App {
   notice = ''
   /** Server's clock minus this machine's, in ms. */
   skew = 0
+  /** Instances that are followed, or about to be. */
+  readonly #followed = new Set<string>()
   readonly #draw: () => void
   #isDrawn = true
   #streamTimer: ReturnType<typeof setTimeout> | undefined
@@ -268,10 +270,9 @@ export class App {
     this.state = null
     this.count = 0
     this.selected = null
-    for (const map of [this.rates, this.lastSeen, this.whatsapp]) map.clear()
+    for (const map of [this.rates, this.lastSeen, this.whatsapp, this.#followed]) map.clear()
     await this.refresh()
     if (current !== this.#opening) return
-    this.#follow()
     if (this.view.range !== null) this.#readPast()
   }
 
@@ -282,14 +283,36 @@ export class App {
   #follow (): void {
     const { state } = this
     if (state === null || state.path === null) return
-    if (state.mode === 'global' && this.api.access.only === '') void this.follow(null)
-    else for (const { instance } of state.instances.slice(0, FOLLOWED)) void this.follow(instance)
+    if (state.mode === 'global' && this.api.access.only === '') {
+      if (this.#followed.has('')) return
+      this.#followed.add('')
+      void this.follow(null)
+    } else this.#followEnabled()
+  }
+
+  /** Follows what may be, also what another one has enabled meanwhile, and leaves what would only refuse the page. */
+  #followEnabled (): void {
+    const { state } = this
+    if (state === null || this.feeds.isCut || this.feeds.find(null) !== undefined) return
+    for (const { instance, enabled } of state.instances) {
+      const feed = this.feeds.find(instance)
+      const isOut = feed === undefined ? !this.#followed.has(instance) : feed.status === 'ended'
+      const isServed = enabled || state.evolution
+      if (isServed && isOut && this.#followed.size < FOLLOWED + Number(feed !== undefined)) void this.follow(instance)
+      else if (!isServed && feed !== undefined) this.unfollow(instance)
+    }
+  }
+
+  unfollow (instance: string): void {
+    this.feeds.close(instance)
+    this.#followed.delete(instance)
   }
 
   /** Connects to a stream, with what came just before. */
   async follow (instance: string | null): Promise<void> {
     const { state, api } = this
     if (state === null || state.path === null) return
+    if (instance !== null) this.#followed.add(instance)
     const { lastEventId } = await api.position(instance, { since: this.now() - RECENT })
       .catch(() => ({ lastEventId: '' }))
     if (this.api === api) this.feeds.open(instance, state.path, lastEventId, api.access)
@@ -298,6 +321,7 @@ export class App {
   async refresh (): Promise<void> {
     clearTimeout(this.#refreshTimer)
     const { api } = this
+    const current = this.#opening
     try {
       const asked = Date.now()
       const state = await api.state()
@@ -312,6 +336,7 @@ export class App {
       // A key that is refused now shows nothing any more.
       if (error instanceof Refused && (error.status === 401 || error.status === 403)) this.#signedOut()
     }
+    if (current === this.#opening) this.#follow()
     const pause = this.trial?.phase === 'broken' ? TRIAL_REFRESH : REFRESH
     this.#refreshTimer = setTimeout(() => {
       if (this.state !== null || this.problem?.code === '') void this.refresh()
@@ -325,23 +350,17 @@ export class App {
     this.ring.clear()
   }
 
-  /** Sets an instance, and follows it when it may be. @returns what went wrong */
+  /** Sets an instance. @returns what went wrong */
   async set (name: string, config: { enabled: boolean, events?: readonly string[] }): Promise<Problem | null> {
     return await this.#act(async prefix => {
       await this.api.set(prefix, name, config)
       await this.refresh()
-      if (this.feeds.find(null) !== undefined) return
-      const feed = this.feeds.find(name)
-      // A client that was sent away stays away until it is told to come back.
-      if (feed === undefined && config.enabled) await this.follow(name)
-      else if (config.enabled && feed?.status !== 'live') feed?.resume()
     })
   }
 
   async disconnect (name: string): Promise<Problem | null> {
     return await this.#act(async () => {
       await this.api.disconnect(name)
-      this.feeds.find(name)?.resume()
       await this.refresh()
     })
   }

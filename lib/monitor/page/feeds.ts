@@ -129,6 +129,11 @@ export class Feeds {
     this.#hooks.changed()
   }
 
+  close (instance: string): void {
+    this.#open.get(instance)?.close()
+    this.#open.delete(instance)
+  }
+
   cut (): void {
     this.isCut = true
     for (const feed of this.all) feed.cut()

@@ -29,7 +29,7 @@ const TEXTS = {
   awayHint: ['The page tries again by itself. What is emitted meanwhile comes when it is back, as far as the store remembers it.', 'A página tenta de novo sozinha. O que for emitido nesse meio-tempo chega quando ela reconectar, até onde o armazenamento guarda.'],
   resumed: ['Reconnected. What was missed has been replayed.', 'Reconectado. O que foi perdido foi reenviado.'],
   gap: ['Reconnected with a gap: the store no longer has all that was missed.', 'Reconectado com uma lacuna: o armazenamento não tem mais tudo o que foi perdido.'],
-  storeAway: ['The store does not answer. {count} events wait for it; clients get them when it is back.', 'O armazenamento não responde. {count} eventos esperam por ele; os clientes os recebem quando ele voltar.'],
+  storeAway: ['The store does not answer. {count|event waits|events wait} for it; clients get them when it is back.', 'O armazenamento não responde. {count|evento espera|eventos esperam} por ele; os clientes os recebem quando ele voltar.'],
   unreachable: ['The server does not answer.', 'O servidor não responde.'],
   failed: ['The server answered {status}: {message}', 'O servidor respondeu {status}: {message}'],
   disabledTitle: ['Events are switched off', 'Os eventos estão desligados'],
@@ -46,7 +46,7 @@ const TEXTS = {
   whoLimited: ['Key of {instances}', 'Chave de {instances}'],
   whoHintAddress: ['The server trusts this address. You see everything.', 'O servidor confia neste endereço. Você vê tudo.'],
   whoHintAll: ['You see every instance.', 'Você vê todas as instâncias.'],
-  whoHintSome: ['You see {count} instances, and nothing of the others.', 'Você vê {count} instâncias e nada das outras.'],
+  whoHintSome: ['You see {count|instance|instances}, and nothing of the others.', 'Você vê {count|instância|instâncias} e nada das outras.'],
   whoHintEvents: ['Some events are not shown to this key.', 'Alguns eventos não são mostrados a esta chave.'],
   searchHint: ['Search in events', 'Buscar nos eventos'],
   filter: ['Filter', 'Filtrar'],
@@ -61,10 +61,10 @@ const TEXTS = {
   pause: ['Pause', 'Pausar'],
   resume: ['Resume', 'Retomar'],
   paused: ['Paused', 'Pausado'],
-  newEvents: ['{count} new', '{count} novos'],
+  newEvents: ['{count} new', '{count|novo|novos}'],
   newestFirst: ['Events, the newest first', 'Eventos, o mais recente primeiro'],
   shown: ['{shown} of {count}', '{shown} de {count}'],
-  count: ['{count} events', '{count} eventos'],
+  count: ['{count|event|events}', '{count|evento|eventos}'],
   kept: ['The page keeps the newest {count}', 'A página guarda os {count} mais recentes'],
   searching: ['searching…', 'buscando…'],
   time: ['Time', 'Horário'],
@@ -97,11 +97,11 @@ const TEXTS = {
   helpClose: ['close the event', 'fechar o evento'],
   keySpace: ['Space', 'Espaço'],
   emptyTitle: ['Waiting for the first event', 'Esperando o primeiro evento'],
-  emptyHint: ['The page listens to {count} instances. Events appear here as they are emitted.', 'A página escuta {count} instâncias. Os eventos aparecem aqui quando são emitidos.'],
+  emptyHint: ['The page listens to {count|instance|instances}. Events appear here as they are emitted.', 'A página escuta {count|instância|instâncias}. Os eventos aparecem aqui quando são emitidos.'],
   emptyNone: ['No instance is set yet', 'Nenhuma instância foi definida ainda'],
   emptyNoneHint: ['Set one: its clients may connect then, and its events appear here.', 'Defina uma: os clientes dela poderão se conectar, e os eventos dela aparecem aqui.'],
   emptyMatch: ['No event matches', 'Nenhum evento corresponde'],
-  emptyMatchHint: ['None of the {count} events that the page keeps passes the filter.', 'Nenhum dos {count} eventos que a página guarda passa no filtro.'],
+  emptyMatchHint: ['None of the {count|event|events} that the page keeps passes the filter.', 'Nenhum dos {count|evento|eventos} que a página guarda passa no filtro.'],
   emptyPast: ['Nothing happened then, or the store no longer has it', 'Nada aconteceu nesse período, ou o armazenamento não tem mais'],
   tryIt: ['Send one:', 'Envie um:'],
   detail: ['Event', 'Evento'],
@@ -141,7 +141,7 @@ const TEXTS = {
   stateMuted: ['muted', 'silenciada'],
   stateUnset: ['never set', 'nunca definida'],
   clients: ['Clients', 'Clientes'],
-  clientCount: ['{count} clients', '{count} clientes'],
+  clientCount: ['{count|client|clients}', '{count|cliente|clientes}'],
   clientsYou: ['without this page', 'sem esta página'],
   rateChart: ['Events per second of the last minute, {rate} now', 'Eventos por segundo no último minuto, {rate} agora'],
   ago: ['{time} ago', 'há {time}'],
@@ -161,7 +161,7 @@ const TEXTS = {
   checkUnset: ['The instance was never set: its clients are refused. Enable it.', 'A instância nunca foi definida: os clientes são recusados. Ative-a.'],
   checkNone: ['This node has emitted nothing for it yet.', 'Este nó ainda não emitiu nada para ela.'],
   checkSkipped: ['{count} of {all} events did not go to its clients, the last one because: {reason}', '{count} de {all} eventos não foram para os clientes; o último porque: {reason}'],
-  checkEmitted: ['{count} events were emitted for it, all of them to its clients.', '{count} eventos foram emitidos para ela, todos para os clientes.'],
+  checkEmitted: ['{count|event|events} were emitted for it, all of them to its clients.', '{count|evento|eventos} foram emitidos para ela, todos para os clientes.'],
   checkNoClient: ['No client is connected to this node.', 'Nenhum cliente está conectado a este nó.'],
   checkClient: ['{address}, since {time}: gets {events}', '{address}, desde {time}: recebe {events}'],
   checkQueued: ['{size} wait for it', '{size} esperam por ele'],
@@ -174,11 +174,11 @@ const TEXTS = {
   'skip_host-namespace': ['the namespace is the application’s own', 'o namespace é da própria aplicação'],
   skip_disabled: ['events are switched off', 'os eventos estão desligados'],
   askDisable: ['Disable {instance}?', 'Desativar {instance}?'],
-  askDisableHint: ['{count} clients are disconnected, and stay away until their programs connect again. New ones are refused.', '{count} clientes são desconectados e só voltam quando seus programas se conectarem de novo. Novos são recusados.'],
+  askDisableHint: ['Connected now: {count|client|clients}. They are disconnected, and stay away until their programs connect again. New ones are refused.', 'Conectados agora: {count|cliente|clientes}. Eles são desconectados e só voltam quando seus programas se conectarem de novo. Novos são recusados.'],
   askMute: ['Mute {instance}?', 'Silenciar {instance}?'],
-  askMuteHint: ['{count} clients stay connected and get no events, until it is unmuted.', '{count} clientes continuam conectados e não recebem eventos até que ela seja reativada.'],
+  askMuteHint: ['Connected now: {count|client|clients}. They stay connected and get no events, until it is unmuted.', 'Conectados agora: {count|cliente|clientes}. Eles continuam conectados e não recebem eventos até que ela seja reativada.'],
   askDisconnect: ['Disconnect the clients of {instance}?', 'Desconectar os clientes de {instance}?'],
-  askDisconnectHint: ['{count} clients are disconnected, on every node, and stay away until their programs connect again.', '{count} clientes são desconectados, em todos os nós, e só voltam quando seus programas se conectarem de novo.'],
+  askDisconnectHint: ['Connected to this node: {count|client|clients}. They are disconnected, on every node, and stay away until their programs connect again.', 'Conectados a este nó: {count|cliente|clientes}. Eles são desconectados, em todos os nós, e só voltam quando seus programas se conectarem de novo.'],
   moreInstances: ['There are more that are not listed. Search in the stream, or ask for one by name.', 'Há mais que não estão na lista. Busque no stream ou peça uma pelo nome.'],
   noRoutes: ['The routes are off (routes: false): instances are set by the application.', 'As rotas estão desligadas (routes: false): as instâncias são definidas pela aplicação.'],
   skippedTitle: ['Skipped webhooks', 'Webhooks ignorados'],
@@ -198,8 +198,8 @@ const TEXTS = {
   store: ['Store', 'Armazenamento'],
   storeOk: ['answers', 'responde'],
   storeBad: ['does not answer', 'não responde'],
-  storePending: ['{count} events wait', '{count} eventos esperam'],
-  storeHolds: ['{count} events, {size}', '{count} eventos, {size}'],
+  storePending: ['{count|event waits|events wait}', '{count|evento espera|eventos esperam}'],
+  storeHolds: ['{count|event|events}, {size}', '{count|evento|eventos}, {size}'],
   emitted: ['Emitted', 'Emitidos'],
   rejected: ['Rejected', 'Rejeitados'],
   delivered: ['Delivered', 'Entregues'],
@@ -293,10 +293,13 @@ export function speak (to: Language): void {
 /** For dates and numbers, and the page's own `lang`. */
 export const locale = (): string => language === 'pt' ? 'pt-BR' : 'en'
 
-/** A text in the language of the page, with values in the places of their names. */
+/** A text in the language of the page, with values in the places of their names, such as `{count|client|clients}`. */
 export function text (name: TextName, values: Readonly<Record<string, string | number>> = {}): string {
   return TEXTS[name][LANGUAGES.indexOf(language)]
-    ?.replace(/\{(\w+)\}/g, (all, key: string) => String(values[key] ?? all)) ?? name
+    ?.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (all, key: string, one?: string, many = '') => {
+      const value = String(values[key] ?? all)
+      return one === undefined ? value : `${value} ${value === '1' ? one : many}`
+    }) ?? name
 }
 
 /** A word of another program, such as `composing`, translated where it is known. */

@@ -116,8 +116,12 @@ function Who ({ app }: Props) {
     : text('whoHintSome', { count: instances.length })
   return (
     <Menu label={name} className='who end'>
-      <p>{sees} {!allEvents && text('whoHintEvents')}</p>
-      {key && <button type='button' onClick={() => { void app.signOut() }}>{text('signOut')}</button>}
+      {() => (
+        <>
+          <p>{sees} {!allEvents && text('whoHintEvents')}</p>
+          {key && <button type='button' onClick={() => { void app.signOut() }}>{text('signOut')}</button>}
+        </>
+      )}
     </Menu>
   )
 }

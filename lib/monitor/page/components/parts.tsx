@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { App } from '../app.js'
 import { text } from '../texts.js'
 
@@ -30,17 +30,18 @@ export function Marked ({ text: whole, needle }: { text: string, needle: string 
   return <>{parts}{whole.slice(at)}</>
 }
 
-/** A button that opens something below itself. */
+/** A button that opens something below itself, which is drawn only then. */
 export function Menu ({ label, title, children, className = '' }: {
   label: ComponentChildren
   title?: string
-  children: ComponentChildren
+  children: () => ComponentChildren
   className?: string
 }) {
+  const [isOpen, setOpen] = useState(false)
   return (
-    <details class={`menu ${className}`}>
+    <details class={`menu ${className}`} onToggle={({ currentTarget }) => { setOpen(currentTarget.open) }}>
       <summary class='button' aria-label={title} title={title}>{label}</summary>
-      <div class='panel'>{children}</div>
+      {isOpen && <div class='panel'>{children()}</div>}
     </details>
   )
 }

@@ -111,7 +111,10 @@ function PastNote ({ app }: Props) {
   )
 }
 
-function FilterMenu ({ app }: Props) {
+const FilterMenu = ({ app }: Props) =>
+  <Menu label={text('filter')} className='filter'>{() => <FilterPanel app={app} />}</Menu>
+
+function FilterPanel ({ app }: Props) {
   const { view, state, shown: { ring } } = app
   const listed = state?.instances.map(({ instance }) => instance) ?? []
   const instances = [...new Set([...listed, ...ring.instances.all, ...view.instances])].sort()
@@ -138,7 +141,7 @@ function FilterMenu ({ app }: Props) {
     </fieldset>
   )
   return (
-    <Menu label={text('filter')} className='filter'>
+    <>
       {group(text('instance'), 'instances', instances)}
       {group(text('kind'), 'kinds', KINDS, name => word('k', name))}
       <fieldset>
@@ -157,7 +160,7 @@ function FilterMenu ({ app }: Props) {
         </div>
       </fieldset>
       {group(text('event'), 'events', events)}
-    </Menu>
+    </>
   )
 }
 
@@ -180,9 +183,13 @@ function TimeMenu ({ app }: Props) {
     const [from = 0, to = 0] = ['from', 'to'].map(name => Date.parse(String(chosen.get(name))))
     if (from < to) go(from, to)({ currentTarget: form } as unknown as Event)
   }
+  const shown = view.range === null ? text('live') : clock(view.range.from)
   return (
-    <Menu label={`${text('time')}: ${view.range === null ? text('live') : clock(view.range.from)}`}>
-      <div class='items'>
+    <Menu
+      title={text('time')}
+      label={<><span class='prefix'>{text('time')}: </span>{shown}</>}
+    >
+      {() => <div class='items'>
         <button type='button' onClick={closing(() => { app.see({ range: null }) })}>{text('live')}</button>
         {state?.routes !== null && (
           <>
@@ -207,7 +214,7 @@ function TimeMenu ({ app }: Props) {
             </form>
           </>
         )}
-      </div>
+      </div>}
     </Menu>
   )
 }
@@ -233,7 +240,7 @@ function MoreMenu ({ app }: Props) {
   )
   return (
     <Menu label='⋯' title={text('more')} className='end'>
-      <div class='items'>
+      {() => <div class='items'>
         {item(text('share'), () => { void copy(app, link(false)) })}
         {view.text !== '' && item(text('shareText'), () => { void copy(app, link(true)) })}
         {item(text('export'), () => { void exportShown(app) })}
@@ -242,7 +249,7 @@ function MoreMenu ({ app }: Props) {
         })}
         {item(text('copyCode'), () => { void copy(app, clientCodeOf(state, view, listed, location.origin)) })}
         {item(text('break'), () => { void app.breakConnection() })}
-      </div>
+      </div>}
     </Menu>
   )
 }
