@@ -184,7 +184,7 @@ t.test('the past is read by its pages, as far back as it is stored', { skip }, a
   await eventually(() => fastify.wsEvents.clients().length === 2)
   for (let at = 0; at < 1200; at++) await fastify.wsEvents.emit(at % 3 === 0 ? 'acme' : 'globex', 'application.startup', { at })
   await counted(page, '1,200 events')
-  await page.getByLabel('Time', { exact: true }).click()
+  await page.getByText('Time: Live').click()
   await page.getByRole('button', { name: 'Last 15 minutes' }).click()
   await page.getByText(/the store reaches back to/).waitFor()
   await counted(page, '1,200 events')

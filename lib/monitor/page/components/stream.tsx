@@ -186,7 +186,6 @@ function TimeMenu ({ app }: Props) {
   const shown = view.range === null ? text('live') : clock(view.range.from)
   return (
     <Menu
-      title={text('time')}
       label={<><span class='prefix'>{text('time')}: </span>{shown}</>}
     >
       {() => <div class='items'>
@@ -272,7 +271,7 @@ function NoEvents ({ app }: Props) {
       </Empty>
     )
   }
-  const name = encodeURIComponent(first?.instance ?? 'acme')
+  const name = encodeURIComponent(first?.instance ?? 'INSTANCE')
   const key = state.grant.key ? ' -H "apikey: $WS_APIKEY"' : ''
   const send = `curl -X POST${key} '${location.origin}${state.routes ?? ''}/instance/${name}/events' \\
   -H 'content-type: application/json' -d '{"event":"call","data":{"from":"5511900000001","status":"offer"}}'`
