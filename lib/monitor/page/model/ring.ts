@@ -2,8 +2,8 @@ import type { Message } from '../../../types.js'
 import { compact, restore } from './compact.js'
 import { DIRECTIONS, type Direction, type Kind, KINDS, summarize, type Summary } from './summary.js'
 
-/** Rows that are kept decoded: a few screens. */
-const MAX_DECODED = 300
+/** Rows that are kept decoded: a screen of 4K. They are most of what the heap has of the events. */
+const MAX_DECODED = 100
 
 /** An event as the page shows it. */
 export interface Row {
