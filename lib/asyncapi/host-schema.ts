@@ -85,7 +85,8 @@ function converted (schema: Json, root: string, places: Locations): Json {
   const own = typeof schema.$id === 'string' && !schema.$id.startsWith('#') ? places.get(schema.$id) ?? root : root
   const entries = Object.entries(schema).filter(([key]) => !DONE.has(key))
   const rewrite = (some: typeof entries): { [key: string]: Json } =>
-    Object.fromEntries(some.map(([key, value]) => [draft7Keyword(schema, key), rewrittenValue(key, value, own, places)]))
+    Object.fromEntries(some.map(([key, value]) =>
+      [draft7Keyword(schema, key), rewrittenValue(key, value, own, places)]))
   const references = entries.filter(([key]) => REFERENCES.has(key))
   const others = withDependencies(rewrite(entries.filter(([key]) => !REFERENCES.has(key))))
   if (references.length === 0) return others
