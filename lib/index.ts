@@ -103,17 +103,7 @@ async function serve (
   const gateway = server === null
     ? null
     : new Gateway(server.io, server.own, {
-      settings,
-      access,
-      refused,
-      catalogue,
-      instances,
-      names,
-      store,
-      handlers,
-      limited,
-      traffic,
-      logger
+      settings, access, refused, catalogue, instances, names, store, handlers, limited, traffic, logger
     })
   if (gateway !== null) instances.follow(gateway)
   if (server !== null) serveEngine(fastify, server, limited, logger)
@@ -127,17 +117,7 @@ async function serve (
   })
   const counters = new IntakeCounters()
   const service = new WsEventsService({
-    settings,
-    catalogue,
-    instances,
-    configs,
-    emitter,
-    counters,
-    store,
-    nodes,
-    handlers,
-    limited,
-    gateway
+    settings, catalogue, instances, configs, emitter, counters, store, nodes, handlers, limited, gateway
   })
   shutdown.add(async () => { await service.close() })
   fastify.decorate('wsEvents', service)

@@ -50,7 +50,8 @@ export interface ConnectOptions extends Partial<Omit<ManagerOptions & SocketOpti
   /**
    * Called after a gap: missed events are lost, and the application must reload its state. If it returns a promise,
    * messages are held back until the promise settles, so that none is applied to the old state: up to 10,000. If more
-   * come, the client reconnects afterwards and resumes. Another gap calls it again, even before the promise has settled.
+   * come, the client reconnects afterwards and resumes. Another gap calls it again, even before the promise has
+   * settled.
    */
   onGap?: ((ready: Ready) => unknown) | undefined
   /**

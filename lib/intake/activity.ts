@@ -19,7 +19,7 @@ export interface InstanceActivity {
   skipReason: SkipReason | null
 }
 
-/** Keeps when events of each instance were emitted. Until somebody wants to know it is off, and costs `emit` nothing. */
+/** Keeps when events of each instance were emitted. Without a monitor it is off, and costs `emit` nothing. */
 export class Activity {
   readonly #now: () => number
   // Map(instance -> its activity), the one that was seen first at the beginning; null: off
