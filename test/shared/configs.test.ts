@@ -101,7 +101,7 @@ t.test('when all may have changed, all differences are put in force', async t =>
 
 t.test('what could not be read is logged, and read at the next word', async t => {
   const { shared, nodes: [a] } = await startNodes(t, 1)
-  const logged = () => a.lines.filter(({ msg }) => msg.includes('could not be read: they are read at the next word')).length
+  const logged = () => a.lines.filter(({ msg }) => msg.includes('could not be read: they are read again at the store')).length
   await shared.configs.set('one', { enabled: true, events: null })
   shared.isAway = true
   shared.changed('one')
