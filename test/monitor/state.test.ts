@@ -52,9 +52,9 @@ t.test('activity learns the usual interval, costs nothing while nobody looks, an
   activity.start()
   for (let at = 0; at < 100; at++, now += 500) activity.note('acme', null)
   t.match(activity.of('acme'), { count: 100, last: now - 500, interval: 500, skipReason: null })
-  for (let at = 0; at < 10_000; at++) activity.note(`made-up-${at}`, 'not-set')
+  for (let at = 0; at < 10_000; at++) activity.note(`unset-${at}`, 'not-set')
   t.equal(activity.of('acme'), undefined, 'the one that was seen first goes')
-  t.match(activity.of('made-up-9999'), { count: 1, interval: 0, skipped: 1, skipReason: 'not-set' })
+  t.match(activity.of('unset-9999'), { count: 1, interval: 0, skipped: 1, skipReason: 'not-set' })
   t.end()
 })
 
@@ -80,10 +80,10 @@ t.test('clients that were refused are listed by instance and code, for who may s
 
 t.test('so many refusals are kept, whatever names are made up', async t => {
   const { fastify } = await serve(t, KEYS)
-  for (let at = 0; at < 1010; at++) await fastify.inject({ url: `/instance/made-up-${at}/events`, headers: { apikey: 'nonsense' } })
+  for (let at = 0; at < 1010; at++) await fastify.inject({ url: `/instance/unset-${at}/events`, headers: { apikey: 'nonsense' } })
   const { refused, health } = await stateOf(fastify, '', GLOBAL)
   t.equal(refused.length, 100)
-  t.equal(refused[0]?.instance, 'made-up-1009')
+  t.equal(refused[0]?.instance, 'unset-1009')
   t.equal(health?.refused.FORBIDDEN, 1010)
 })
 
