@@ -1,5 +1,6 @@
 // Makes docs/images/ of the monitor: `npm run screenshots`, with Chromium at /usr/bin/chromium or $CHROMIUM. Where PNG
-// names a folder, the pictures are put there as PNG too.
+// names a folder, the pictures are put there as PNG too. Emoji and Chinese names need fonts: on Debian,
+// fonts-noto-color-emoji and fonts-wqy-zenhei.
 import Fastify from 'fastify'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
