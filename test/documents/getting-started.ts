@@ -47,7 +47,7 @@ export const GETTING_STARTED: Stories = {
       await client.printed(lines => lines.includes('order 1 is paid: 9.9'))
       t.strictSame(client.lines, ['connected', 'order 1 is paid: 9.9'])
       const refused = run('npx tsx client.ts beta key-of-acme')
-      await refused.printed(lines => lines.some(line => /does not open .*beta/.test(line)))
+      await refused.printed(lines => lines.some(line => /does not grant access to .*beta/.test(line)))
     })
   ],
   '## 5. Resume over a restart': [runs(async (t, { code }) => {

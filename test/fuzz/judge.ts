@@ -8,7 +8,7 @@ const CODES = new Set(Object.keys(errors).map(name => CODE_PREFIX + name))
 /** What a route may be unavailable for. */
 const UNAVAILABLE = new Set(['VERIFY_FAILED', 'STORE_UNAVAILABLE', 'PENDING_FULL', 'CLOSED', 'DISABLED'].map(name => CODE_PREFIX + name))
 /** Answers without a code: Fastify's own (no such route, and what is no request), to upgrades of other paths, to who takes neither a stream nor a page, and to a webhook that came as a GET. */
-const UNCODED = /^(Route |Client |Exceeded maximum allowed HTTP header size|nothing (on this path takes an|took this) upgrade|there are text\/event-stream and application\/json|webhooks come as POST)/
+const UNCODED = /^(Route |Client |Exceeded maximum allowed HTTP header size|nothing (on this path takes an|took this) upgrade|there are text\/event-stream and application\/json|a webhook must be a POST)/
 const JOINED = 160
 
 interface Told { readonly code?: unknown, readonly statusCode?: unknown, readonly message?: unknown, readonly retry?: unknown }
