@@ -62,7 +62,7 @@ t.test('clients that were refused are listed by instance and code, for who may s
   const { fastify, url } = await serve(t, KEYS)
   for (const name of ['acme', 'globex']) await fastify.wsEvents.set(name, { enabled: true })
   for (const name of ['acme', 'acme', 'globex', 'x'.repeat(300)]) {
-    const response = await fetch(`${url}/instance/${name}/events`, { headers: { apikey: 'nonsense' } })
+    const response = await fetch(`${url}/instance/${name}/events`, { headers: { apikey: 'opens-nothing-here' } })
     t.ok([400, 403, 414].includes(response.status))
   }
   const { refused } = await stateOf(fastify, '', GLOBAL)
@@ -80,7 +80,7 @@ t.test('clients that were refused are listed by instance and code, for who may s
 
 t.test('so many refusals are kept, whatever names are made up', async t => {
   const { fastify } = await serve(t, KEYS)
-  for (let at = 0; at < 1010; at++) await fastify.inject({ url: `/instance/unset-${at}/events`, headers: { apikey: 'nonsense' } })
+  for (let at = 0; at < 1010; at++) await fastify.inject({ url: `/instance/unset-${at}/events`, headers: { apikey: 'opens-nothing-here' } })
   const { refused, health } = await stateOf(fastify, '', GLOBAL)
   t.equal(refused.length, 100)
   t.equal(refused[0]?.instance, 'unset-1009')
