@@ -100,7 +100,9 @@ const OPTIONS: WsEventsOptions = {
   defaultConfig: { enabled: true },
   // A ping waits behind the large events, too.
   socketio: { pingInterval: 25_000, pingTimeout: 120_000 },
-  retention: { maxBytes: 64 * MB }
+  retention: { maxBytes: 64 * MB },
+  // Fifteen networks start at once, each a process: on a busy machine to join takes longer than the default of 10 s.
+  limits: { idleMs: 120_000 }
 }
 
 t.test('all of large events and of what follows them comes to a slow reader, without a cut', { skip: withoutOpenssl }, async t => {
