@@ -265,7 +265,7 @@ async function listOf (
   return { listed: [...listed.values()].sort((a, b) => a.instance < b.instance ? -1 : 1), more }
 }
 
-/** The list of refusals is bounded, whoever asks. */
+/** The recent refusals at the instances of a grant. The gateway keeps at most 1,000 pairs, so the cost is bounded. */
 function refusedOf (
   { gateway }: Registered, names: ReadonlySet<string> | null, seesAll: boolean
 ): MonitorState['refused'] {

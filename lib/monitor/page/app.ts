@@ -313,6 +313,7 @@ export class App {
     const { state, api } = this
     if (state === null || state.path === null) return
     if (instance !== null) this.#followed.add(instance)
+    // Without a position, as for a limited key at the root, the stream begins with the next event.
     const { lastEventId } = await api.position(instance, { since: this.now() - RECENT })
       .catch(() => ({ lastEventId: '' }))
     if (this.api === api) this.feeds.open(instance, state.path, lastEventId, api.access)
@@ -405,7 +406,8 @@ export class App {
   }
 }
 
-function problemOf (error: unknown): Problem {
+/** What to show of a request that has failed. */
+export function problemOf (error: unknown): Problem {
   if (!(error instanceof Refused)) return { code: '', message: text('unreachable') }
   const { code, status, message } = error
   return { code: code || String(status), message: refusalText(code, text('failed', { status, message })) }

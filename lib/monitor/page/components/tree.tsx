@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Message } from '../../../types.js'
-import type { App } from '../app.js'
+import { type App, problemOf } from '../app.js'
 import { isBase64, Omitted, pictureIn, pictureType } from '../model/compact.js'
 import { bytes, number, text } from '../texts.js'
 import { copy, Marked, save } from './parts.js'
@@ -105,11 +105,15 @@ const Chip = ({ kind, size }: { kind: string, size: number }) => (
 /** A value that the page has not kept: it is read again when somebody wants it. */
 function Left ({ app, message, name, value, path }: NodeProps & { value: Omitted }) {
   const [whole, setWhole] = useState<unknown>(undefined)
-  const [isGone, setGone] = useState(false)
+  const [problem, setProblem] = useState<string | null>(null)
   const read = async (): Promise<unknown> => {
-    const found = whole ?? valueAt(await app.readWhole(message).catch(() => null), path)
-    setGone(found === undefined)
-    return found
+    try {
+      const found = whole ?? valueAt(await app.readWhole(message), path)
+      setProblem(found === undefined ? text('valueGone') : null)
+      return found
+    } catch (error) {
+      setProblem(problemOf(error).message)
+    }
   }
   const saveIt = async (): Promise<void> => {
     const found = await read()
@@ -123,7 +127,7 @@ function Left ({ app, message, name, value, path }: NodeProps & { value: Omitted
         <button type='button' class='quiet' onClick={() => { void read().then(setWhole) }}>{text('openValue')}</button>
       )}
       <button type='button' class='quiet' onClick={() => { void saveIt() }}>{text('saveValue')}</button>
-      {isGone && <p class='bad' role='alert'>{text('valueGone')}</p>}
+      {problem !== null && <p class='bad' role='alert'>{problem}</p>}
       {picture !== null && <img class='picture' src={picture} alt={text('media')} />}
       {whole !== undefined && picture === null && <pre class='whole' tabIndex={0}>{asText(whole)}</pre>}
     </li>
