@@ -1,11 +1,11 @@
 import type { SkipReason } from '../types.js'
 
-/** Instances that are kept: a name comes from whoever may publish. */
+/** Maximum number of instances with activity. Publishers choose the names, so there may be any number. */
 const MAX_INSTANCES = 10_000
 /** Weight of the newest interval in the usual one. */
 const WEIGHT = 0.1
 
-/** What this node has emitted for an instance since it began to look. */
+/** What this node has emitted for an instance since the monitor was registered. */
 export interface InstanceActivity {
   /** Accepted events. */
   count: number
@@ -22,18 +22,19 @@ export interface InstanceActivity {
 /** Keeps when events of each instance were emitted. Without a monitor it is off, and costs `emit` nothing. */
 export class Activity {
   readonly #now: () => number
-  // Map(instance -> its activity), the one that was seen first at the beginning; null: off
+  // Map(instance -> its activity), oldest first; null: off
   #instances: Map<string, InstanceActivity> | null = null
 
   constructor (now: () => number = Date.now) {
     this.#now = now
   }
 
-  /** Begins to look. Idempotent. */
+  /** Starts to record. Idempotent. */
   start (): void {
     this.#instances ??= new Map()
   }
 
+  /** Records an accepted event of an instance. @param skipReason why its own namespace did not get the event */
   note (instance: string, skipReason: SkipReason | null): void {
     if (this.#instances === null) return
     const now = this.#now()
@@ -58,7 +59,7 @@ export class Activity {
     return activity
   }
 
-  /** `undefined`: nothing was emitted for it. */
+  /** The activity of an instance; `undefined` if nothing was emitted for it. */
   of (instance: string): InstanceActivity | undefined {
     return this.#instances?.get(instance)
   }

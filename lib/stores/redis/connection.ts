@@ -6,6 +6,7 @@ import type { StoreLogger } from '../store.js'
 import { loadScripts, pauseBefore, type RedisClient, runScript, selectDatabase } from './client.js'
 import { isPassing, isRefusal, isWriteRefusal, OtherFormat, staysAttached, TooOld, unavailable } from './faults.js'
 import type { Keys } from './keys.js'
+import { Pause } from './pause.js'
 import { idAt, positionOf } from './position.js'
 import { FORMAT, type Script, scripts } from './scripts.js'
 
@@ -58,7 +59,7 @@ export class RedisConnection {
   #detachedAt = -Infinity
   #openedAt = 0
   #failure: unknown
-  #wake: () => void = () => {}
+  readonly #pause = new Pause()
   #isClosed = false
   #isReported = false
   #isStarted = false
@@ -230,7 +231,7 @@ export class RedisConnection {
     if (this.#incarnation !== null) this.#detachedAt = performance.now()
     this.#incarnation = null
     if (this.#attaching === null) this.#attach()
-    else this.#wake()
+    else this.#pause.end()
   }
 
   #attach (): void {
@@ -254,7 +255,7 @@ export class RedisConnection {
         this.#failure = error
       }
       this.#report()
-      await this.#pause(pauseBefore(attempt))
+      await this.#pause.wait(pauseBefore(attempt))
     }
   }
 
@@ -359,23 +360,12 @@ export class RedisConnection {
     if (this.#waiting() > DEAD_AFTER) this.#parts.client.disconnect(true)
   }
 
-  async #pause (ms: number): Promise<void> {
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, ms)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-    this.#wake = () => {}
-  }
-
   /** Whoever waits is rejected. */
   close (): void {
     this.#isClosed = true
     this.#incarnation = null
     this.#detachedAt = -Infinity
-    this.#wake()
+    this.#pause.end()
     this.#parts.client.disconnect()
   }
 }

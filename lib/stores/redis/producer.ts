@@ -8,6 +8,7 @@ import { pauseBefore } from './client.js'
 import { isPassing } from './faults.js'
 import type { KeyedRequest, RequestResult } from './keyed.js'
 import type { StreamKeys } from './keys.js'
+import { Pause } from './pause.js'
 import { idAt } from './position.js'
 import type { Writes } from './writes.js'
 
@@ -93,7 +94,7 @@ export class Producer {
   #running: Promise<void> | null = null
   #closed: Error | null = null
   /** Ends a pause before its time. */
-  #wake: () => void = () => {}
+  readonly #pause = new Pause()
 
   constructor (parts: Parts) {
     this.#parts = parts
@@ -215,7 +216,7 @@ export class Producer {
   async #appendWithRetries (batch: AppendedBatch): Promise<Appended> {
     const { append, attached, writes } = this.#parts
     for (let failures = 0; ; failures++) {
-      if (failures > 1) await this.#pause(pauseBefore(failures - 2))
+      if (failures > 1) await this.#pause.wait(pauseBefore(failures - 2))
       if (this.#closed !== null) throw this.#closed
       try {
         const appended = await append(batch)
@@ -229,16 +230,6 @@ export class Producer {
       }
       await attached()
     }
-  }
-
-  async #pause (ms: number): Promise<void> {
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, ms)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
   }
 
   /** Resolves when everything that was pushed before is appended, or has failed. */
@@ -255,7 +246,7 @@ export class Producer {
     const waiting = this.#pending.splice(0)
     this.#release(waiting)
     for (const { reject } of waiting) reject(error)
-    this.#wake()
+    this.#pause.end()
   }
 }
 

@@ -2,8 +2,8 @@ import type { StoreLogger } from '../store.js'
 import { isPassing, isWriteRefusal } from './faults.js'
 
 /**
- * Whether Redis takes writes, by what it has answered to the newest one. It may refuse them and go on reading: with too
- * few replicas (`min-replicas-to-write`), without memory, after a snapshot that failed, or as a replica.
+ * Whether Redis accepts writes, according to its answer to the newest write. Redis may refuse writes and still answer
+ * reads: with too few replicas (`min-replicas-to-write`), without memory, after a failed snapshot, or as a replica.
  */
 export class Writes {
   readonly #logger: StoreLogger
@@ -17,13 +17,13 @@ export class Writes {
     return this.#isRefused
   }
 
-  /** Redis has written something. */
+  /** Redis has accepted a write. */
   accepted (): void {
     if (this.#isRefused) this.#logger.warn({}, 'Redis takes writes again')
     this.#isRefused = false
   }
 
-  /** A write has failed. If that was refused, it is logged, once until Redis writes again. */
+  /** A write has failed. A refusal is logged once, until Redis accepts a write again. */
   failed (error: unknown): void {
     if (this.#isRefused || !isWriteRefusal(error)) return
     this.#isRefused = true
