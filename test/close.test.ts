@@ -87,13 +87,8 @@ for (const [turn, owner] of OWNERS.entries()) {
       t.strictSame(closed.codes, { emit: code, set: code, remove: code, 'close again': null })
       t.strictSame(new Set((await ended).map(reason => reason.replace(/error$/, 'close'))), new Set(['transport close']), 'the transport was ended')
       t.equal(sockets.filter(({ active }) => active).length, CLIENTS, 'after which stock clients come back')
-      const expected = Array.from({ length: EVENTS }, (_, index) => index)
-      const received = inboxes.map(({ messages }) => messages.map(({ data }) => data))
-      t.ok(received.every(datas => datas.join() === expected.slice(0, datas.length).join()), 'what has arrived has no hole')
-      // Polling clients have three seconds to take what waits. On a busy machine this process cannot do that for a crowd.
-      if (!IN_FULL || transport === 'websocket') {
-        t.equal(received.filter(({ length }) => length === EVENTS).length, CLIENTS, 'what was emitted right before has arrived')
-      }
+      const expected = Array.from({ length: EVENTS }, (_, index) => index).join()
+      t.equal(inboxes.filter(({ messages }) => messages.map(({ data }) => data).join() === expected).length, CLIENTS, 'what was emitted right before has arrived')
 
       if (owner !== 'the plugin') return
       const back = Promise.all(sockets.map(async socket => {

@@ -13,6 +13,7 @@ import { eventually, latch } from './helpers/latch.js'
 import { recordLog } from './helpers/log.js'
 import { openClient, outcomeOf, inParallel, PREFIX, shortCode } from './helpers/outcome.js'
 import { startProxy } from './helpers/proxy.js'
+import { IN_FULL } from './helpers/sample.js'
 import { startServer } from './helpers/server.js'
 
 const ON = { enabled: true }
@@ -149,8 +150,12 @@ t.test('the host\'s matchers win although ours was registered before', async t =
   await t.rejects(fastify.wsEvents.set('room-1', ON), { code: `${PREFIX}HOST_NAMESPACE` })
 })
 
-/** Clients that all reconnect at once. */
-const CROWD = 40
+/** Clients that all reconnect at once. More in test/long, as of the next two. */
+const CROWD = IN_FULL ? 100 : 40
+/** Names at which every client is refused. */
+const BAD_NAMES = IN_FULL ? 200 : 60
+/** Instances that have two clients each. */
+const INSTANCES = IN_FULL ? 50 : 20
 
 for (const transport of transports) {
   t.test(`while verify throws, a stock client over ${transport} is turned away, and comes back by itself`, async t => {
@@ -527,7 +532,7 @@ for (const transport of transports) {
     const { fastify, url } = await startServer(t, { apikey: 'key' })
     const sizes = () => [fastify.wsEvents.stats().clients.namespaces, fastify.io._nsps.size]
     const before = sizes()
-    const bad = Array.from({ length: 60 }, (_, index) => index % 2 === 0 ? `unset-${index}` : `bad%2C${index}`)
+    const bad = Array.from({ length: BAD_NAMES }, (_, index) => index % 2 === 0 ? `unset-${index}` : `bad%2C${index}`)
     const words = await inParallel(bad, 20, async name => {
       const socket = openClient(`${url}/${name}`, transport, { auth: { apikey: name.startsWith('bad') ? 'key' : 'wrong' } })
       const { word } = await outcomeOf(socket)
@@ -536,15 +541,15 @@ for (const transport of transports) {
     })
     t.strictSame(new Set(words), new Set(['FORBIDDEN', 'INVALID_NAME']))
     await eventually(() => sizes().join() === before.join())
-    t.strictSame(sizes(), before, 'after 60 bad names')
+    t.strictSame(sizes(), before, `after ${BAD_NAMES} bad names`)
 
-    const names = Array.from({ length: 20 }, (_, index) => `instance-${index}`)
+    const names = Array.from({ length: INSTANCES }, (_, index) => `instance-${index}`)
     for (const name of names) await fastify.wsEvents.set(name, ON)
     const clients = await Promise.all(names.flatMap(name => [0, 1].map(async () => await listen(t, `${url}/${name}`, { transports: [transport], auth: { apikey: 'key' } }))))
     t.equal(fastify.wsEvents.stats().clients.namespaces, (before[0] ?? 0) + names.length)
     for (const { socket } of clients) socket.disconnect()
     await eventually(() => sizes().join() === before.join())
-    t.strictSame(sizes(), before, 'after two clients each of 20 instances')
+    t.strictSame(sizes(), before, `after two clients each of ${INSTANCES} instances`)
 
     const { inbox } = await listen(t, `${url}/instance-0`, { transports: [transport], auth: { apikey: 'key' } })
     await fastify.wsEvents.emit('instance-0', 'messages.upsert', 'again')

@@ -67,35 +67,46 @@ t.test('middlewareCount counts the middlewares of a namespace', async t => {
   t.equal(middlewareCount(namespace), 2)
 })
 
-t.test('isArriving tells a client that a middleware has not answered from one that is in, and from one that was refused', async t => {
+/** A client that a middleware holds, and what lets it in or refuses it. */
+interface Arrival {
+  readonly socket: Socket
+  /** Resolves to what the client was answered. */
+  readonly decide: (refuse: boolean) => Promise<unknown>
+}
+
+/** Connects a client to /acme, where a middleware holds it. */
+async function arrival (t: Test): Promise<Arrival> {
   const { io, url } = await serve(t)
   const asked: Array<{ socket: Socket, next: (error?: Error) => void }> = []
   io.of('/acme').use((socket, next) => { asked.push({ socket, next }) })
+  const client = connect(t, `${url}/acme`)
+  const answer = new Promise(resolve => { client.once('connect', () => { resolve('in') }).once('connect_error', () => { resolve('refused') }) })
+  while (asked.length === 0) await settle()
+  const { socket, next } = asked.pop() as (typeof asked)[number]
+  return {
+    socket,
+    decide: async refuse => {
+      next(refuse ? new Error('no') : undefined)
+      return await answer
+    }
+  }
+}
+
+t.test('isArriving tells a client that a middleware has not answered from one that is in, and from one that was refused', async t => {
   for (const refuse of [false, true]) {
-    const client = connect(t, `${url}/acme`)
-    const over = new Promise(resolve => { client.once('connect', () => { resolve('in') }).once('connect_error', () => { resolve('refused') }) })
-    while (asked.length === 0) await settle()
-    const { socket, next } = asked.pop() as (typeof asked)[number]
+    const { socket, decide } = await arrival(t)
     t.equal(isArriving(socket), true)
-    next(refuse ? new Error('no') : undefined)
-    t.equal(await over, refuse ? 'refused' : 'in')
+    t.equal(await decide(refuse), refuse ? 'refused' : 'in')
     t.equal(isArriving(socket), false)
   }
 })
 
-t.test('onRelease tells when a middleware refuses a client, and not when it lets one in', async t => {
-  const { io, url } = await serve(t)
-  const asked: Array<{ socket: Socket, next: (error?: Error) => void }> = []
-  io.of('/acme').use((socket, next) => { asked.push({ socket, next }) })
+t.test('onRelease calls when a middleware refuses a client, and not when it lets one in', async t => {
   for (const refuse of [false, true]) {
-    const client = connect(t, `${url}/acme`)
-    const over = new Promise(resolve => { client.once('connect', () => { resolve('in') }).once('connect_error', () => { resolve('refused') }) })
-    while (asked.length === 0) await settle()
-    const { socket, next } = asked.pop() as (typeof asked)[number]
+    const { socket, decide } = await arrival(t)
     let times = 0
     t.equal(onRelease(socket, () => { times++ }), true)
-    next(refuse ? new Error('no') : undefined)
-    t.equal(await over, refuse ? 'refused' : 'in')
+    t.equal(await decide(refuse), refuse ? 'refused' : 'in')
     t.equal(times, refuse ? 1 : 0)
   }
   t.equal(onRelease({} as unknown as Socket, () => {}), false)

@@ -43,8 +43,7 @@ interface Way {
 const socketWay = (name: string, options: ClientOptions): Way => ({
   name,
   read: async (t, url, instance, ca) => {
-    // Whoever does not get in at first, because fifteen networks start at once, tries again.
-    const { socket, inbox } = await listen(t, `${url}/${instance}`, { ...options, ca })
+    const { socket, inbox } = await listen(t, `${url}/${instance}`, { reconnection: false, ...options, ca })
     const lost = new Promise<Error>(resolve => {
       socket.once('disconnect', (reason, details) => { resolve(new Error(`${name}: ${reason}`, { cause: details })) })
     })

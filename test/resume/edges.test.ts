@@ -9,6 +9,7 @@ import { KERNEL_BYTES } from '../helpers/kernel.js'
 import { eventually } from '../helpers/latch.js'
 import { recordLog } from '../helpers/log.js'
 import { datas, Follower, resume } from '../helpers/resume.js'
+import { IN_FULL } from '../helpers/sample.js'
 import { startServer } from '../helpers/server.js'
 import { asyncStore, storeWith } from '../helpers/stores.js'
 
@@ -166,20 +167,24 @@ t.test('a replay to one that does not read holds little, keeps nobody waiting, a
   t.equal(fastify.wsEvents.stats().delivery.slowConsumers, 0, 'what it had to be brought did not count as slow')
 })
 
+/** Clients that come back at once, and the events that each has missed. More in test/long. */
+const FOLLOWERS = IN_FULL ? 60 : 30
+const MISSED = IN_FULL ? 2000 : 1000
+
 t.test('many that come back at once to a busy stream get to what is live, and stay there', async t => {
   const { fastify, url } = await startServer(t, { ...enabled, retention: { maxEvents: 1_000_000, maxBytes: 256 * 1024 * 1024 } })
   const first = await resume(t, `${url}/acme`, '')
-  for (const at of numbers(1, 1000)) void fastify.wsEvents.emit('acme', 'call', { at, kilo: big.slice(0, 300) })
-  await first.inbox.got(1000)
-  const followers = numbers(1, 30).map(() => new Follower(t, `${url}/acme`, first.ready.lastEventId))
+  for (const at of numbers(1, MISSED)) void fastify.wsEvents.emit('acme', 'call', { at, kilo: big.slice(0, 300) })
+  await first.inbox.got(MISSED)
+  const followers = numbers(1, FOLLOWERS).map(() => new Follower(t, `${url}/acme`, first.ready.lastEventId))
   // At least one event between any two turns in which one of them is brought something.
-  let at = 1000
+  let at = MISSED
   let live = 0
   for (let replayed = -1; live < 50;) {
     void fastify.wsEvents.emit('acme', 'call', { at: ++at })
     await new Promise(resolve => { setImmediate(resolve) })
     const now = fastify.wsEvents.stats().delivery
-    live = now.resumed.recovered === followers.length && now.replayed === replayed ? live + 1 : 0
+    live = now.resumed.recovered === FOLLOWERS && now.replayed === replayed ? live + 1 : 0
     replayed = now.replayed
   }
   for (const { inbox } of followers) {
