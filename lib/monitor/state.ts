@@ -50,7 +50,7 @@ const skipped = Type.Object({
   name: Type.String(),
   /** How many there were. */
   count: Type.Integer(),
-  /** When the newest of them came: ISO 8601, UTC. */
+  /** When the newest of them arrived: ISO 8601, UTC. */
   last: Type.String()
 })
 
@@ -61,9 +61,9 @@ const refusal = Type.Object({
   code: Type.String(),
   /** How many there were. */
   count: Type.Integer(),
-  /** When the newest of them came: ISO 8601, UTC. */
+  /** When the newest of them arrived: ISO 8601, UTC. */
   last: Type.String(),
-  /** From where the newest came; `null` for a limited key. */
+  /** The address of the newest; `null` for a limited key. */
   address: Nullable(Type.String())
 })
 
@@ -130,7 +130,7 @@ export const stateSchema = Type.Object({
   storeAvailable: Type.Boolean(),
   /** What the caller may see. */
   grant: Type.Object({
-    /** Whether a key came. */
+    /** Whether the request had a key. */
     key: Type.Boolean(),
     /** The instances, by name; `null`: all. */
     instances: Nullable(Type.Array(Type.String())),

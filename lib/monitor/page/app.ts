@@ -5,7 +5,7 @@ import { Feeds } from './feeds.js'
 import { HealthHistory, Rate } from './model/rates.js'
 import { Ring } from './model/ring.js'
 import { fromFragment, Matches, type Tab, toFragment, type View } from './model/view.js'
-import { Past } from './past.js'
+import { HistoryReader } from './history.js'
 import { type Language, LANGUAGES, refusalText, speak, text } from './texts.js'
 import { BREAK, Trial } from './trial.js'
 
@@ -17,7 +17,7 @@ const REFRESH = 3000
 const TRIAL_REFRESH = 1000
 /** Instances that are followed unasked, in traditional mode. One connection may be in 256 namespaces by default. */
 const FOLLOWED = 50
-/** So much of the past comes at the beginning, in ms. */
+/** How much of the history is read at the start, in ms. */
 const RECENT = 60_000
 /** Between two drawings of the stream, in ms: nobody reads faster. */
 const DRAW = 100
@@ -59,7 +59,7 @@ export class App {
   problem: Problem | null = null
   readonly ring = new Ring(CAPACITY, BYTES)
   matches: Matches
-  past: Past | null = null
+  history: HistoryReader | null = null
   tab: Tab
   view: View
   selected: number | null = null
@@ -69,7 +69,7 @@ export class App {
   /** All that have come. */
   count = 0
   readonly total = new Rate()
-  // Map(instance -> its events per second, when its last event came, the state of its WhatsApp connection)
+  // Map(instance -> its events per second, when its last event arrived, the state of its WhatsApp connection)
   readonly rates = new Map<string, Rate>()
   readonly lastSeen = new Map<string, number>()
   readonly whatsapp = new Map<string, string>()
@@ -101,7 +101,7 @@ export class App {
     this.matches = new Matches(this.ring, view)
     this.feeds = new Feeds({
       message: (message, isReplayed) => { this.#hear(message, isReplayed) },
-      raw: id => { this.trial?.heard(id) },
+      raw: id => { this.trial?.received(id) },
       changed: () => { this.changed() },
       resumed: recovered => { this.notify(text(recovered ? 'resumed' : 'gap')) },
       now: () => this.now()
@@ -159,7 +159,7 @@ export class App {
   // The stream
 
   get shown (): { readonly ring: Ring, readonly matches: Matches } {
-    return this.past ?? this
+    return this.history ?? this
   }
 
   /** Events that have come since the list stands still. */
@@ -208,9 +208,9 @@ export class App {
   see (change: Partial<View>): void {
     const { range } = this.view
     this.view = { ...this.view, ...change }
-    if (this.view.range !== range) this.#readPast()
-    else if (this.past === null) this.matches = new Matches(this.ring, this.view)
-    else this.past.matches = new Matches(this.past.ring, this.view)
+    if (this.view.range !== range) this.#readHistory()
+    else if (this.history === null) this.matches = new Matches(this.ring, this.view)
+    else this.history.matches = new Matches(this.history.ring, this.view)
     this.anchor = this.isPaused ? this.shown.matches.at(0) ?? null : null
     this.#keepFragment()
     this.changed()
@@ -233,18 +233,18 @@ export class App {
     this.see(view)
   }
 
-  #readPast (): void {
-    this.past?.stop()
-    this.past = null
+  #readHistory (): void {
+    this.history?.stop()
+    this.history = null
     this.selected = null
     this.isPaused = false
     this.matches = new Matches(this.ring, this.view)
     const { state, view: { range } } = this
     if (range === null || state === null || state.routes === null) return
-    this.past = new Past(range, this.view, this.api, state.routes, () => { this.changed() })
+    this.history = new HistoryReader(range, this.view, this.api, state.routes, () => { this.changed() })
     const root = this.feeds.find(null)
     const names = this.view.instances.length > 0 ? this.view.instances : state.instances.map(({ instance }) => instance)
-    void this.past.read(root !== undefined && state.grant.instances === null ? [null] : names.slice(0, FOLLOWED))
+    void this.history.read(root !== undefined && state.grant.instances === null ? [null] : names.slice(0, FOLLOWED))
   }
 
   /** Reads an event whole, with what the page has not kept of it. */
@@ -273,7 +273,7 @@ export class App {
     for (const map of [this.rates, this.lastSeen, this.whatsapp, this.#followed]) map.clear()
     await this.refresh()
     if (current !== this.#opening) return
-    if (this.view.range !== null) this.#readPast()
+    if (this.view.range !== null) this.#readHistory()
   }
 
   async signOut (): Promise<void> {
@@ -308,7 +308,7 @@ export class App {
     this.#followed.delete(instance)
   }
 
-  /** Connects to a stream, with what came just before. */
+  /** Connects to a stream, with the events just before. */
   async follow (instance: string | null): Promise<void> {
     const { state, api } = this
     if (state === null || state.path === null) return

@@ -6,11 +6,11 @@ export type FeedStatus = 'connecting' | 'live' | 'away' | 'cut' | 'ended' | 'ref
 
 interface Hooks {
   readonly message: (message: Message, isReplayed: boolean) => void
-  /** Told of every message as it comes, before anything is left out. */
+  /** Called with the id of every message, also of one that the client drops as a duplicate. */
   readonly raw: (id: string) => void
-  /** Told whenever a status has changed. */
+  /** Called when a status has changed. */
   readonly changed: () => void
-  /** Told when a feed is back, and whether all that it missed comes. */
+  /** Called when a feed has reconnected. `recovered`: whether everything that it missed is replayed. */
   readonly resumed: (recovered: boolean) => void
   /** The server's clock, in ms since 1970. */
   readonly now: () => number

@@ -1,14 +1,14 @@
 import type { Api } from './api.js'
 import type { Feeds } from './feeds.js'
 
-/** How long the connection stays broken, in ms, unless somebody is faster. */
+/** How long the connection stays broken, in ms, unless the user reconnects before. */
 export const BREAK = 10_000
-/** How long what is in the history may take to come by the connection, in ms. */
+/** How long the events of the history may take to arrive over the connection, in ms. */
 const PATIENCE = 10_000
 const LOOK = 200
 
 export interface Outcome {
-  /** Events that came while the connection was broken, or until the check. */
+  /** Events that were emitted between the break and the check. */
   readonly expected: number
   readonly missed: number
   readonly doubled: number
@@ -16,13 +16,13 @@ export interface Outcome {
 
 const after = async (ms: number): Promise<void> => { await new Promise(resolve => { setTimeout(resolve, ms) }) }
 
-/** Breaks the connection, lets it resume, and compares what came with the history, id by id. */
+/** Breaks the connection, lets it resume, and compares what was received with the history, id by id. */
 export class Trial {
   phase: 'broken' | 'resuming' | 'done' | 'failed' = 'broken'
   readonly since = Date.now()
   outcome: Outcome | null = null
-  // Map(id -> how often it came)
-  readonly #came = new Map<string, number>()
+  // Map(id -> how often it was received)
+  readonly #received = new Map<string, number>()
   readonly #starts: ReadonlyArray<readonly [instance: string | null, id: string]>
   readonly #feeds: Feeds
 
@@ -33,13 +33,13 @@ export class Trial {
     feeds.cut()
   }
 
-  /** Told of every message as it comes. */
-  heard (id: string): void {
-    if (this.phase === 'resuming') this.#came.set(id, (this.#came.get(id) ?? 0) + 1)
+  /** Counts a message that was received. */
+  received (id: string): void {
+    if (this.phase === 'resuming') this.#received.set(id, (this.#received.get(id) ?? 0) + 1)
   }
 
   get replayed (): number {
-    return this.#came.size
+    return this.#received.size
   }
 
   async resume (api: Api, prefix: string): Promise<void> {
@@ -49,9 +49,9 @@ export class Trial {
     try {
       await this.#until(() => this.#starts.every(([instance]) => this.#feeds.isLive(instance)))
       const expected = await this.#expected(api, prefix)
-      const missing = () => expected.filter(id => !this.#came.has(id)).length
+      const missing = () => expected.filter(id => !this.#received.has(id)).length
       await this.#until(() => missing() === 0)
-      const doubled = [...this.#came.values()].filter(count => count > 1).length
+      const doubled = [...this.#received.values()].filter(count => count > 1).length
       this.outcome = { expected: expected.length, missed: missing(), doubled }
       this.phase = 'done'
     } catch {

@@ -8,7 +8,7 @@ import { Empty, Modal } from './parts.js'
 
 type Props = { app: App }
 
-/** What is asked before somebody is cut off. */
+/** The question before clients are disconnected. */
 export interface Question {
   readonly title: string
   readonly hint: string

@@ -25,7 +25,7 @@ export function StreamView ({ app }: Props) {
 }
 
 function Toolbar ({ app }: Props) {
-  const { view, past, shown: { ring, matches } } = app
+  const { view, history, shown: { ring, matches } } = app
   return (
     <div class='toolbar'>
       <div class='controls'>
@@ -41,7 +41,7 @@ function Toolbar ({ app }: Props) {
         />
         <FilterMenu app={app} />
         <TimeMenu app={app} />
-        {past === null && (
+        {history === null && (
           <button type='button' class='button' aria-pressed={app.isPaused} onClick={() => { app.pause() }}>
             {text(app.isPaused ? 'resume' : 'pause')}
           </button>
@@ -63,8 +63,8 @@ interface Choice { readonly key: 'instances' | 'events' | 'kinds', readonly name
 
 /** What is chosen, each to be taken away. */
 function Chips ({ app }: Props) {
-  const { view, past } = app
-  if (!isFiltered(view) && past === null) return null
+  const { view, history } = app
+  if (!isFiltered(view) && history === null) return null
   const choices: Choice[] = (['instances', 'events', 'kinds'] as const)
     .flatMap(key => view[key].map(name => ({ key, name })))
   const chip = (label: string, away: () => void) => (
@@ -75,7 +75,7 @@ function Chips ({ app }: Props) {
   )
   return (
     <div class='chips'>
-      {past !== null && <PastNote app={app} />}
+      {history !== null && <HistoryNote app={app} />}
       <ul aria-label={text('filter')}>
         {choices.map(({ key, name }) => chip(key === 'kinds' ? word('k', name) : name, () => {
           app.see({ [key]: view[key].filter(each => each !== name) })
@@ -92,11 +92,11 @@ function Chips ({ app }: Props) {
   )
 }
 
-/** What is seen of the past, and how much of it there is. */
-function PastNote ({ app }: Props) {
-  const { past } = app
-  if (past === null) return null
-  const { range: { from, to }, status, since, ring, error } = past
+/** The range of the history that is shown, and how much of it was read. */
+function HistoryNote ({ app }: Props) {
+  const { history } = app
+  if (history === null) return null
+  const { range: { from, to }, status, since, ring, error } = history
   const said = {
     reading: text('pastReading'),
     done: since > from ? text('pastSince', { time: clock(since) }) : text('pastWhole'),
@@ -254,11 +254,11 @@ function MoreMenu ({ app }: Props) {
 }
 
 function NoEvents ({ app }: Props) {
-  const { past, ring, view, state } = app
+  const { history, ring, view, state } = app
   if (state === null) return null
-  if (past !== null) {
+  if (history !== null) {
     const nothing = isFiltered(view) ? 'emptyMatch' : 'emptyPast'
-    return <Empty title={text(past.status === 'reading' ? 'pastReading' : nothing)} />
+    return <Empty title={text(history.status === 'reading' ? 'pastReading' : nothing)} />
   }
   if (ring.size > 0) {
     return <Empty title={text('emptyMatch')} hint={text('emptyMatchHint', { count: number(ring.size) })} />

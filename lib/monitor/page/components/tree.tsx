@@ -5,16 +5,16 @@ import { isBase64, Omitted, pictureIn, pictureType } from '../model/compact.js'
 import { bytes, number, text } from '../texts.js'
 import { copy, Marked, save } from './parts.js'
 
-/** Entries and characters that are shown before somebody wants more. */
+/** Entries and characters that are shown at first. */
 const ENTRIES = 50
 const CHARACTERS = 240
-/** So deep it is unfolded. */
+/** How many levels are unfolded at first. */
 const UNFOLDED = 4
 
 type Props = { app: App, message: Message }
 type NodeProps = Props & { name: string, value: unknown, path: readonly string[] }
 
-/** The JSON of an event: its data first, which is what one looks for. */
+/** The JSON of an event: its data first. */
 export function Tree ({ app, message }: Props) {
   const { data, ...rest } = message
   return (
@@ -102,7 +102,7 @@ const Chip = ({ kind, size }: { kind: string, size: number }) => (
   <span class='chip'>{text('omitted', { kind, size: bytes(size) })}</span>
 )
 
-/** A value that the page has not kept: it is read again when somebody wants it. */
+/** A value that the page has not kept. It is read from the history on demand. */
 function Left ({ app, message, name, value, path }: NodeProps & { value: Omitted }) {
   const [whole, setWhole] = useState<unknown>(undefined)
   const [problem, setProblem] = useState<string | null>(null)

@@ -14,7 +14,7 @@ export interface Row {
   readonly message: Message
 }
 
-/** How an event came. */
+/** How an event was received. */
 export interface Arrival {
   /** From its being emitted to its arrival, in ms; `null`: not live. */
   readonly delay: number | null

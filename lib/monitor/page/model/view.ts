@@ -20,7 +20,7 @@ export type Tab = typeof TABS[number]
 export const isFiltered = ({ instances, events, kinds, direction, text }: View): boolean =>
   instances.length + events.length + kinds.length > 0 || direction !== '' || text !== ''
 
-/** A view as a fragment of the URL. A text may be somebody's number: it is left out unless it is asked for. */
+/** A view as a fragment of the URL. A text may be a phone number: it is left out by default. */
 export function toFragment (tab: Tab, view: View, withText = false): string {
   const { instances, events, kinds, direction, text, range } = view
   const query = new URLSearchParams()
@@ -78,7 +78,7 @@ export class Matches {
   readonly view: View
   readonly #ring: Ring
   readonly #matches: ((seq: number) => boolean) | null
-  /** Events that came after it was made, the oldest first, from a number on. */
+  /** Events that were added after it was made, from a sequence number on, the oldest first. */
   #newer: number[] = []
   #start = 0
   /** Events that were there when it was made, the newest first, as far as was looked. */
@@ -92,7 +92,7 @@ export class Matches {
     this.#below = this.#matches === null ? 0 : ring.next
   }
 
-  /** Told of each new event. @returns whether it is one of these */
+  /** Adds a new event, if it matches. @returns whether it is one of these */
   added (seq: number): boolean {
     if (this.#matches === null) return true
     if (!this.#matches(seq)) return false

@@ -3,14 +3,14 @@ import type { Api } from './api.js'
 import { Ring } from './model/ring.js'
 import { Matches, type View } from './model/view.js'
 
-/** Events of the past that are kept, and their bytes. */
+/** Maximum number of events that are kept, and of their bytes. */
 const MOST = 50_000
 const BYTES = 24 * 1024 * 1024
 const PAGE = 500
 
 type Range = NonNullable<View['range']>
 
-/** Where the reading of one stream has got to. */
+/** The position in the history of one stream. */
 interface Cursor {
   readonly instance: string | null
   after: string
@@ -19,7 +19,7 @@ interface Cursor {
 }
 
 /** A part of the history, read page by page and put into the order of the ids. */
-export class Past {
+export class HistoryReader {
   readonly range: Range
   readonly ring = new Ring(MOST, BYTES)
   matches: Matches
